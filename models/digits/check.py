@@ -138,6 +138,15 @@ def accumulator_bounds(graph, constants):
     return bounds
 
 
+def check_int8(graph, constants):
+    """Weights and the bounds of Clips fit int8. (That biases fit int32 follows from `check_bounds`.)"""
+    for node in graph.node:
+        names = {"Conv": node.input[1:2], "Gemm": node.input[1:2], "Clip": node.input[1:]}.get(node.op_type, [])
+        for name in names:
+            low, high = np.min(constants[name]), np.max(constants[name])
+            assert -128 <= low and high <= 127, f"{name} holds {low}..{high}, which is not int8"
+
+
 def check_bounds(graph, constants):
     bounds = accumulator_bounds(graph, constants)
     for name, bound in bounds.items():
@@ -193,6 +202,7 @@ def check_all(model_path, sample_path, test_set=None):
     """Runs every check; the test accuracy only if given (images, labels)."""
     graph, constants = load_model(model_path)
     sample = np.load(sample_path)
+    check_int8(graph, constants)
     check_bounds(graph, constants)
     check_sample(graph, constants, sample)
     check_onnx_runtime(model_path, graph, constants, sample)
