@@ -1,0 +1,36 @@
+/* What generated code and drivers may ask of the machine they run on. C99, freestanding.
+ *
+ * Two implementations: heddle_host.c (a host process: memories are arrays, units are their model.c), and on firmware the
+ * few lines of heddle_firmware.c. All addresses are 32-bit bus addresses.
+ */
+#ifndef HEDDLE_RUNTIME_H
+#define HEDDLE_RUNTIME_H
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Status codes of NAME_run(). */
+enum {
+  HEDDLE_OK = 0,
+  HEDDLE_ERROR_ARGUMENT = 1, /* a null pointer, or an arena that is not aligned */
+  HEDDLE_ERROR_BUS = 2       /* an address outside every memory, or a unit that reported an error */
+};
+
+/* The bus address of `bytes` bytes of main memory (the arena) or constant memory at `memory`. On silicon it is the
+ * address itself; on the host the region is mapped into the SoC's memory on first use. 0 if there is no room. */
+uint32_t heddle_bus_address(const void *memory, uint32_t bytes);
+
+/* A unit's registers. */
+uint32_t heddle_reg_read(uint32_t address);
+void heddle_reg_write(uint32_t address, uint32_t value);
+
+/* HEDDLE_OK, or the first error since the last call. */
+int heddle_status(void);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

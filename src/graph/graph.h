@@ -1,0 +1,62 @@
+// The network: values (tensors) and nodes (operators). Importers build and normalise it; after that it is const.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/ids.h"
+#include "base/result.h"
+#include "graph/tensor.h"
+
+namespace heddle {
+
+using Attribute = std::variant<int64_t, std::string, std::vector<int64_t>>;
+using Attributes = std::map<std::string, Attribute>;  // names and meaning: the operator's record in src/ops
+
+struct Value {
+  std::string name;                // as in the model; foreign text, may be empty or a duplicate
+  TensorType type;
+  std::optional<Tensor> constant;  // set: a weight, bias, multiplier ...
+  NodeId producer;                 // none for graph inputs and constants
+  std::vector<NodeId> consumers;   // ascending, one entry a node
+};
+
+struct Node {
+  std::string name;             // as in the model; foreign text
+  std::string op;               // a name of the operator table (ops/op.h)
+  Attributes attributes;
+  std::vector<ValueId> inputs;  // in the order of the operator's operands; an absent optional one is invalid
+  ValueId output;
+};
+
+// Invariants (verify_graph): nodes are in topological order; every id is in range; producer and consumers agree with
+// the nodes; types are those that the operators infer; graph inputs and constants have no producer.
+struct Graph {
+  std::string name;
+  std::string dialect;             // what the importer found, in words: "integer ONNX, half_up (RequantShift)"
+  std::vector<std::string> notes;  // what the importer assumed or dropped, one line each
+  std::vector<Value> values;
+  std::vector<Node> nodes;
+  std::vector<ValueId> inputs;
+  std::vector<ValueId> outputs;    // a value may be an output and have consumers
+
+  const Value& value(ValueId id) const { return values[static_cast<size_t>(id.index)]; }
+  Value& value(ValueId id) { return values[static_cast<size_t>(id.index)]; }
+  const Node& node(NodeId id) const { return nodes[static_cast<size_t>(id.index)]; }
+  Node& node(NodeId id) { return nodes[static_cast<size_t>(id.index)]; }
+
+  ValueId add_value(Value value);
+  NodeId add_node(Node node);  // appends; sets the output's producer and the inputs' consumers
+  bool is_output(ValueId id) const;
+};
+
+int64_t int_attribute(const Node& node, const std::string& name);  // a bug if absent
+const std::string& string_attribute(const Node& node, const std::string& name);
+
+// One line a value and node, deterministic, foreign names escaped; constants as shape, type, min, max and a checksum.
+std::string dump(const Graph& graph);
+
+}  // namespace heddle

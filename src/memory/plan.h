@@ -1,0 +1,50 @@
+// Static placement of buffers by lifetime. Addresses are offsets in one memory.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "schedule/schedule.h"
+
+namespace heddle {
+
+// Live from step `first` to step `last`, both inclusive.
+struct Buffer {
+  std::string name;
+  ValueId value;
+  int64_t bytes = 0;
+  int64_t alignment = 16;  // a power of two
+  int first = 0;
+  int last = 0;
+  int64_t offset = -1;     // set by place()
+};
+
+struct Placement {
+  std::vector<Buffer> buffers;
+  int64_t peak_bytes = 0;
+  int64_t lower_bound_bytes = 0;  // largest sum of live bytes at one step
+  int peak_step = 0;
+};
+
+// Hill climbing over placement orders until the lower bound is met or 2,000 tries pass; deterministic (fixed seed).
+Placement place(std::vector<Buffer> buffers);
+
+// Independent of place(): empty if no two live buffers overlap and offsets are aligned, else what is wrong.
+std::vector<std::string> check_placement(const Placement& placement);
+
+struct MemoryPlan {
+  Placement main;                  // arena, in Soc::main_memory
+  std::vector<ValueId> constants;  // not packed; order of the constant table
+  int64_t constant_bytes = 0;      // everything in the constant table: CPU weights and packed buffers
+  std::vector<int64_t> tile_bytes; // highest use of every shared and private memory, in the order of Soc memories
+  int64_t required_bytes = 0;      // of main memory: arena + reserve (+ constants if they live there)
+  int64_t available_bytes = 0;
+};
+
+// Error: the network does not fit; required, available and excess bytes, and the layers at the peak.
+Result<MemoryPlan> plan_memory(const Graph& graph, const Soc& soc, const Schedule& schedule);
+std::string dump(const Graph& graph, const MemoryPlan& plan);
+
+}  // namespace heddle
