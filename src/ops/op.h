@@ -4,6 +4,7 @@
 // a tile touches (hence DMA boxes, bytes, halos), MAC counts, the names a rule may use, and the documentation.
 #pragma once
 
+#include <map>
 #include <span>
 #include <string>
 #include <string_view>
@@ -39,17 +40,32 @@ struct LoopNest {
   int64_t macs = 0;              // multiply-accumulates of the whole operator
 };
 
-// The scalar body of one output element in C. `$x`, `$weights` ... stand for the element of that operand at the current
-// indices; `$acc` for the accumulator, `$value` for what flows in from the anchor of a fused region (a map operator's
-// first operand is `$value` there); attributes are `$shift`, `$lo` ...; `$n_<axis>` for an axis's extent.
+// The scalar body of one output element in C, as text with holes. One statement a line, no trailing newline.
+//
+// An operator is one of four forms, told apart by what is set:
+//  * loops (conv2d, max_pool, pad ...): `accumulator` is set. For every output element: init; then update for every
+//    index of the reduction axes whose elements all lie inside their operands; then `result` is the element.
+//    Without reduction axes (pad) update runs at most once.
+//  * map: `map` is set. Statements that change the int32_t variable `$value` in place. `$value` starts as the element
+//    of the first operand (of `result` of the anchor in a fused region). Blocks `{ ... }` keep their temporaries local,
+//    so the maps of a region can follow each other in one scope.
+//  * block (softmax): `block` is set. Statements that compute one row, i.e. the innermost dimension of x and y, and run
+//    once for every index of the other parallel axes. Wrapped in braces; `$x[i]` and `$y[i]` are elements of the row.
+//  * view (flatten, reshape): nothing is set and the loop nest is empty; codegen copies x to y in row-major order, or
+//    lets both share their memory.
+//
+// Holes: `$x`, `$weights`, ... the element of that operand at the current indices, in its storage type, read only;
+// `$acc` the accumulator; `$value` see map; `$count` (int32_t) how often update runs for this output element;
+// `$n_<axis>` the extent of an axis. Attributes and constants of one element are literals already.
+//
+// Values of the network are proven to fit int32_t, and so is every intermediate of type int32_t. `>>` of a negative
+// number shifts arithmetically (implementation-defined in C99; every compiler we target does).
 struct CBody {
-  std::string accumulator;  // C type of $acc, e.g. "int32_t"; empty for map operators (no reduction)
+  std::string accumulator;  // C type of $acc: "int32_t"
   std::string init;         // "$acc = 0;"
-  std::string update;       // "$acc += (int32_t)$x * (int32_t)$weights;" innermost, only for elements inside
-  std::string result;       // an expression of type int32_t (or `result_type`): "$acc"; maps: "$value + $bias"
-  std::string result_type = "int32_t";
-  // Operators that are no loop nest of one element (softmax over a row): a whole C statement block instead, with
-  // `$x` and `$y` as *array expressions* indexed [flat]; everything else above is empty then.
+  std::string update;       // "$acc += (int32_t)$x * (int32_t)$weights;"
+  std::string result;       // an expression of type int32_t: "$acc"
+  std::string map;          // "$value += $bias;"
   std::string block;
 };
 
@@ -64,7 +80,8 @@ struct OperandDef {
 struct AttributeDef {
   std::string_view name;
   std::string_view doc;
-  bool text = false;  // a string, else an integer
+  bool text = false;    // a string,
+  bool vector = false;  // or a list of integers, else an integer; all attributes are mandatory
 };
 
 // A node in its graph; what every function of a record gets.
@@ -86,6 +103,9 @@ struct OpDef {
   std::vector<AttributeDef> attributes;
   std::string_view output_doc;
   std::vector<std::string_view> output_dims;  // names of the output's box sizes, e.g. {"n", "k", "oy", "ox"}
+  std::vector<std::string_view> axes;  // every axis name that loops() may use: what rules may name; depends on the rank
+  bool commutative = false;  // the first two operands may change places: a spine may enter through either; the hole of
+                             // the second one then stands for the operand that is off the spine
 
   // Shape, proven range and type of the output; error messages name the values that clash. Never trusts its input.
   Result<TensorType> (*infer)(const OpView&);
@@ -100,6 +120,9 @@ std::span<const OpDef* const> all_ops();
 const OpDef* find_op(std::string_view name);  // null if unknown
 const OpDef& op_of(const Node& node);         // a bug if unknown
 bool in_class(const OpDef& op, std::string_view cls);
+
+// "$x + $weights" with {"x", "a"}, {"weights", "b"} gives "a + b"; a hole without a text is a bug.
+std::string fill_holes(std::string_view body, const std::map<std::string, std::string>& holes);
 
 // Checks attributes, operands and types of every node; the invariants of graph.h.
 Status verify_graph(const Graph& graph);
