@@ -19,6 +19,11 @@ typedef struct heddle_bus {
   int (*store)(void *context, uint32_t address, const void *data, uint32_t bytes);
 } heddle_bus;
 
+/* The word at offset 0 of every unit is its status. Bit 0 says that it is busy: the model sets it from the start of an
+ * operation until step() has performed it; a machine with virtual time keeps it set until the cycles have passed. */
+enum { HEDDLE_MODEL_STATUS = 0, HEDDLE_MODEL_BUSY = 1 };
+
+/* The model.c of a folder NAME defines `const heddle_model NAME_model`. */
 typedef struct heddle_model {
   uint32_t version;     /* HEDDLE_MODEL_VERSION */
   const char *name;

@@ -19,11 +19,18 @@ enum {
   HEDDLE_ERROR_BUS = 2       /* an address outside every memory, or a unit that reported an error */
 };
 
-/* The bus address of `bytes` bytes of main memory (the arena) or constant memory at `memory`. On silicon it is the
- * address itself; on the host the region is mapped into the SoC's memory on first use. 0 if there is no room. */
-uint32_t heddle_bus_address(const void *memory, uint32_t bytes);
+/* Which of the SoC's memories a region of the program's memory belongs to; they may be one and the same memory. */
+enum {
+  HEDDLE_MAIN_MEMORY = 1,    /* the arena */
+  HEDDLE_CONSTANT_MEMORY = 2 /* the constant table; units must not write there */
+};
 
-/* A unit's registers. */
+/* The bus address of `bytes` bytes of the program's memory at `memory`, of one of the kinds above. On silicon it is the
+ * address itself; on the host the region is mapped into the SoC's memory on first use, and asking again for the same
+ * region gives the same address. 0 if there is no room. */
+uint32_t heddle_bus_address(const void *memory, uint32_t bytes, int kind);
+
+/* A unit's registers, 32 bits each. */
 uint32_t heddle_reg_read(uint32_t address);
 void heddle_reg_write(uint32_t address, uint32_t value);
 
