@@ -1,6 +1,7 @@
 // The one expression language of all rule files. 64-bit integers with checked overflow, quoted strings, sets of
 // constants; `+ - * / mod min(...) max(...) ceil_div(a, b)` where `/` and `mod` floor; `== != < <= > >= in not in`;
 // `and or not` (short-circuit); dotted names. A truth value is the integer 0 or 1; there is no other implicit conversion.
+// A set left of `in` means every one of its values; of `not in`, that none of them is in the list.
 //
 // Four readers: evaluate (below), bounds.h (intervals, for the tiler), print_c, print_text.
 #pragma once
