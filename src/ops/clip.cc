@@ -1,0 +1,58 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "ops/check.h"
+#include "ops/map.h"
+
+namespace heddle {
+namespace {
+
+Range bounds_of(const OpView& op) { return {op.attribute("lo"), op.attribute("hi")}; }
+
+Result<TensorType> infer(const OpView& op) {
+  if (Status status = check_node(op); !status.ok()) return status.errors();
+  if (Status status = check_map_rank(op); !status.ok()) return status.errors();
+  if (Status status = check_bounds(op); !status.ok()) return status.errors();
+  const Range range = clamped(op.input(0).range, bounds_of(op));
+  return TensorType{narrowest_type(range), op.input(0).shape, range};
+}
+
+Tensor reference(const OpView& op, std::span<const Tensor* const> inputs) {
+  const Range bounds = bounds_of(op);
+  Tensor y(op.output().dtype, op.output().shape);
+  for (int64_t i = 0; i < y.elements(); ++i)
+    y.set(i, std::max(bounds.lo, std::min(bounds.hi, inputs[0]->at(i))));
+  return y;
+}
+
+CBody c_body(const OpView& op) {
+  CBody body;
+  body.map = or_comment(c_clamp("$value", op.input(0).range, bounds_of(op)), bounds_of(op));
+  return body;
+}
+
+}  // namespace
+
+const OpDef& clip_op() {
+  static const OpDef def = [] {
+    OpDef d;
+    d.name = "clip";
+    d.summary = "Limits values: y = max(lo, min(hi, x)).";
+    d.classes = {"map"};
+    d.operands = {{.name = "x", .doc = "any shape", .dims = {"n", "k", "oy", "ox"}}};
+    d.attributes = {{.name = "lo", .doc = "least value of y"},
+                    {.name = "hi", .doc = "greatest value of y"}};
+    d.output_doc = "the narrowest type that holds every result";
+    d.output_dims = {"n", "k", "oy", "ox"};
+    d.axes = all_map_axes();
+    d.infer = infer;
+    d.reference = reference;
+    d.loops = map_loops;
+    d.c_body = c_body;
+    return d;
+  }();
+  return def;
+}
+
+}  // namespace heddle

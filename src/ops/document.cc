@@ -1,0 +1,56 @@
+#include <fmt/format.h>
+
+#include "ops/op.h"
+
+namespace heddle {
+namespace {
+
+std::string code_list(const std::vector<std::string_view>& names) {
+  std::string text;
+  for (std::string_view name : names) text += fmt::format("{}`{}`", text.empty() ? "" : ", ", name);
+  return text.empty() ? "none" : text;
+}
+
+std::string code_call(std::string_view name, const std::vector<std::string_view>& dims) {
+  return fmt::format("`{}` ({})", name, fmt::join(dims, ", "));
+}
+
+std::string document_op(const OpDef& op) {
+  std::string text = fmt::format("## {}\n\n{}\n\n", op.name, op.summary);
+  text += fmt::format("Classes: {}. Axes: {}.{}\n\n", code_list(op.classes), code_list(op.axes),
+                      op.commutative ? " The first two operands may change places." : "");
+  text += "| operand | what it is |\n|---|---|\n";
+  for (const OperandDef& operand : op.operands) {
+    text += fmt::format("| {} | {}{}{} |\n", code_call(operand.name, operand.dims), operand.doc,
+                        operand.constant ? "; constant" : "", operand.optional ? "; optional" : "");
+  }
+  text += fmt::format("| {} | result: {} |\n", code_call("y", op.output_dims), op.output_doc);
+  if (op.attributes.empty()) return text + "\n";
+  text += "\n| attribute | meaning |\n|---|---|\n";
+  for (const AttributeDef& attribute : op.attributes) {
+    text += fmt::format("| `{}` | {}{} |\n", attribute.name, attribute.doc,
+                        attribute.text     ? " (text)"
+                        : attribute.vector ? " (list of integers)"
+                                           : "");
+  }
+  return text + "\n";
+}
+
+}  // namespace
+
+std::string document_ops() {
+  std::string text =
+      "# Operators\n\n"
+      "Generated from the records in `src/ops` (`heddle docs operators`); do not edit. Images are "
+      "NCHW, weights OIHW, all\n"
+      "values integers. In brackets: the names that rules use for the sizes of each dimension. "
+      "Axes are the loops of the\n"
+      "operator; those that index the result can be tiled. Elementwise operators name theirs by "
+      "rank: `n k oy ox`,\n"
+      "`n k ox`, `n k`, `k`, else `d0 d1 ...`. Every operator is also of class `any`.\n\n";
+  for (const OpDef* op : all_ops()) text += document_op(*op);
+  text.pop_back();
+  return text;
+}
+
+}  // namespace heddle

@@ -1,0 +1,84 @@
+#include <algorithm>
+
+#include "base/checked.h"
+#include "base/diagnostic.h"
+#include "ops/op.h"
+
+namespace heddle {
+
+// src/ops/CMakeLists.txt lists every operator's file in table.inc as HEDDLE_OP(<name>), sorted.
+#define HEDDLE_OP(name) const OpDef& name##_op();
+#include "ops/table.inc"
+#undef HEDDLE_OP
+
+std::span<const OpDef* const> all_ops() {
+  static const std::vector<const OpDef*> table = [] {
+    std::vector<const OpDef*> ops;
+#define HEDDLE_OP(name) ops.push_back(&name##_op());
+#include "ops/table.inc"
+#undef HEDDLE_OP
+    std::sort(ops.begin(), ops.end(),
+              [](const OpDef* a, const OpDef* b) { return a->name < b->name; });
+    return ops;
+  }();
+  return table;
+}
+
+const OpDef* find_op(std::string_view name) {
+  for (const OpDef* op : all_ops()) {
+    if (op->name == name) return op;
+  }
+  return nullptr;
+}
+
+const OpDef& op_of(const Node& node) {
+  const OpDef* op = find_op(node.op);
+  HEDDLE_CHECK(op != nullptr, "a node whose operator is not in the table: " + node.op);
+  return *op;
+}
+
+bool in_class(const OpDef& op, std::string_view cls) {
+  return cls == "any" || std::find(op.classes.begin(), op.classes.end(), cls) != op.classes.end();
+}
+
+ClippedInterval touched(const DimAccess& access, std::span<const Interval> axes, int64_t extent) {
+  int64_t least = access.offset;
+  int64_t greatest = access.offset;
+  for (const AffineTerm& term : access.terms) {
+    const Interval& axis = axes[static_cast<size_t>(term.axis)];
+    HEDDLE_CHECK(axis.begin < axis.end, "the box of an empty interval");
+    const int64_t first = term.coefficient * axis.begin;
+    const int64_t last = term.coefficient * (axis.end - 1);
+    least += std::min(first, last);
+    greatest += std::max(first, last);
+  }
+  ClippedInterval result;
+  result.begin = std::clamp<int64_t>(least, 0, extent);
+  result.end = std::clamp<int64_t>(greatest + 1, 0, extent);
+  result.before = std::max<int64_t>(0, -least);
+  result.after = std::max<int64_t>(0, greatest + 1 - extent);
+  return result;
+}
+
+std::string fill_holes(std::string_view body, const std::map<std::string, std::string>& holes) {
+  const auto is_name = [](char c) {
+    return c == '_' || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z');
+  };
+  std::string text;
+  for (size_t i = 0; i < body.size();) {
+    if (body[i] != '$') {
+      text += body[i++];
+      continue;
+    }
+    size_t end = i + 1;
+    while (end < body.size() && is_name(body[end])) ++end;
+    const std::string name(body.substr(i + 1, end - i - 1));
+    const auto found = holes.find(name);
+    HEDDLE_CHECK(found != holes.end(), "no text for the hole $" + name);
+    text += found->second;
+    i = end;
+  }
+  return text;
+}
+
+}  // namespace heddle
