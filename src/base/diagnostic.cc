@@ -86,6 +86,34 @@ std::string format_diagnostics(const Diagnostics& diagnostics) {
   return text;
 }
 
+Place in_file(std::string file) {
+  Place place;
+  place.file = std::move(file);
+  return place;
+}
+
+Place at_node(const std::string& name, const std::string& op) {
+  Place place;
+  place.node = name + " (" + op + ")";
+  return place;
+}
+
+Place place_within(const Place& start, std::string_view text, size_t offset) {
+  Place place = start;
+  const std::string_view before = text.substr(0, offset);
+  const size_t newline = before.rfind('\n');
+  if (newline == std::string_view::npos) {
+    if (place.column > 0) place.column += static_cast<int>(offset);
+    return place;
+  }
+  if (place.line > 0)
+    place.line += static_cast<int>(std::count(before.begin(), before.end(), '\n'));
+  if (place.column > 0) place.column = static_cast<int>(offset - newline);
+  const size_t end = std::min(text.find('\n', offset), text.size());
+  place.source_line = std::string(text.substr(newline + 1, end - newline - 1));
+  return place;
+}
+
 Diagnostic error_at(Place place, std::string message, std::string remedy) {
   return {Severity::error, std::move(place), std::move(message), std::move(remedy)};
 }

@@ -17,6 +17,9 @@ struct Place {
   std::string node;         // a model's node, e.g. "conv1 (Conv)"
 };
 
+Place in_file(std::string file);
+Place at_node(const std::string& name, const std::string& op);  // "conv1 (Conv)"
+
 enum class Severity { error, warning, note };
 
 // `message` is lower case, without a full stop, the situation first; `remedy` says what to do and may be empty.
@@ -32,6 +35,9 @@ using Diagnostics = std::vector<Diagnostic>;
 // "file:line:col: error: message\n  | source\n  |   ^\n  help: remedy\n"; foreign control characters are escaped.
 std::string format_diagnostic(const Diagnostic& diagnostic);
 std::string format_diagnostics(const Diagnostics& diagnostics);
+
+// The place of a character of `text`, an expression for example, that starts at `start`; it may span lines of the file.
+Place place_within(const Place& start, std::string_view text, size_t offset);
 
 Diagnostic error_at(Place place, std::string message, std::string remedy = "");
 

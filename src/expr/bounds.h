@@ -1,4 +1,5 @@
-// Interval reader of expressions: the values an expression can take while each name stays in its interval.
+// Interval reader of expressions: the values an expression can take while each name stays in its
+// interval.
 #pragma once
 
 #include <functional>
@@ -15,7 +16,8 @@ struct Bounds {
 };
 using BoundsEnvironment = std::function<std::optional<Bounds>(std::string_view name)>;
 
-// Sound, not always tight. nullopt: a text operand, an unknown name, or possible overflow / division by zero.
+// Sound, not always tight. nullopt: a text operand, an unknown name, or possible overflow /
+// division by zero.
 std::optional<Bounds> bounds_of(const Expr& expr, const BoundsEnvironment& environment);
 
 }  // namespace heddle

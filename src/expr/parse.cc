@@ -13,12 +13,11 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
-#include <limits>
 #include <utility>
 
 #include "base/text.h"
 #include "expr/expr.h"
+#include "expr/lexer.h"
 
 namespace heddle {
 namespace {
@@ -34,58 +33,8 @@ struct Function {
 };
 constexpr std::array kFunctions = {
     Function{"ceil_div", ExprOp::ceil_div, 2, 2},
-    Function{"max", ExprOp::max, 2, 100},
-    Function{"min", ExprOp::min, 2, 100},
-};
-
-constexpr std::array<std::string_view, 5> kWords = {"and", "in", "mod", "not", "or"};
-
-// What people write from habit.
-struct Foreign {
-  std::string_view symbol;
-  std::string_view ours;
-};
-constexpr std::array kForeign = {
-    Foreign{"&&", "and"}, Foreign{"||", "or"}, Foreign{"%", "mod"},
-    Foreign{"!", "not"},  Foreign{"=", "=="},
-};
-
-enum class TokenKind { integer, text, name, symbol, end };
-
-struct Token {
-  TokenKind kind = TokenKind::end;
-  std::string text;     // without the quotes; of words and symbols as written
-  int64_t integer = 0;  // magnitude 2^63 is stored as INT64_MIN with `huge`
-  bool huge = false;    // 9223372036854775808: only right after a minus sign
-  size_t offset = 0;
-};
-
-bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-bool is_name_start(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
-bool is_name(char c) { return is_name_start(c) || is_digit(c); }
-
-// The place of a character of the expression. Its text may span lines of the file.
-Place place_at(const Place& start, std::string_view text, size_t offset) {
-  Place place = start;
-  const std::string_view before = text.substr(0, offset);
-  const size_t newline = before.rfind('\n');
-  if (newline == std::string_view::npos) {
-    if (place.column > 0) place.column += static_cast<int>(offset);
-    return place;
-  }
-  if (place.line > 0)
-    place.line += static_cast<int>(std::count(before.begin(), before.end(), '\n'));
-  if (place.column > 0) place.column = static_cast<int>(offset - newline);
-  const size_t end = std::min(text.find('\n', offset), text.size());
-  place.source_line = std::string(text.substr(newline + 1, end - newline - 1));
-  return place;
-}
-
-struct Failure {
-  size_t offset = 0;
-  std::string message;
-  std::string remedy;
+    Function{"max", ExprOp::max, 2, 8},
+    Function{"min", ExprOp::min, 2, 8},
 };
 
 class Parser {
@@ -99,7 +48,10 @@ class Parser {
                           thousands(static_cast<int64_t>(text_.size())), thousands(kMaxLength)));
       return {};
     }
-    if (!tokenise()) return {};
+    if (const std::optional<SyntaxError> error = tokenise(text_, tokens_)) {
+      fail(error->offset, error->message, error->remedy);
+      return {};
+    }
     if (peek().kind == TokenKind::end) {
       fail(0, "the expression is empty");
       return {};
@@ -109,7 +61,7 @@ class Parser {
     return expr;
   }
   bool ok() const { return !failed_; }
-  const Failure& failure() const { return failure_; }
+  const SyntaxError& failure() const { return failure_; }
 
  private:
   // The first failure counts; the rest of the parser runs into the end token and returns.
@@ -121,108 +73,6 @@ class Parser {
     end.offset = text_.size();
     tokens_ = {end};
     next_ = 0;
-  }
-
-  bool tokenise() {
-    size_t i = 0;
-    while (true) {
-      while (i < text_.size() && is_space(text_[i])) ++i;
-      Token token;
-      token.offset = i;
-      if (i == text_.size()) {
-        tokens_.push_back(token);
-        return true;
-      }
-      if (is_digit(text_[i])) {
-        i = read_number(token, i);
-      } else if (is_name_start(text_[i])) {
-        i = read_name(token, i);
-      } else if (text_[i] == '\'' || text_[i] == '"') {
-        i = read_text(token, i);
-      } else {
-        i = read_symbol(token, i);
-      }
-      if (failed_) return false;
-      tokens_.push_back(std::move(token));
-    }
-  }
-
-  size_t read_number(Token& token, size_t i) {
-    size_t end = i;
-    while (end < text_.size() && is_name(text_[end])) ++end;
-    std::string_view digits = text_.substr(i, end - i);
-    token.text = digits;
-    token.kind = TokenKind::integer;
-    int base = 10;
-    if (digits.starts_with("0x")) {
-      digits.remove_prefix(2);
-      base = 16;
-    }
-    uint64_t value = 0;
-    const auto [stop, error] =
-        std::from_chars(digits.data(), digits.data() + digits.size(), value, base);
-    constexpr uint64_t kLimit = uint64_t{1} << 63;
-    if (error == std::errc::result_out_of_range || (error == std::errc() && value > kLimit)) {
-      fail(i, fmt::format("`{}` does not fit into 64 bits", terminal_text(token.text)));
-    } else if (error != std::errc() || stop != digits.data() + digits.size()) {
-      fail(i, fmt::format("`{}` is not an integer", terminal_text(token.text)));
-    } else if (end < text_.size() && text_[end] == '.') {
-      fail(i, "there are no fractions, only integers", "scale the numbers, for example to tenths");
-    }
-    token.huge = value == kLimit;
-    token.integer = static_cast<int64_t>(value);
-    return end;
-  }
-
-  size_t read_name(Token& token, size_t i) {
-    size_t end = i;
-    while (end < text_.size() && is_name(text_[end])) {
-      ++end;
-      if (end + 1 < text_.size() && text_[end] == '.' && is_name_start(text_[end + 1])) ++end;
-    }
-    token.text = text_.substr(i, end - i);
-    const bool word = std::find(kWords.begin(), kWords.end(), token.text) != kWords.end();
-    token.kind = word ? TokenKind::symbol : TokenKind::name;
-    if (end < text_.size() && text_[end] == '.') {
-      fail(end, fmt::format("a name cannot end with a dot: `{}.`", terminal_text(token.text)));
-    }
-    return end;
-  }
-
-  size_t read_text(Token& token, size_t i) {
-    const size_t end = text_.find(text_[i], i + 1);
-    if (end == std::string_view::npos) {
-      fail(i, fmt::format("this text has no closing {}", text_[i]));
-      return i;
-    }
-    token.kind = TokenKind::text;
-    token.text = text_.substr(i + 1, end - i - 1);
-    return end + 1;
-  }
-
-  size_t read_symbol(Token& token, size_t i) {
-    token.kind = TokenKind::symbol;
-    const std::string_view rest = text_.substr(i);
-    for (const std::string_view symbol : {"==", "!=", "<=", ">="}) {
-      if (rest.starts_with(symbol)) {
-        token.text = symbol;
-        return i + 2;
-      }
-    }
-    for (const Foreign& foreign : kForeign) {
-      if (rest.starts_with(foreign.symbol)) {
-        fail(i, fmt::format("`{}` is not an operator here", foreign.symbol),
-             fmt::format("write `{}`", foreign.ours));
-        return i;
-      }
-    }
-    token.text = rest.substr(0, 1);
-    if (std::string_view("+-*/<>()[],").find(rest[0]) == std::string_view::npos) {
-      size_t length = 1;  // the whole character of a UTF-8 text
-      while (length < rest.size() && (rest[length] & 0xC0) == 0x80) ++length;
-      fail(i, fmt::format("unexpected character `{}`", terminal_text(rest.substr(0, length))));
-    }
-    return i + 1;
   }
 
   const Token& peek(size_t ahead = 0) const {
@@ -448,11 +298,11 @@ class Parser {
     }
     close(")");
     if (arguments.size() < function->least || arguments.size() > function->most) {
-      fail(name.offset,
-           fmt::format("`{}` takes {} arguments, here are {}", name.text,
-                       function->least == function->most ? fmt::format("{}", function->least)
-                                                         : "two or more",
-                       arguments.size()));
+      fail(name.offset, fmt::format("`{}` takes {} arguments, here are {}", name.text,
+                                    function->least == function->most
+                                        ? fmt::format("{}", function->least)
+                                        : fmt::format("{} to {}", function->least, function->most),
+                                    arguments.size()));
     }
     return node(function->op, name.offset, std::move(arguments));
   }
@@ -487,7 +337,7 @@ class Parser {
   size_t next_ = 0;
   int depth_ = 0;
   bool failed_ = false;
-  Failure failure_;
+  SyntaxError failure_;
 };
 
 }  // namespace
@@ -496,8 +346,8 @@ Result<Expr> parse_expr(std::string_view text, const Place& place) {
   Parser parser(text);
   Expr expr = parser.parse();
   if (parser.ok()) return expr;
-  const Failure& failure = parser.failure();
-  return error_at(place_at(place, text, failure.offset), failure.message, failure.remedy);
+  const SyntaxError& failure = parser.failure();
+  return error_at(place_within(place, text, failure.offset), failure.message, failure.remedy);
 }
 
 }  // namespace heddle

@@ -2,6 +2,7 @@
 // within `||` draws a warning), and there brackets are added.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <limits>
 
 #include "expr/expr.h"
@@ -143,6 +144,28 @@ std::string text_of(const Expr& expr, int least_level) {
   return in_brackets_if(level_of(expr.op) < least_level, text_of_tree(expr));
 }
 
+constexpr int64_t kMaxLeaves = 1000;
+
+// How many names and numbers the C text has, saturated just above kMaxLeaves; texts count as too
+// many.
+int64_t c_leaves(const Expr& expr) {
+  const auto capped = [](int64_t count) { return std::min(count, kMaxLeaves + 1); };
+  if (expr.op == ExprOp::text) return kMaxLeaves + 1;
+  if (expr.children.empty()) return 1;
+  const int64_t first = c_leaves(expr.children[0]);
+  if (expr.op == ExprOp::in || expr.op == ExprOp::not_in) {
+    return capped((first + 1) * c_leaves(expr.children[1]));
+  }
+  const bool choice = expr.op == ExprOp::min || expr.op == ExprOp::max;
+  int64_t count = first;
+  for (size_t i = 1; i < expr.children.size(); ++i) {
+    const int64_t other = c_leaves(expr.children[i]);
+    count = choice ? capped(2 * (count + other)) : capped(count + other);
+    if (expr.op == ExprOp::ceil_div) count = capped(count + other);
+  }
+  return count;
+}
+
 using NameInC = std::function<std::string(std::string_view)>;
 
 std::string c_of(const Expr& expr, const NameInC& name, int least_level);
@@ -225,7 +248,10 @@ std::string c_of(const Expr& expr, const NameInC& name, int least_level) {
 
 std::string print_text(const Expr& expr) { return text_of(expr, kOr); }
 
+bool has_c_form(const Expr& expr) { return c_leaves(expr) <= kMaxLeaves; }
+
 std::string print_c(const Expr& expr, const std::function<std::string(std::string_view)>& name) {
+  HEDDLE_CHECK(has_c_form(expr), "an expression without a form in C");
   return c_of(expr, name, kOr);
 }
 
