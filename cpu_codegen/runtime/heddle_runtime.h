@@ -26,8 +26,8 @@ enum {
 };
 
 /* The bus address of `bytes` bytes of the program's memory at `memory`, of one of the kinds above. On silicon it is the
- * address itself; on the host the region is mapped into the SoC's memory on first use, and asking again for the same
- * region gives the same address. 0 if there is no room. */
+ * address itself; on the host the region is mapped into the SoC's memory on first use, and asking again for the region
+ * or a part of it gives the same addresses. 0 if there is no room. */
 uint32_t heddle_bus_address(const void *memory, uint32_t bytes, int kind);
 
 /* A unit's registers, 32 bits each. */
