@@ -1,0 +1,209 @@
+// Boxes, storage and transfers of tiles.
+#include "tiler/geometry.h"
+
+#include <algorithm>
+
+#include "base/checked.h"
+
+namespace heddle {
+namespace {
+
+int64_t unit_of(const Region& region) {
+  return region.soc->dma ? std::max<int64_t>(region.soc->dma->target.transfer_unit_bytes, 1) : 1;
+}
+
+// Strides of a tile with these sizes. The row pitch is that of the stored value where the tile spans its whole width and
+// the pitch is good enough for the device: rows then merge into one transfer.
+Storage tile_storage(const Region& region, const RegionOperand& operand, const std::vector<ClippedInterval>& dims) {
+  const size_t rank = dims.size();
+  TensorType type = operand.type;
+  for (size_t d = 0; d < rank; ++d) type.shape[d] = dims[d].size();
+  const BufferLayout layout = region.rule->layout.value_or(BufferLayout{});
+  if (rank >= 2 && type.shape[rank - 1] == operand.type.shape[rank - 1]) {
+    const int64_t pitch = operand.storage.strides[rank - 2];
+    const bool aligned = pitch % layout.row == 0 && (rank > 2 || pitch * bytes_of(type.dtype) % layout.plane == 0);
+    if (aligned && pitch >= type.shape[rank - 1]) type.shape[rank - 1] = pitch;  // a width that padding leaves alone
+  }
+  return padded_storage(type, layout);
+}
+
+bool covers(const RegionOperand& operand, const OperandTile& tile, size_t d) {
+  return tile.dims[d].begin == 0 && tile.dims[d].end == operand.type.shape[d];
+}
+
+// The innermost dimensions that one row of a transfer moves, from `first_dim` on, and their exact bytes.
+struct Run {
+  size_t first_dim = 0;
+  int64_t bytes = 0;
+};
+
+// A dimension joins the run where its stride is the same on both sides. A load may then read over the gaps; a store may
+// only where the gaps are padding, that is where the box has everything inside the dimension.
+Run run_of(const RegionOperand& operand, const OperandTile& tile) {
+  const size_t rank = tile.dims.size();
+  const int64_t element_bytes = bytes_of(operand.type.dtype);
+  if (rank == 0) return {0, element_bytes};
+  Run run{rank - 1, tile.dims[rank - 1].size() * element_bytes};
+  bool whole = covers(operand, tile, rank - 1);
+  while (run.first_dim > 0) {
+    const size_t d = run.first_dim - 1;
+    const bool same = operand.storage.strides[d] == tile.storage.strides[d] && (!operand.output || whole);
+    if (!same && operand.type.shape[d] != 1) break;
+    run.bytes += (tile.dims[d].size() - 1) * tile.storage.strides[d] * element_bytes;
+    run.first_dim = d;
+    whole = whole && covers(operand, tile, d);
+  }
+  return run;
+}
+
+std::vector<Transfer> packed_transfers(const Region& region, const RegionOperand& operand, const TileBox& box) {
+  const Packing& packing = packing_of(region, operand);
+  const Interval range = box[static_cast<size_t>(axis_index(region.nest, packing.block_axis))];
+  Transfer transfer;
+  transfer.main_offset = packed_bytes(region, packing, 0, range.begin);
+  transfer.row_bytes = round_up(packed_bytes(region, packing, range.begin, range.end), unit_of(region));
+  return {transfer};
+}
+
+}  // namespace
+
+TileBox whole_box(const Region& region) {
+  TileBox box;
+  for (const Axis& axis : region.nest.axes) box.push_back({0, axis.extent});
+  return box;
+}
+
+OperandTile tile_of(const Region& region, const RegionOperand& operand, const TileBox& box) {
+  OperandTile tile;
+  if (operand.packed) {
+    const Packing& packing = packing_of(region, operand);
+    const Interval range = box[static_cast<size_t>(axis_index(region.nest, packing.block_axis))];
+    tile.storage.bytes = packed_bytes(region, packing, range.begin, range.end);
+    return tile;
+  }
+  for (size_t d = 0; d < operand.access.size(); ++d) {
+    tile.dims.push_back(touched(operand.access[d], box, operand.type.shape[d]));
+  }
+  tile.storage = tile_storage(region, operand, tile.dims);
+  return tile;
+}
+
+std::vector<Transfer> transfers_of(const Region& region, const RegionOperand& operand, const TileBox& box) {
+  if (operand.packed) return packed_transfers(region, operand, box);
+  const OperandTile tile = tile_of(region, operand, box);
+  const int64_t element_bytes = bytes_of(operand.type.dtype);
+  const Run run = run_of(operand, tile);
+  Transfer transfer;
+  transfer.row_bytes = round_up(run.bytes, unit_of(region));
+  for (size_t d = 0; d < tile.dims.size(); ++d) {
+    transfer.main_offset += tile.dims[d].begin * operand.storage.strides[d] * element_bytes;
+  }
+  if (run.first_dim >= 1) {
+    const size_t d = run.first_dim - 1;
+    transfer.rows = tile.dims[d].size();
+    transfer.main_row_stride = operand.storage.strides[d] * element_bytes;
+    transfer.tile_row_stride = tile.storage.strides[d] * element_bytes;
+  }
+  if (run.first_dim >= 2) {
+    const size_t d = run.first_dim - 2;
+    transfer.planes = tile.dims[d].size();
+    transfer.main_plane_stride = operand.storage.strides[d] * element_bytes;
+    transfer.tile_plane_stride = tile.storage.strides[d] * element_bytes;
+  }
+  // Dimensions outside the planes: one transfer for each of their positions.
+  std::vector<Transfer> transfers{transfer};
+  for (size_t d = run.first_dim < 2 ? 0 : run.first_dim - 2; d-- > 0;) {
+    std::vector<Transfer> repeated;
+    for (int64_t i = 0; i < tile.dims[d].size(); ++i) {
+      for (Transfer each : transfers) {
+        each.main_offset += i * operand.storage.strides[d] * element_bytes;
+        each.tile_offset += i * tile.storage.strides[d] * element_bytes;
+        repeated.push_back(each);
+      }
+    }
+    transfers = std::move(repeated);
+  }
+  return transfers;
+}
+
+int64_t cycles_of(const Region& region, const Transfer& transfer, bool to_tile) {
+  HEDDLE_CHECK(region.soc->dma && region.soc->dma->target.transfer_cycles, "the cycles of a transfer without a DMA");
+  const Environment environment = [&](std::string_view name) -> std::optional<ExprValue> {
+    if (name == "row_bytes") return transfer.row_bytes;
+    if (name == "rows") return transfer.rows;
+    if (name == "planes") return transfer.planes;
+    const bool source = name.starts_with("source_");
+    if (!source && !name.starts_with("destination_")) return std::nullopt;
+    const std::string_view stride = name.substr(name.find('_') + 1);
+    const bool main = source == to_tile;
+    if (stride == "row_stride") return main ? transfer.main_row_stride : transfer.tile_row_stride;
+    if (stride == "plane_stride") return main ? transfer.main_plane_stride : transfer.tile_plane_stride;
+    return std::nullopt;
+  };
+  const auto cycles = evaluate_int(*region.soc->dma->target.transfer_cycles, environment);
+  if (const ExprError* error = std::get_if<ExprError>(&cycles)) {
+    internal_error(__FILE__, __LINE__, "the cycles of a transfer: " + error->message);
+  }
+  return std::get<int64_t>(cycles);
+}
+
+int64_t tile_extent_bytes(const OperandTile& tile, const std::vector<Transfer>& transfers) {
+  int64_t bytes = tile.storage.bytes;
+  for (const Transfer& t : transfers) {
+    bytes = std::max(bytes, t.tile_offset + (t.planes - 1) * t.tile_plane_stride + (t.rows - 1) * t.tile_row_stride +
+                                t.row_bytes);
+  }
+  return bytes;
+}
+
+// The gap between the end of the first row and the next element of the value in the order of addresses. Other rows have
+// the same gap or, at the end of a plane, a larger one.
+bool stores_exactly(const Region& region, const RegionOperand& operand, const TileBox& box) {
+  const OperandTile tile = tile_of(region, operand, box);
+  const int64_t element_bytes = bytes_of(operand.type.dtype);
+  const Run run = run_of(operand, tile);
+  const int64_t over = round_up(run.bytes, unit_of(region)) - run.bytes;
+  int64_t last = 0;  // address of the run's last element
+  for (size_t d = 0; d < tile.dims.size(); ++d) {
+    const int64_t index = d < run.first_dim ? tile.dims[d].begin : tile.dims[d].end - 1;
+    last += index * operand.storage.strides[d];
+  }
+  int64_t next = last;
+  for (size_t d = tile.dims.size(); d-- > 0;) {
+    const int64_t index = d < run.first_dim ? tile.dims[d].begin : tile.dims[d].end - 1;
+    if (index + 1 < operand.type.shape[d]) {
+      next += operand.storage.strides[d];
+      return over <= (next - last - 1) * element_bytes;
+    }
+    next -= index * operand.storage.strides[d];
+  }
+  return over <= operand.storage.bytes - (last + 1) * element_bytes;
+}
+
+TileBox box_of(const Region& region, const Tiling& tiling, int64_t tile_index) {
+  TileBox box = whole_box(region);
+  for (size_t i = tiling.axes.size(); i-- > 0;) {
+    const TileAxis& axis = tiling.axes[i];
+    const int64_t begin = tile_index % axis.count() * axis.tile;
+    tile_index /= axis.count();
+    box[static_cast<size_t>(axis_index(region.nest, axis.axis))] = {begin, std::min(begin + axis.tile, axis.extent)};
+  }
+  return box;
+}
+
+bool loads_at(const Region& region, const RegionOperand& operand, const Tiling& tiling, int64_t tile_index) {
+  if (operand.output) return false;
+  if (tile_index == 0) return true;
+  const TileBox before = box_of(region, tiling, tile_index - 1);
+  const TileBox now = box_of(region, tiling, tile_index);
+  const auto same = [](const Interval& a, const Interval& b) { return a.begin == b.begin && a.end == b.end; };
+  if (operand.packed) {
+    const size_t axis = static_cast<size_t>(axis_index(region.nest, packing_of(region, operand).block_axis));
+    return !same(before[axis], now[axis]);
+  }
+  const OperandTile a = tile_of(region, operand, before);
+  const OperandTile b = tile_of(region, operand, now);
+  return !std::equal(a.dims.begin(), a.dims.end(), b.dims.begin(), same);
+}
+
+}  // namespace heddle

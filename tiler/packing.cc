@@ -1,0 +1,212 @@
+// Packing of constants. A block is a run of values of the block axis; within it the parts follow each other, each one
+// a walk over axes, outermost first, that may split an axis ("c/16", "c%16") or walk the bytes of an element ("byte").
+#include "tiler/packing.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+
+#include "base/checked.h"
+#include "tiler/geometry.h"
+
+namespace heddle {
+namespace {
+
+// One level of a part's walk: `count` steps, each of which moves `axis` by `step` (or selects the next byte).
+struct Walk {
+  int axis = -1;  // -1: bytes
+  int64_t step = 1;
+  int64_t count = 1;
+};
+
+struct SplitName {
+  std::string_view axis;
+  char kind = 0;  // '/', '%' or 0
+  int64_t size = 1;
+};
+
+SplitName split_name(std::string_view text) {
+  const size_t at = text.find_first_of("/%");
+  if (at == std::string_view::npos) return {text, 0, 1};
+  SplitName split{text.substr(0, at), text[at], 0};
+  const std::string_view number = text.substr(at + 1);
+  std::from_chars(number.data(), number.data() + number.size(), split.size);
+  return split;
+}
+
+// nullopt: an axis that the nest does not have, or a split without a size.
+std::optional<std::vector<Walk>> walks_of(const LoopNest& nest, const Packing& packing, const PackPart& part) {
+  std::vector<Walk> walks;
+  for (const std::string& text : part.order) {
+    if (text == "byte") {
+      walks.push_back({-1, 1, part.element_bytes});
+      continue;
+    }
+    const SplitName split = split_name(text);
+    const int axis = axis_index(nest, split.axis);
+    if (axis < 0 || split.size <= 0) return std::nullopt;
+    const bool block = split.axis == packing.block_axis;
+    const int64_t extent = block ? packing.block_pad : nest.axes[static_cast<size_t>(axis)].extent;
+    if (split.kind == '/') {
+      walks.push_back({axis, split.size, ceil_div(extent, split.size)});
+    } else {
+      walks.push_back({axis, 1, split.kind == '%' ? split.size : extent});
+    }
+  }
+  return walks;
+}
+
+int64_t part_bytes(const std::vector<Walk>& walks, const PackPart& part) {
+  int64_t bytes = 1;
+  bool by_byte = false;
+  for (const Walk& walk : walks) {
+    bytes *= walk.count;
+    by_byte = by_byte || walk.axis < 0;
+  }
+  return by_byte ? bytes : bytes * part.element_bytes;
+}
+
+int64_t block_bytes(const LoopNest& nest, const Packing& packing) {
+  int64_t bytes = 0;
+  for (const PackPart& part : packing.parts) bytes += part_bytes(*walks_of(nest, packing, part), part);
+  return bytes;
+}
+
+// Where a constant's elements are: by the anchor's access, or, for a constant of a later operator, along the block axis.
+struct Source {
+  const Tensor* tensor = nullptr;  // null: absent, packs as zeros
+  Access access;
+  std::vector<int64_t> strides;
+};
+
+Source source_of(const Graph& graph, const Match& match, const LoopNest& nest, const Packing& packing,
+                 std::string_view operand) {
+  const ValueId id = match.find(operand);
+  if (!id.valid() || !graph.value(id).constant) return {};
+  const Tensor& tensor = *graph.value(id).constant;
+  Source source{&tensor, {}, dense_storage({tensor.dtype(), tensor.shape(), {}}).strides};
+  const Node& anchor = graph.node(match.anchor);
+  const OpDef& op = op_of(anchor);
+  for (size_t i = 0; i < anchor.inputs.size() && i < op.operands.size(); ++i) {
+    if (anchor.inputs[i] == id && op.operands[i].name == operand) source.access = nest.inputs[i];
+  }
+  if (source.access.empty() && tensor.shape().size() == 1 && tensor.elements() > 1) {
+    source.access = {{{{axis_index(nest, packing.block_axis), 1}}, 0}};
+  }
+  return source;
+}
+
+// The element at these axis values; 0 outside the constant (the padding of blocks and splits).
+int64_t element_at(const Source& source, const std::vector<int64_t>& axes) {
+  if (source.tensor == nullptr) return 0;
+  int64_t flat = 0;
+  for (size_t d = 0; d < source.access.size(); ++d) {
+    int64_t index = source.access[d].offset;
+    for (const AffineTerm& term : source.access[d].terms) index += term.coefficient * axes[static_cast<size_t>(term.axis)];
+    if (index < 0 || index >= source.tensor->shape()[d]) return 0;
+    flat += index * source.strides[d];
+  }
+  return source.tensor->at(flat);
+}
+
+void append_element(std::vector<std::byte>& bytes, int64_t value, int64_t first_byte, int64_t count) {
+  for (int64_t b = first_byte; b < first_byte + count; ++b) {
+    bytes.push_back(static_cast<std::byte>((static_cast<uint64_t>(value) >> (8 * std::min<int64_t>(b, 7))) & 0xff));
+  }
+}
+
+void pack_part(const LoopNest& nest, const Packing& packing, const PackPart& part, const Source& source,
+               int64_t block_begin, std::vector<std::byte>& bytes) {
+  const std::vector<Walk> walks = *walks_of(nest, packing, part);
+  const int block_axis = axis_index(nest, packing.block_axis);
+  std::vector<int64_t> steps(walks.size(), 0);
+  for (;;) {
+    std::vector<int64_t> axes(nest.axes.size(), 0);
+    axes[static_cast<size_t>(block_axis)] = block_begin;
+    int64_t byte = -1;
+    for (size_t w = 0; w < walks.size(); ++w) {
+      if (walks[w].axis < 0) {
+        byte = steps[w];
+      } else {
+        axes[static_cast<size_t>(walks[w].axis)] += steps[w] * walks[w].step;
+      }
+    }
+    bool inside = axes[static_cast<size_t>(block_axis)] < block_begin + packing.block_size;
+    for (size_t a = 0; a < axes.size(); ++a) inside = inside && axes[a] < nest.axes[a].extent;
+    const int64_t value = inside ? element_at(source, axes) : 0;
+    append_element(bytes, value, byte < 0 ? 0 : byte, byte < 0 ? part.element_bytes : 1);
+    size_t w = walks.size();
+    while (w > 0 && ++steps[w - 1] == walks[w - 1].count) steps[--w] = 0;
+    if (w == 0) return;
+  }
+}
+
+}  // namespace
+
+Diagnostics check_packing(const Graph& graph, const Match& match, const LoopNest& nest, const Packing& packing) {
+  Diagnostics wrong;
+  const auto refuse = [&](std::string message, std::string remedy) {
+    wrong.push_back(error_at({}, fmt::format("packing `{}`: {}", packing.name, message), std::move(remedy)));
+  };
+  const std::string op = graph.node(match.anchor).op;
+  if (axis_index(nest, packing.block_axis) < 0) {
+    refuse(fmt::format("`{}` has no axis `{}`", op, packing.block_axis), "name a loop axis of the anchor");
+    return wrong;
+  }
+  for (const PackPart& part : packing.parts) {
+    const std::optional<std::vector<Walk>> walks = walks_of(nest, packing, part);
+    if (!walks) {
+      refuse(fmt::format("the order of `{}` names an axis that `{}` does not have", part.operand, op),
+             "name loop axes of the anchor, `byte`, or splits such as `c/16` and `c%16`");
+      continue;
+    }
+    const Source source = source_of(graph, match, nest, packing, part.operand);
+    if (source.tensor == nullptr) continue;
+    for (const DimAccess& dim : source.access) {
+      for (const AffineTerm& term : dim.terms) {
+        const Axis& axis = nest.axes[static_cast<size_t>(term.axis)];
+        const bool walked = std::any_of(walks->begin(), walks->end(), [&](const Walk& w) { return w.axis == term.axis; });
+        if (walked || axis.extent == 1 || axis.name == packing.block_axis) continue;
+        refuse(fmt::format("the order of `{}` leaves out axis `{}` of extent {}", part.operand, axis.name, axis.extent),
+               "add the axis to the order");
+      }
+    }
+    const Range range = source.tensor->min_max();
+    const int64_t bits = std::min<int64_t>(8 * part.element_bytes, 63);
+    const int64_t half = int64_t{1} << (bits - 1);
+    if (part.element_bytes < 8 && (range.lo < -half || range.hi > (range.lo < 0 ? half - 1 : 2 * half - 1))) {
+      refuse(fmt::format("`{}` holds values from {} to {}, which {} bits cannot", part.operand, range.lo, range.hi,
+                         8 * part.element_bytes),
+             "pack wider elements, or refuse such constants in `when`");
+    }
+  }
+  return wrong;
+}
+
+const Packing& packing_of(const Region& region, const RegionOperand& operand) {
+  for (const Packing& packing : region.rule->packings) {
+    if (packing.name == operand.name) return packing;
+  }
+  internal_error(__FILE__, __LINE__, "a packed operand without its packing");
+}
+
+std::vector<std::byte> pack(const Region& region, const Packing& packing) {
+  const int64_t extent = region.nest.axes[static_cast<size_t>(axis_index(region.nest, packing.block_axis))].extent;
+  std::vector<std::byte> bytes;
+  bytes.reserve(static_cast<size_t>(packed_bytes(region, packing, 0, extent)));
+  for (int64_t begin = 0; begin < extent; begin += packing.block_size) {
+    for (const PackPart& part : packing.parts) {
+      const Source source = source_of(*region.graph, *region.match, region.nest, packing, part.operand);
+      pack_part(region.nest, packing, part, source, begin, bytes);
+    }
+  }
+  return bytes;
+}
+
+int64_t packed_bytes(const Region& region, const Packing& packing, int64_t begin, int64_t end) {
+  HEDDLE_CHECK(begin % packing.block_size == 0, "a tile of packed constants that begins inside a block");
+  return ceil_div(end - begin, packing.block_size) * block_bytes(region.nest, packing);
+}
+
+}  // namespace heddle

@@ -1,0 +1,169 @@
+// The operands of a match: what they are, how they are accessed by the anchor's loops, and what a rule can get wrong.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+#include "base/checked.h"
+#include "tiler/geometry.h"
+#include "tiler/packing.h"
+
+namespace heddle {
+namespace {
+
+struct Use {
+  NodeId node;
+  size_t input = 0;
+};
+
+// Which input of which matched node an operand is. Two operands may be one value (x + x): names decide first.
+std::optional<Use> use_of(const Graph& graph, const Match& match, std::string_view name, ValueId value) {
+  for (const bool by_name : {true, false}) {
+    for (const NodeId id : match.nodes) {
+      const Node& node = graph.node(id);
+      const OpDef& op = op_of(node);
+      for (size_t i = 0; i < node.inputs.size() && i < op.operands.size(); ++i) {
+        if (node.inputs[i] == value && (!by_name || op.operands[i].name == name)) return Use{id, i};
+      }
+    }
+  }
+  return std::nullopt;
+}
+
+// An operand of an operator after the anchor: its loops are those of the output's dimensions, which are the anchor's.
+// nullopt if that operator does not walk its output element by element.
+std::optional<Access> through_output(const LoopNest& anchor, const LoopNest& later, const Access& access) {
+  Access composed;
+  for (const DimAccess& dim : access) {
+    DimAccess result{{}, dim.offset};
+    for (const AffineTerm& term : dim.terms) {
+      const auto walks = [&](const DimAccess& out) {
+        return out.offset == 0 && out.terms.size() == 1 && out.terms[0].axis == term.axis && out.terms[0].coefficient == 1;
+      };
+      const auto out = std::find_if(later.output.begin(), later.output.end(), walks);
+      if (out == later.output.end()) return std::nullopt;
+      const size_t d = static_cast<size_t>(out - later.output.begin());
+      if (d >= anchor.output.size()) return std::nullopt;
+      for (const AffineTerm& inner : anchor.output[d].terms) {
+        result.terms.push_back({inner.axis, inner.coefficient * term.coefficient});
+      }
+      result.offset += anchor.output[d].offset * term.coefficient;
+    }
+    composed.push_back(std::move(result));
+  }
+  return composed;
+}
+
+std::optional<Access> access_of(const Graph& graph, const Match& match, const LoopNest& nest, std::string_view name,
+                                ValueId value) {
+  if (name == "y") return nest.output;
+  const std::optional<Use> use = use_of(graph, match, name, value);
+  if (!use) return std::nullopt;
+  if (use->node == match.anchor) return nest.inputs[use->input];
+  const Node& node = graph.node(use->node);
+  const LoopNest later = op_of(node).loops(OpView{graph, node});
+  return through_output(nest, later, later.inputs[use->input]);
+}
+
+LoopNest loops_of(const Graph& graph, NodeId id) {
+  const Node& node = graph.node(id);
+  return op_of(node).loops(OpView{graph, node});
+}
+
+bool is_packed(const Rule& rule, std::string_view operand) {
+  return std::any_of(rule.packings.begin(), rule.packings.end(), [&](const Packing& p) { return p.name == operand; });
+}
+
+}  // namespace
+
+const RegionOperand& Region::operand(std::string_view name) const {
+  for (const RegionOperand& candidate : operands) {
+    if (candidate.name == name) return candidate;
+  }
+  internal_error(__FILE__, __LINE__, "a region without the operand that was asked for");
+}
+
+int axis_index(const LoopNest& nest, std::string_view name) {
+  for (size_t i = 0; i < nest.axes.size(); ++i) {
+    if (nest.axes[i].name == name) return static_cast<int>(i);
+  }
+  return -1;
+}
+
+Region region_of(const Graph& graph, const Soc& soc, const Match& match, const StorageOf& storage) {
+  Region region{&graph, &soc, &match, &rule_of(soc, match), loops_of(graph, match.anchor), {}, {}};
+  region.layer = layer_environment(graph, soc, match);
+  for (const OperandPlacement& placement : region.rule->operands) {
+    RegionOperand operand;
+    operand.name = placement.operand;
+    operand.memory = placement.memory;
+    operand.packed = is_packed(*region.rule, placement.operand);
+    if (!operand.packed) {
+      operand.output = placement.operand == "y";
+      operand.value = match.find(placement.operand);
+      if (!operand.value.valid()) continue;  // of an optional operator that is not in this match
+      const std::optional<Access> access =
+          access_of(graph, match, region.nest, placement.operand, operand.value);
+      HEDDLE_CHECK(access.has_value(), "a region that check_region would have refused");
+      operand.access = *access;
+      operand.type = graph.value(operand.value).type;
+      const auto stored = storage.find(operand.value);
+      HEDDLE_CHECK(stored != storage.end(), "an operand without a storage");
+      operand.storage = stored->second;
+    }
+    region.operands.push_back(std::move(operand));
+  }
+  return region;
+}
+
+Status check_region(const Graph& graph, const Soc& soc, const Match& match) {
+  const Rule& rule = rule_of(soc, match);
+  Diagnostics errors;
+  const auto refuse = [&](std::string message, std::string remedy) {
+    errors.push_back(error_at(rule.place, std::move(message), std::move(remedy)));
+  };
+  const LoopNest nest = loops_of(graph, match.anchor);
+  const ValueId anchor_output = graph.node(match.anchor).output;
+  const Shape& anchor_shape = graph.value(anchor_output).type.shape;
+  const Shape& shape = graph.value(match.output(graph)).type.shape;
+  if (shape != anchor_shape) {
+    refuse(fmt::format("rule `{}` ends in a result of shape {}, but its tiles are those of `{}` with shape {}", rule.name,
+                       to_string(shape), graph.node(match.anchor).op, to_string(anchor_shape)),
+           "end the pattern before the operator that changes the shape");
+  }
+  for (const OperandPlacement& placement : rule.operands) {
+    if (!soc.dma) {
+      refuse(fmt::format("soc `{}` has no DMA to fill memory `{}`", soc.name, placement.memory),
+             "give the SoC a [dma] unit, or place the layer on the CPU");
+      break;
+    }
+    if (placement.memory == soc.main_memory) {
+      refuse(fmt::format("rule `{}` wants tiles of `{}` in `{}`, which is the main memory of soc `{}`", rule.name,
+                         placement.operand, placement.memory, soc.name),
+             "place the operand in another memory");
+    }
+    if (is_packed(rule, placement.operand)) continue;
+    const ValueId value = match.find(placement.operand);
+    if (value.valid() && !access_of(graph, match, nest, placement.operand, value)) {
+      refuse(fmt::format("rule `{}`: operand `{}` is not walked element by element along the result", rule.name,
+                         placement.operand),
+             "bind only operands of the anchor and of elementwise operators");
+    }
+  }
+  for (const TileDomain& domain : rule.domains) {
+    const int axis = axis_index(nest, domain.axis);
+    if (axis >= 0 && nest.axes[static_cast<size_t>(axis)].reduction && !domain.full) {
+      refuse(fmt::format("rule `{}` tiles `{}`, over which `{}` sums", rule.name, domain.axis,
+                         graph.node(match.anchor).op),
+             "write `full`: a job must finish its sums");
+    }
+  }
+  for (const Packing& packing : rule.packings) {
+    const Diagnostics wrong = check_packing(graph, match, nest, packing);
+    for (const Diagnostic& each : wrong) refuse(each.message, each.remedy);
+  }
+  if (!errors.empty()) return errors;
+  return Unit{};
+}
+
+}  // namespace heddle
