@@ -41,7 +41,9 @@ struct Schedule {
 StorageOf choose_storage(const Graph& graph, const Soc& soc, const std::vector<const Match*>& chosen);
 
 // The cheapest exact cover under the policy (dynamic programming over the frontier). Error: a node that nothing covers.
-Result<Schedule> make_schedule(const Graph& graph, const Soc& soc, const Policy& policy, const Candidates& candidates);
+// `matches` gives the reasons of those that were refused (Step::why).
+Result<Schedule> make_schedule(const Graph& graph, const Soc& soc, const Policy& policy, const Matches& matches,
+                               const Candidates& candidates);
 
 std::string dump(const Graph& graph, const Soc& soc, const Candidates& candidates);
 std::string dump(const Graph& graph, const Soc& soc, const Schedule& schedule);

@@ -1,0 +1,141 @@
+#include "compile/compile.h"
+
+#include <algorithm>
+
+#include "base/text.h"
+#include "compile/resources.h"
+
+namespace heddle {
+namespace {
+
+// Golden vectors: what the reference interpreter answers to the given inputs.
+Result<std::vector<GoldenVector>> golden_vectors(const Graph& graph, const std::vector<std::vector<Tensor>>& given) {
+  constexpr uint64_t kRandomVectors = 3;
+  std::vector<std::vector<Tensor>> inputs = given;
+  for (uint64_t seed = 0; given.empty() && seed < kRandomVectors; ++seed) inputs.push_back(random_inputs(graph, seed));
+  std::vector<GoldenVector> vectors;
+  for (std::vector<Tensor>& input : inputs) {
+    Result<std::vector<Tensor>> values = interpret(graph, input);
+    if (!values.ok()) return values.errors();
+    GoldenVector vector{std::move(input), {}};
+    for (const ValueId output : graph.outputs) vector.outputs.push_back((*values)[static_cast<size_t>(output.index)]);
+    vectors.push_back(std::move(vector));
+  }
+  return vectors;
+}
+
+Result<Soc> load_soc_by_name(const CompileOptions& options) {
+  Result<std::filesystem::path> file = find_rules_file("soc", options.soc);
+  if (!file.ok()) return file.errors();
+  return load_soc(*file, accelerator_folders(options.accelerators));
+}
+
+Result<Policy> load_policy_by_name(const CompileOptions& options) {
+  Result<std::filesystem::path> file = find_rules_file("policy", options.policy);
+  if (!file.ok()) return file.errors();
+  return load_policy(*file);
+}
+
+uint64_t next_random(uint64_t& state) {  // splitmix64 (Steele, Lea, Flood 2014)
+  state += 0x9E3779B97F4A7C15u;
+  uint64_t z = state;
+  z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
+  z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
+  return z ^ (z >> 31);
+}
+
+}  // namespace
+
+std::vector<Tensor> random_inputs(const Graph& graph, uint64_t seed) {
+  std::vector<Tensor> inputs;
+  uint64_t state = seed;
+  for (const ValueId id : graph.inputs) {
+    const TensorType& type = graph.value(id).type;
+    Tensor tensor(type.dtype, type.shape);
+    const uint64_t span = static_cast<uint64_t>(type.range.hi - type.range.lo) + 1;
+    for (int64_t i = 0; i < tensor.elements(); ++i) {
+      tensor.set(i, type.range.lo + static_cast<int64_t>(next_random(state) % span));
+    }
+    inputs.push_back(std::move(tensor));
+  }
+  return inputs;
+}
+
+const std::vector<std::string>& stage_names() {
+  static const std::vector<std::string> names = {"import", "match", "candidates", "schedule", "memory", "bundle"};
+  return names;
+}
+
+std::string dump(const Compilation& c, const std::string& stage) {
+  if (stage == "import") return dump(c.graph);
+  if (stage == "match") return dump(c.graph, c.soc, c.matches);
+  if (stage == "candidates") return dump(c.graph, c.soc, c.candidates);
+  if (stage == "schedule") return dump(c.graph, c.soc, c.schedule);
+  if (stage == "memory") return dump(c.graph, c.plan);
+  std::string files;
+  for (const auto& [path, content] : c.bundle) files += path + " " + std::to_string(content.size()) + " bytes\n";
+  return files;
+}
+
+Result<Compilation> compile_network(const CompileOptions& options, const std::string& last_stage) {
+  if (options.progress) options.progress("import");
+  Compilation c;
+  c.name = c_identifier(options.name.empty() ? options.model.stem().string() : options.name);
+  // The rule files and the model are independent inputs: report the errors of all of them.
+  Result<Soc> soc = load_soc_by_name(options);
+  Result<Policy> policy = load_policy_by_name(options);
+  Result<Graph> graph = import_model(options.model, options.import);
+  Diagnostics errors;
+  const auto collect = [&](const auto& result) {
+    if (!result.ok()) errors.insert(errors.end(), result.errors().begin(), result.errors().end());
+  };
+  collect(soc);
+  collect(policy);
+  collect(graph);
+  if (!errors.empty()) return errors;
+  c.soc = std::move(*soc);
+  c.policy = std::move(*policy);
+  c.graph = std::move(*graph);
+  return compile_graph(std::move(c), options, last_stage);
+}
+
+Result<Compilation> compile_graph(Compilation c, const CompileOptions& options, const std::string& last_stage) {
+  const std::vector<std::string>& names = stage_names();
+  const auto last = std::find(names.begin(), names.end(), last_stage);
+  HEDDLE_CHECK(last != names.end(), "unknown stage " + last_stage);
+  // True if the stage is to run; says so to the user.
+  const auto enter = [&](const char* stage) {
+    const bool wanted = std::find(names.begin(), names.end(), stage) <= last;
+    if (wanted && options.progress) options.progress(stage);
+    return wanted;
+  };
+
+  if (!enter("match")) return c;
+  c.matches = match_rules(c.graph, c.soc, c.policy);
+
+  if (!enter("candidates")) return c;
+  c.candidates = make_candidates(c.graph, c.soc, c.matches);
+
+  if (!enter("schedule")) return c;
+  Result<Schedule> schedule = make_schedule(c.graph, c.soc, c.policy, c.matches, c.candidates);
+  if (!schedule.ok()) return schedule.errors();
+  c.schedule = std::move(*schedule);
+
+  if (!enter("memory")) return c;
+  Result<MemoryPlan> plan = plan_memory(c.graph, c.soc, c.schedule);
+  if (!plan.ok()) return plan.errors();
+  c.plan = std::move(*plan);
+  c.report = make_report(c.name, c.graph, c.soc, c.policy, c.schedule, c.plan);
+
+  if (!enter("bundle")) return c;
+  Result<std::vector<GoldenVector>> golden = golden_vectors(c.graph, options.vectors);
+  if (!golden.ok()) return golden.errors();
+  Result<FileSet> bundle = emit_bundle(c.name, c.graph, c.soc, c.schedule, c.plan, *golden);
+  if (!bundle.ok()) return bundle.errors();
+  c.bundle = std::move(*bundle);
+  c.bundle["report.json"] = report_json(c.report);
+  c.bundle["report.txt"] = report_text(c.report);
+  return c;
+}
+
+}  // namespace heddle

@@ -1,0 +1,29 @@
+// The commands behind the command line. Each prints to stdout, errors to stderr, and returns the exit status.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "compile/compile.h"
+
+namespace heddle {
+
+struct CommandOptions {
+  CompileOptions compile;
+  std::vector<std::string> input_types;  // "NAME=uint8"
+  std::string layer;                     // why: name of one layer
+  std::filesystem::path output;          // -o
+  std::vector<std::filesystem::path> inputs, expected, activations;
+  std::filesystem::path labels;
+  std::string dump_after;
+  bool json = false;
+};
+
+int compile_command(const CommandOptions& options);
+int run_command(const CommandOptions& options);
+int inspect_command(const CommandOptions& options);
+int verify_command(const CommandOptions& options);
+int why_command(const CommandOptions& options);
+
+}  // namespace heddle

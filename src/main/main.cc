@@ -1,0 +1,108 @@
+// The command line: options in, one command out. Exit status: 0 fine, 1 the user's input, 2 a bug of ours.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <iostream>
+
+#include "main/commands.h"
+
+namespace {
+
+using heddle::CommandOptions;
+
+constexpr const char* kFooter = R"(Examples:
+  heddle compile models/digits/digits.onnx --soc diana -o out/digits
+  heddle run models/digits/digits.onnx --soc diana --inputs models/digits/sample.npz
+  heddle why models/digits/digits.onnx --soc diana
+
+SoCs and policies are TOML files, or names in rules/soc and rules/policy of this installation or of the folders in
+HEDDLE_PATH. Exit status: 0 fine, 1 something is wrong with the input (a divergence included), 2 a bug of ours.)";
+
+void add_model(CLI::App& command, CommandOptions& options, const char* what = "the network: an integer ONNX file") {
+  command.add_option("MODEL", options.compile.model, what)->required();
+  command.add_option("--input-type", options.input_types,
+                     "integer type of a graph input that the file leaves open, e.g. image=uint8 (repeatable)");
+}
+
+void add_machine(CLI::App& command, CommandOptions& options) {
+  command.add_option("--soc", options.compile.soc, "the SoC: a TOML file or a name, e.g. diana")->capture_default_str();
+  command.add_option("--policy", options.compile.policy, "what the schedule is to optimise: a TOML file or a name")
+      ->capture_default_str();
+  command.add_option("--accelerators", options.compile.accelerators, "folders to look for accelerator folders in");
+  command.add_option("--name", options.compile.name, "prefix of the C identifiers (default: the model file's name)");
+}
+
+CLI::App* add_command(CLI::App& app, const char* name, const char* summary, CommandOptions& options) {
+  CLI::App* const command = app.add_subcommand(name, summary);
+  command->add_flag("--json", options.json, "print JSON instead of text");
+  return command;
+}
+
+int run(int argc, char** argv) {
+  CommandOptions options;
+  CLI::App app{"Heddle compiles quantised neural networks to C for TinyML SoCs with accelerators."};
+  app.footer(kFooter);
+  app.set_version_flag("--version", "heddle " HEDDLE_VERSION);
+  app.require_subcommand(1);
+  app.get_formatter()->column_width(34);
+  int (*chosen)(const CommandOptions&) = nullptr;
+  const auto on = [&](CLI::App* command, int (*action)(const CommandOptions&)) {
+    command->callback([&chosen, action] { chosen = action; });
+  };
+
+  CLI::App* const compile = add_command(app, "compile", "compile a network into a C project", options);
+  add_model(*compile, options);
+  add_machine(*compile, options);
+  compile->add_option("-o,--output", options.output, "folder to write; one that exists must be a bundle of Heddle's");
+  compile->add_option("--inputs", options.inputs, "npz or npy files whose samples become the golden test vectors");
+  std::string stages;
+  for (const std::string& stage : heddle::stage_names()) stages += (stages.empty() ? "" : ", ") + stage;
+  compile->add_option("--dump-after", options.dump_after, "print what a stage gives, and stop: " + stages)
+      ->check(CLI::IsMember(heddle::stage_names()));
+  on(compile, heddle::compile_command);
+
+  CLI::App* const execute = add_command(app, "run", "compile, build and run on this host, beside the reference", options);
+  add_model(*execute, options, "the network, or the folder of a compiled bundle");
+  add_machine(*execute, options);
+  execute->add_option("--inputs", options.inputs, "samples: npz or npy files (default: three random ones)");
+  execute->add_option("--labels", options.labels, "right classes: npy, or npz with an array `labels`; prints the accuracy");
+  execute->add_option("-o,--output", options.output, "keep the bundle in this folder");
+  on(execute, heddle::run_command);
+
+  CLI::App* const inspect = add_command(app, "inspect", "show what the importer made of a network", options);
+  add_model(*inspect, options);
+  on(inspect, heddle::inspect_command);
+
+  CLI::App* const verify =
+      add_command(app, "verify", "hold reference, emitted C and accelerator models against expected outputs", options);
+  add_model(*verify, options);
+  add_machine(*verify, options);
+  verify->add_option("--inputs", options.inputs, "samples: npz or npy files")->required();
+  verify->add_option("--expected", options.expected, "outputs that are to be met bit for bit");
+  verify->add_option("--activations", options.activations, "npz of inner tensors; each must equal a value of the reference");
+  on(verify, heddle::verify_command);
+
+  CLI::App* const why = add_command(app, "why", "say for every layer which rules refuse it, and all the reasons", options);
+  add_model(*why, options);
+  why->add_option("LAYER", options.layer, "only this layer");
+  add_machine(*why, options);
+  on(why, heddle::why_command);
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : 1;
+  }
+  return chosen(options);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    return run(argc, argv);
+  } catch (const std::exception& error) {
+    std::cerr << "heddle: this is a bug of ours, please report it: " << error.what() << '\n';
+    return 2;
+  }
+}

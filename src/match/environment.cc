@@ -1,0 +1,96 @@
+// The names that a rule's expressions see for one match, layer-wide. Tiles add theirs in tiler/geometry.cc.
+#include <algorithm>
+#include <memory>
+
+#include "match/match.h"
+
+namespace heddle {
+namespace {
+
+using Names = std::map<std::string, ExprValue>;
+
+void add_sizes(const Graph& graph, const Match& match, Names& names) {
+  const Node& anchor = graph.node(match.anchor);
+  const OpDef& op = op_of(anchor);
+  const OpView view{graph, anchor};
+  for (size_t i = 0; i < op.operands.size() && i < anchor.inputs.size(); ++i) {
+    if (!anchor.inputs[i].valid()) continue;
+    const Shape& shape = view.input(i).shape;
+    const std::vector<std::string_view>& dims = op.operands[i].dims;
+    for (size_t d = 0; d < std::min(dims.size(), shape.size()); ++d) names[std::string(dims[d])] = shape[d];
+  }
+  for (const Axis& axis : op.loops(view).axes) names[axis.name] = axis.extent;  // `c` of a group wins over the whole
+}
+
+void add_attributes(const Graph& graph, const Match& match, const Rule& rule, Names& names) {
+  for (const PatternItem& item : rule.pattern.items) {
+    for (const std::string& op : item.alternatives) names.emplace(op + ".present", int64_t{0});
+  }
+  for (const NodeId id : match.nodes) {
+    const Node& node = graph.node(id);
+    names[node.op + ".present"] = int64_t{1};
+    for (const auto& [attribute, value] : node.attributes) {
+      const std::string name = node.op + "." + attribute;
+      if (const int64_t* integer = std::get_if<int64_t>(&value)) names.emplace(name, *integer);
+      if (const std::string* text = std::get_if<std::string>(&value)) names.emplace(name, *text);
+    }
+  }
+}
+
+void add_operand(const Value& value, const std::string& operand, Names& names) {
+  const TensorType& type = value.type;
+  names[operand + ".bits"] = bits_of(type.dtype);
+  names[operand + ".signed"] = int64_t{is_signed(type.dtype)};
+  names[operand + ".lo"] = type.range.lo;
+  names[operand + ".hi"] = type.range.hi;
+  names[operand + ".elements"] = elements_of(type.shape);
+  names[operand + ".bytes"] = elements_of(type.shape) * bytes_of(type.dtype);
+  names[operand + ".rank"] = static_cast<int64_t>(type.shape.size());
+  names[operand + ".dtype"] = std::string(name_of(type.dtype));
+  names[operand + ".constant"] = int64_t{value.constant.has_value()};
+  if (value.constant && type.dtype != DType::float32) {
+    const Range range = value.constant->min_max();
+    names[operand + ".min"] = range.lo;
+    names[operand + ".max"] = range.hi;
+  }
+}
+
+void add_machine(const Soc& soc, const Target& target, Names& names) {
+  for (const Memory& memory : soc.memories) names["memory." + memory.name + ".bytes"] = memory.bytes;
+  for (const Memory& memory : target.memories) names["memory." + memory.name + ".bytes"] = memory.bytes;
+  for (const auto& [key, value] : soc.cpu_constants) names["cpu." + key] = value;
+}
+
+}  // namespace
+
+Environment layer_environment(const Graph& graph, const Soc& soc, const Match& match) {
+  const std::shared_ptr<Names> names = std::make_shared<Names>();
+  add_sizes(graph, match, *names);
+  add_attributes(graph, match, rule_of(soc, match), *names);
+  int64_t macs = 0;
+  for (const NodeId id : match.nodes) {
+    const Node& node = graph.node(id);
+    macs += op_of(node).loops(OpView{graph, node}).macs;
+  }
+  (*names)["macs"] = macs;
+  for (const auto& [operand, value] : match.bound) add_operand(graph.value(value), operand, *names);
+  add_machine(soc, target_of(soc, match), *names);
+
+  // The set of all values of a constant is made only when an expression asks for it.
+  const Graph* const source = &graph;
+  const std::vector<std::pair<std::string, ValueId>> bound = match.bound;
+  return [names, source, bound](std::string_view name) -> std::optional<ExprValue> {
+    const auto found = names->find(std::string(name));
+    if (found != names->end()) return found->second;
+    if (!name.ends_with(".values")) return std::nullopt;
+    for (const auto& [operand, id] : bound) {
+      const Value& value = source->value(id);
+      if (operand + ".values" != name || !value.constant) continue;
+      const std::vector<int64_t> ints = value.constant->to_ints();
+      return ExprValue(IntSet(ints.begin(), ints.end()));
+    }
+    return std::nullopt;
+  };
+}
+
+}  // namespace heddle

@@ -1,0 +1,235 @@
+#include "report/report.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "base/text.h"
+#include "report/table.h"
+
+namespace heddle {
+namespace {
+
+std::string operators_of(const Graph& graph, const std::vector<NodeId>& nodes) {
+  std::string text;
+  for (const NodeId id : nodes) text += (text.empty() ? "" : " ") + graph.node(id).op;
+  return text;
+}
+
+std::string tile_text(const Tiling& tiling) {
+  std::string text;
+  for (const TileAxis& axis : tiling.axes) {
+    if (axis.count() == 1) continue;
+    text += fmt::format("{}{} {}", text.empty() ? "" : " x ", axis.axis, axis.tile);
+  }
+  return text.empty() ? "whole" : text;
+}
+
+int64_t main_bytes(const Graph& graph, const Schedule& schedule, const Match& match) {
+  std::vector<ValueId> values{match.output(graph)};
+  for (const NodeId id : match.nodes) {
+    for (const ValueId input : graph.node(id).inputs) {
+      const bool stored = std::binary_search(schedule.materialised.begin(), schedule.materialised.end(), input);
+      if (stored && std::find(values.begin(), values.end(), input) == values.end()) values.push_back(input);
+    }
+  }
+  int64_t bytes = 0;
+  for (const ValueId value : values) bytes += schedule.storage.at(value).bytes;
+  return bytes;
+}
+
+LayerReport layer_report(const Graph& graph, const Soc& soc, const Schedule& schedule, const Step& step) {
+  const Match& match = step.candidate.match;
+  LayerReport layer;
+  layer.layer = terminal_text(step.name);
+  layer.operators = operators_of(graph, match.nodes);
+  layer.where = target_of(soc, match).name + "/" + rule_of(soc, match).name;
+  layer.why = step.why;
+  layer.tile = "-";
+  layer.l2_bytes = main_bytes(graph, schedule, match);
+  for (const NodeId id : match.nodes) {
+    const Node& node = graph.node(id);
+    layer.macs += op_of(node).loops(OpView{graph, node}).macs;
+  }
+  layer.cycles = step.candidate.cycles;
+  layer.cycles_on_cpu = step.cycles_on_cpu;
+  if (const std::optional<Tiling>& tiling = step.candidate.tiling) {
+    layer.tile = tile_text(*tiling);
+    layer.tiles = tiling->tiles();
+    layer.proven = tiling->proof.optimal;
+    for (const Memory& memory : soc.memories) {
+      if (memory.name != soc.main_memory) layer.l1_bytes += tiling->bytes_in(memory.name);
+    }
+  }
+  return layer;
+}
+
+nlohmann::ordered_json to_json(const LayerReport& layer) {
+  return {{"layer", layer.layer},       {"operators", layer.operators}, {"where", layer.where},
+          {"why", layer.why},           {"tile", layer.tile},           {"tiles", layer.tiles},
+          {"l1_bytes", layer.l1_bytes}, {"l2_bytes", layer.l2_bytes},   {"macs", layer.macs},
+          {"cycles", layer.cycles},     {"cycles_on_cpu", layer.cycles_on_cpu}, {"proven_optimal", layer.proven}};
+}
+
+std::string percent(int64_t part, int64_t whole) {
+  return whole == 0 ? "0" : fmt::format("{}.{}", part * 1000 / whole / 10, part * 1000 / whole % 10);
+}
+
+// Milliseconds with three decimals, in integers.
+std::string milliseconds(int64_t cycles, int64_t clock_hz) {
+  const int64_t micro = static_cast<int64_t>(static_cast<__int128>(cycles) * 1'000'000 / clock_hz);
+  return fmt::format("{}.{:03}", micro / 1000, micro % 1000);
+}
+
+std::string verdict_text(const RuleVerdict& verdict) {
+  std::string text = fmt::format("  {}: {}", verdict.rule, verdict.verdict);
+  if (verdict.failed.empty()) text += fmt::format(", {} cycles ({})", thousands(verdict.cycles), verdict.operators);
+  text += '\n';
+  for (const FailedCondition& failed : verdict.failed) {
+    text += "    - " + wrap(failed.why, 88, 6) + '\n';
+    text += "      " + wrap(failed.condition + ": " + failed.values, 88, 8) + '\n';
+  }
+  return text;
+}
+
+}  // namespace
+
+Report make_report(const std::string& network, const Graph& graph, const Soc& soc, const Policy& policy,
+                   const Schedule& schedule, const MemoryPlan& plan) {
+  Report report;
+  report.network = network;
+  report.dialect = graph.dialect;
+  report.soc = soc.name;
+  report.policy = policy.name;
+  report.clock_hz = soc.clock_hz;
+  for (const Step& step : schedule.steps) {
+    report.layers.push_back(layer_report(graph, soc, schedule, step));
+    const LayerReport& layer = report.layers.back();
+    report.cycles += layer.cycles;
+    report.cycles_on_cpu += layer.cycles_on_cpu;
+    report.macs += layer.macs;
+    if (step.candidate.match.target >= 0) report.accelerated_macs += layer.macs;
+  }
+  report.arena_bytes = plan.main.peak_bytes;
+  report.arena_lower_bound_bytes = plan.main.lower_bound_bytes;
+  report.constant_bytes = plan.constant_bytes;
+  report.required_bytes = plan.required_bytes;
+  report.available_bytes = plan.available_bytes;
+  report.main_memory = soc.main_memory;
+  return report;
+}
+
+std::string report_text(const Report& report) {
+  const std::vector<Column> columns = {{"layer", false, 20}, {"where", false, 24}, {"tile", false, 16}, {"L1 B", true},
+                                       {"L2 B", true},       {"MACs", true},       {"cycles", true}};
+  std::vector<Row> rows;
+  for (const LayerReport& layer : report.layers) {
+    rows.push_back({{layer.layer, layer.where, layer.tile, thousands(layer.l1_bytes), thousands(layer.l2_bytes),
+                     thousands(layer.macs), thousands(layer.cycles)},
+                    layer.operators + ": " + layer.why});
+  }
+  std::string text = fmt::format("{} on SoC {}, policy {} ({})\n\n", report.network, report.soc, report.policy, report.dialect);
+  text += format_table(columns, rows);
+  text += fmt::format("\n{} modelled cycles, {} ms at {} MHz; on the CPU alone {} cycles\n", thousands(report.cycles),
+                      milliseconds(report.cycles, report.clock_hz), report.clock_hz / 1'000'000,
+                      thousands(report.cycles_on_cpu));
+  text += fmt::format("{} of {} MACs accelerated ({} %)\n", thousands(report.accelerated_macs), thousands(report.macs),
+                      percent(report.accelerated_macs, report.macs));
+  text += fmt::format("arena {} B (lower bound {}), constants {} B; {} needs {} of {} B\n", thousands(report.arena_bytes),
+                      thousands(report.arena_lower_bound_bytes), thousands(report.constant_bytes), report.main_memory,
+                      thousands(report.required_bytes), thousands(report.available_bytes));
+  return text;
+}
+
+std::string report_json(const Report& report) {
+  nlohmann::ordered_json json = {{"network", report.network},
+                                 {"dialect", report.dialect},
+                                 {"soc", report.soc},
+                                 {"policy", report.policy},
+                                 {"clock_hz", report.clock_hz},
+                                 {"cycles", report.cycles},
+                                 {"cycles_on_cpu", report.cycles_on_cpu},
+                                 {"macs", report.macs},
+                                 {"accelerated_macs", report.accelerated_macs},
+                                 {"arena_bytes", report.arena_bytes},
+                                 {"arena_lower_bound_bytes", report.arena_lower_bound_bytes},
+                                 {"constant_bytes", report.constant_bytes},
+                                 {"main_memory", report.main_memory},
+                                 {"required_bytes", report.required_bytes},
+                                 {"available_bytes", report.available_bytes},
+                                 {"layers", nlohmann::ordered_json::array()}};
+  for (const LayerReport& layer : report.layers) json["layers"].push_back(to_json(layer));
+  return json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + '\n';
+}
+
+std::vector<LayerWhy> explain(const Graph& graph, const Soc& soc, const Matches& matches, const Candidates& candidates,
+                              const Schedule& schedule, const Report& report) {
+  std::vector<LayerWhy> layers;
+  for (size_t s = 0; s < schedule.steps.size(); ++s) {
+    const Match& chosen = schedule.steps[s].candidate.match;
+    const auto inside = [&](const Match& match) {
+      return std::find(chosen.nodes.begin(), chosen.nodes.end(), match.anchor) != chosen.nodes.end();
+    };
+    const auto name = [&](const Match& match) { return target_of(soc, match).name + "/" + rule_of(soc, match).name; };
+    LayerWhy why{report.layers[s], {}};
+    for (const Candidate& candidate : candidates.usable) {
+      const bool is_chosen = candidate.match.target == chosen.target && candidate.match.rule == chosen.rule &&
+                             candidate.match.nodes == chosen.nodes;
+      if (!inside(candidate.match) || (candidate.match.target < 0 && !is_chosen)) continue;
+      why.verdicts.push_back({name(candidate.match), is_chosen ? "chosen" : "accepted",
+                              operators_of(graph, candidate.match.nodes), candidate.cycles, {}});
+    }
+    for (const Match& match : candidates.untileable) {
+      if (inside(match)) why.verdicts.push_back({name(match), "no tile fits", operators_of(graph, match.nodes), 0, match.failed});
+    }
+    for (const Match& match : matches.refused) {
+      if (inside(match)) why.verdicts.push_back({name(match), "refused", operators_of(graph, match.nodes), 0, match.failed});
+    }
+    // A rule whose pattern begins with none of the layer's operators was never tried: say that too.
+    for (const SocUnit& unit : soc.accelerators) {
+      for (const Rule& rule : unit.target.rules) {
+        const std::string rule_name = unit.target.name + "/" + rule.name;
+        const bool listed = std::any_of(why.verdicts.begin(), why.verdicts.end(),
+                                        [&](const RuleVerdict& verdict) { return verdict.rule == rule_name; });
+        if (listed) continue;
+        why.verdicts.push_back({rule_name, "does not apply", why.layer.operators, 0,
+                                {{"pattern `" + rule.pattern.text + "`", "no operator of the layer begins the rule's pattern",
+                                  "found `" + why.layer.operators + "`"}}});
+      }
+    }
+    layers.push_back(std::move(why));
+  }
+  return layers;
+}
+
+std::string why_text(const std::vector<LayerWhy>& layers) {
+  std::string text;
+  for (const LayerWhy& why : layers) {
+    text += fmt::format("{}{} ({})\n  -> {}: {}\n", text.empty() ? "" : "\n", why.layer.layer, why.layer.operators,
+                        why.layer.where, wrap(why.layer.why, 88, 4));
+    for (const RuleVerdict& verdict : why.verdicts) text += verdict_text(verdict);
+  }
+  return text;
+}
+
+std::string why_json(const std::vector<LayerWhy>& layers) {
+  nlohmann::ordered_json json = nlohmann::ordered_json::array();
+  for (const LayerWhy& why : layers) {
+    nlohmann::ordered_json layer = to_json(why.layer);
+    layer["rules"] = nlohmann::ordered_json::array();
+    for (const RuleVerdict& verdict : why.verdicts) {
+      nlohmann::ordered_json rule = {{"rule", verdict.rule}, {"verdict", verdict.verdict}, {"operators", verdict.operators}};
+      if (verdict.failed.empty()) rule["cycles"] = verdict.cycles;
+      rule["failed"] = nlohmann::ordered_json::array();
+      for (const FailedCondition& failed : verdict.failed) {
+        rule["failed"].push_back({{"condition", failed.condition}, {"why", failed.why}, {"values", failed.values}});
+      }
+      layer["rules"].push_back(std::move(rule));
+    }
+    json.push_back(std::move(layer));
+  }
+  return json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + '\n';
+}
+
+}  // namespace heddle

@@ -1,0 +1,81 @@
+#include <fmt/format.h>
+
+#include "schedule/schedule.h"
+
+namespace heddle {
+namespace {
+
+int64_t cpu_cycles(const Graph& graph, const Soc& soc, const Match& match) {
+  const Rule& rule = rule_of(soc, match);
+  const Environment environment = layer_environment(graph, soc, match);
+  int64_t cycles = 0;
+  for (const Expr* expr : {&rule.launch, &rule.compute}) {
+    const std::variant<int64_t, ExprError> value = evaluate_int(*expr, environment);
+    const ExprError* error = std::get_if<ExprError>(&value);
+    HEDDLE_CHECK(error == nullptr, "cost of CPU rule `" + rule.name + "`: " + error->message);
+    cycles += std::get<int64_t>(value);
+  }
+  return cycles;
+}
+
+}  // namespace
+
+StorageOf choose_storage(const Graph& graph, const Soc& soc, const std::vector<const Match*>& chosen) {
+  StorageOf storage;
+  const auto pad = [&](const Match& match, ValueId value) {
+    const std::optional<BufferLayout>& layout = rule_of(soc, match).layout;
+    const Value& stored = graph.value(value);
+    if (layout && !stored.constant) storage.emplace(value, padded_storage(stored.type, *layout));
+  };
+  for (const Match* match : chosen) {
+    if (match->target >= 0) pad(*match, match->output(graph));
+  }
+  for (const Match* match : chosen) {
+    if (match->target < 0) continue;
+    for (const auto& [operand, value] : match->bound) pad(*match, value);
+  }
+  for (size_t v = 0; v < graph.values.size(); ++v) {
+    const ValueId id{static_cast<int32_t>(v)};
+    if (!graph.value(id).constant) storage.emplace(id, dense_storage(graph.value(id).type));
+  }
+  return storage;
+}
+
+Candidates make_candidates(const Graph& graph, const Soc& soc, const Matches& matches) {
+  Candidates candidates;
+  for (const Match& match : matches.accepted) {
+    if (match.target < 0) {
+      candidates.usable.push_back({match, std::nullopt, cpu_cycles(graph, soc, match)});
+      continue;
+    }
+    Result<Tiling> tiling = solve_tiling(graph, soc, match, choose_storage(graph, soc, {&match}));
+    if (tiling.ok()) {
+      const int64_t cycles = tiling->cost.total;
+      candidates.usable.push_back({match, std::move(*tiling), cycles});
+      continue;
+    }
+    Match refused = match;
+    for (const Diagnostic& error : tiling.errors()) {
+      refused.failed.push_back({"a tile that fits", error.message, error.remedy});
+    }
+    candidates.untileable.push_back(std::move(refused));
+  }
+  return candidates;
+}
+
+std::string dump(const Graph& graph, const Soc& soc, const Candidates& candidates) {
+  std::string text;
+  for (const Candidate& candidate : candidates.usable) {
+    text += fmt::format("{}/{} n{}..n{}: {} cycles\n", target_of(soc, candidate.match).name,
+                        rule_of(soc, candidate.match).name, candidate.match.nodes.front().index,
+                        candidate.match.nodes.back().index, candidate.cycles);
+    if (candidate.tiling) text += dump(*candidate.tiling);
+  }
+  for (const Match& match : candidates.untileable) {
+    text += fmt::format("{}/{} {}: {}\n", target_of(soc, match).name, rule_of(soc, match).name,
+                        graph.node(match.anchor).op, match.failed.front().why);
+  }
+  return text;
+}
+
+}  // namespace heddle

@@ -1,0 +1,119 @@
+// The rules of the house that a compiler does not check: layering, hidden libraries, accelerators outside the code.
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <regex>
+#include <sstream>
+
+namespace {
+
+namespace fs = std::filesystem;
+using testing::ElementsAre;
+using testing::IsEmpty;
+using testing::SizeIs;
+
+struct Source {
+  std::string path;   // relative to the repository
+  std::string layer;  // "base", "tiler", ...
+  std::string text;
+};
+
+std::vector<Source> sources() {
+  const fs::path root = HEDDLE_SOURCE_DIR;
+  std::vector<Source> found;
+  for (const char* const top : {"src", "tiler", "cpu_codegen"}) {
+    for (const fs::directory_entry& entry : fs::recursive_directory_iterator(root / top)) {
+      const std::string extension = entry.path().extension().string();
+      if (extension != ".cc" && extension != ".h") continue;
+      if (entry.path().parent_path().filename() == "runtime") continue;  // C that is shipped, not part of the tool
+      std::ostringstream text;
+      text << std::ifstream(entry.path()).rdbuf();
+      const std::string path = fs::relative(entry.path(), root).string();
+      const std::string layer = std::string(top) == "src" ? entry.path().parent_path().filename().string() : top;
+      found.push_back({path, layer, text.str()});
+    }
+  }
+  std::sort(found.begin(), found.end(), [](const Source& a, const Source& b) { return a.path < b.path; });
+  return found;
+}
+
+std::vector<std::string> includes(const Source& source) {
+  static const std::regex include(R"re(#include [<"]([^>"]+)[>"])re");
+  std::vector<std::string> found;
+  for (std::sregex_iterator it(source.text.begin(), source.text.end(), include), end; it != end; ++it) found.push_back((*it)[1]);
+  return found;
+}
+
+TEST(House, EveryLayerIncludesOnlyLayersBelowIt) {
+  const std::vector<std::string> order = {"base",     "expr",   "graph",       "ops",  "import", "rules",   "match", "tiler",
+                                          "schedule", "memory", "cpu_codegen", "emit", "report", "compile", "main"};
+  std::map<std::string, size_t> rank;
+  for (size_t i = 0; i < order.size(); ++i) rank[order[i]] = i;
+  std::vector<std::string> wrong;
+  for (const Source& source : sources()) {
+    ASSERT_TRUE(rank.contains(source.layer)) << source.path << ": unknown layer " << source.layer;
+    for (const std::string& include : includes(source)) {
+      const std::string layer = include.substr(0, include.find('/'));
+      if (layer == include || !rank.contains(layer)) continue;
+      const bool siblings = source.layer == "rules" && layer == "import";  // neither may know the other
+      if (rank[layer] > rank[source.layer] || siblings) wrong.push_back(source.path + " includes " + include);
+    }
+  }
+  EXPECT_THAT(wrong, IsEmpty());
+}
+
+TEST(House, ForeignLibrariesHide) {
+  const std::map<std::string, size_t> allowed = {
+      {"^z3", 1}, {"^toml", 1}, {"^onnx/", 1}, {"^google/protobuf", 1}, {"^re2/", 2}, {"^zip\\.h", 1}, {"^CLI/", 1}};
+  for (const auto& [pattern, files] : allowed) {
+    std::vector<std::string> users;
+    for (const Source& source : sources()) {
+      for (const std::string& include : includes(source)) {
+        const bool own = include.ends_with(".h") && fs::exists(fs::path(HEDDLE_SOURCE_DIR) / "src" / include);
+        if (!own && std::regex_search(include, std::regex(pattern)) && (users.empty() || users.back() != source.path)) {
+          users.push_back(source.path);
+        }
+      }
+    }
+    EXPECT_LE(users.size(), files) << pattern << " is included by " << testing::PrintToString(users);
+  }
+}
+
+TEST(House, NoAcceleratorIsNamedInTheCode) {
+  std::vector<std::string> wrong;
+  for (const fs::directory_entry& folder : fs::directory_iterator(fs::path(HEDDLE_SOURCE_DIR) / "accelerators")) {
+    const std::string name = folder.path().filename().string();
+    for (const Source& source : sources()) {
+      std::istringstream lines(source.text);
+      for (std::string line; std::getline(lines, line);) {
+        const std::string code = line.substr(0, line.find("//"));
+        if (code.find(name) != std::string::npos) wrong.push_back(source.path + " names " + name);
+      }
+    }
+  }
+  EXPECT_THAT(wrong, IsEmpty());
+}
+
+TEST(House, FilesAreShort) {
+  std::vector<std::string> wrong;
+  for (const Source& source : sources()) {
+    const auto lines = std::count(source.text.begin(), source.text.end(), '\n');
+    if (lines > 500) wrong.push_back(fmt::format("{} has {} lines", source.path, lines));
+  }
+  EXPECT_THAT(wrong, IsEmpty());
+}
+
+TEST(House, ResultsDependOnNoClockLocaleOrHashOrder) {
+  static const std::regex forbidden(R"(unordered_(map|set)|std::rand\b|random_device|system_clock|steady_clock|setlocale|__DATE__|__TIME__)");
+  std::vector<std::string> wrong;
+  for (const Source& source : sources()) {
+    if (std::regex_search(source.text, forbidden)) wrong.push_back(source.path);
+  }
+  EXPECT_THAT(wrong, IsEmpty());
+}
+
+}  // namespace
