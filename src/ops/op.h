@@ -70,7 +70,9 @@ struct LoopNest {
 // output element;
 // `$n_<axis>` the extent of an axis. Attributes and constants of one element are literals already.
 //
-// Values of the network are proven to fit int32_t, and so is every intermediate of type int32_t.
+// Temporaries in a body are called `wide` or begin with `row_`; generated code uses such names
+// nowhere else. Values of the network are proven to fit int32_t, and so is every intermediate of
+// type int32_t.
 // `>>` of a negative number shifts arithmetically (implementation-defined in C99; every compiler we
 // target does).
 struct CBody {

@@ -1,0 +1,76 @@
+#include "ops/pool.h"
+
+#include <fmt/format.h>
+
+namespace heddle {
+namespace {
+
+enum AxisIndex { N, K, OY, OX, FY, FX };
+
+}  // namespace
+
+Result<Shape> pool_shape(const OpView& op) {
+  if (Status status = check_node(op); !status.ok()) return status.errors();
+  if (Status status = check_rank(op, 0, 4); !status.ok()) return status.errors();
+  const Shape& x = op.input(0).shape;
+  const Window window = pool_window(op);
+  const Result<Extent> extent = window_output(op, window, x);
+  if (!extent.ok()) return extent.errors();
+  if (Status status = check_windows_inside(op, window, x, *extent); !status.ok()) {
+    return status.errors();
+  }
+  return Shape{x[0], x[1], extent->height, extent->width};
+}
+
+LoopNest pool_loops(const OpView& op) {
+  const Window window = pool_window(op);
+  const Shape& out = op.output().shape;
+  LoopNest nest;
+  nest.axes = {{"n", out[0]},
+               {"k", out[1]},
+               {"oy", out[2]},
+               {"ox", out[3]},
+               {"fy", window.kernel_h, true},
+               {"fx", window.kernel_w, true}};
+  nest.inputs = {{along(N), along(K), window_rows(window, OY, FY), window_columns(window, OX, FX)}};
+  nest.output = {along(N), along(K), along(OY), along(OX)};
+  return nest;
+}
+
+Status check_average(const OpView& op, int64_t count) {
+  if (const Result<Range> fits = prove_int32(op, "window", 0, count); !fits.ok())
+    return fits.errors();
+  const Range x = with_zero(op.input(0).range);
+  const Result<Range> sum = prove_int32(op, "accumulator", Wide{x.lo} * count, Wide{x.hi} * count);
+  if (!sum.ok()) return sum.errors();
+  return Unit{};
+}
+
+CBody average_body(const Range& x, int64_t count, bool varies) {
+  CBody body;
+  body.accumulator = "int32_t";
+  body.init = "$acc = 0;";
+  body.update = "$acc += (int32_t)$x;";
+  // floor(s / c + 1/2) = floor((s + floor(c / 2)) / c) for integers s and c > 0.
+  const bool wide = x.hi * count + count / 2 > INT32_MAX;
+  const std::string acc = wide ? "(int64_t)$acc" : "$acc";
+  const std::string divisor = varies ? "$count" : fmt::format("{}", count);
+  const std::string rounded =
+      varies ? fmt::format("({} + $count / 2)", acc) : fmt::format("({} + {})", acc, count / 2);
+  const bool power_of_two = (count & (count - 1)) == 0;
+  if (count == 1) {
+    body.result = "$acc";
+    return body;
+  }
+  if (!varies && power_of_two) {
+    body.result = fmt::format("{} >> {}", rounded, __builtin_ctzll(static_cast<uint64_t>(count)));
+  } else {
+    body.result = fmt::format("{} / {}", rounded, divisor);
+    // C divides towards zero: one less where a negative number does not divide evenly.
+    if (x.lo < 0) body.result += fmt::format(" - ({} % {} < 0)", rounded, divisor);
+  }
+  if (wide) body.result = fmt::format("(int32_t)({})", body.result);
+  return body;
+}
+
+}  // namespace heddle
