@@ -165,7 +165,9 @@ static heddle_host_unit *unit_at(uint32_t address) {
   power_on();
   for (unsigned i = 0; i < heddle_host_unit_count; ++i) {
     heddle_host_unit *unit = &heddle_host_units[i];
-    if (unit->state != NULL && inside(address, 4u, unit->base, unit->bytes)) return unit;
+    if (!inside(address, 4u, unit->base, unit->bytes)) continue;
+    /* NULL if power-on has failed, and said so. */
+    return unit->model->version == HEDDLE_MODEL_VERSION && unit->state != NULL ? unit : NULL;
   }
   char text[80];
   snprintf(text, sizeof text, "no unit has a register at 0x%08lx", (unsigned long)address);

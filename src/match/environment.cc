@@ -46,6 +46,7 @@ void add_operand(const Value& value, const std::string& operand, Names& names) {
   names[operand + ".elements"] = elements_of(type.shape);
   names[operand + ".bytes"] = elements_of(type.shape) * bytes_of(type.dtype);
   names[operand + ".rank"] = static_cast<int64_t>(type.shape.size());
+  names[operand + ".constant"] = int64_t{value.constant.has_value()};
   names[operand + ".dtype"] = std::string(name_of(type.dtype));
   names[operand + ".constant"] = int64_t{value.constant.has_value()};
   if (value.constant && type.dtype != DType::float32) {

@@ -1,0 +1,24 @@
+#include "heddle_soc.h"
+
+#include "heddle_host.h"
+#include "heddle_runtime.h"
+
+extern const heddle_model diana_dma_model;
+extern const heddle_model diana_digital_model;
+
+static uint8_t l1[TEST_L1_BYTES];
+static uint8_t weights[TEST_WEIGHTS_BYTES];
+
+heddle_host_memory heddle_host_memories[] = {
+    {"l2", TEST_L2_BASE, TEST_L2_BYTES, HEDDLE_MAIN_MEMORY, 0},
+    {"flash", TEST_FLASH_BASE, TEST_FLASH_BYTES, HEDDLE_CONSTANT_MEMORY, 0},
+    {"l1", TEST_L1_BASE, TEST_L1_BYTES, 0, l1},
+    {"weights", TEST_WEIGHTS_BASE, TEST_WEIGHTS_BYTES, 0, weights},
+};
+const unsigned heddle_host_memory_count = 4;
+
+heddle_host_unit heddle_host_units[] = {
+    {"diana_dma", DIANA_DMA_BASE, 0x40, 0xF, &diana_dma_model, 0, 0, 0},
+    {"diana_digital", DIANA_DIGITAL_BASE, 0x100, 0xC, &diana_digital_model, 0, 0, 0},
+};
+const unsigned heddle_host_unit_count = 2;

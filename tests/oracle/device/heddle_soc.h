@@ -1,0 +1,17 @@
+/* The machine of these tests, in the place of a bundle's heddle_soc.h: DIANA with a flash for the constants. */
+#ifndef HEDDLE_SOC_H
+#define HEDDLE_SOC_H
+
+#define DIANA_DMA_BASE 0x1A100000u
+#define DIANA_DIGITAL_BASE 0x1A200000u
+
+#define TEST_L1_BASE 0x10000000u
+#define TEST_L1_BYTES 262144u
+#define TEST_WEIGHTS_BASE 0x12000000u
+#define TEST_WEIGHTS_BYTES 65536u
+#define TEST_L2_BASE 0x1C000000u
+#define TEST_L2_BYTES 524288u
+#define TEST_FLASH_BASE 0x20000000u
+#define TEST_FLASH_BYTES 4096u
+
+#endif
