@@ -24,8 +24,9 @@ struct Axis {
   bool reduction = false;
 };
 
-// index = offset + sum of coefficient * axis. Outside [0, extent of the dimension) lies padding:
-// such elements are skipped by the kernel (they contribute the operator's neutral element).
+// index = offset + sum of coefficient * axis, each axis at most once. Outside [0, extent of the
+// dimension) lies padding: such elements are skipped by the kernel (they contribute the operator's
+// neutral element).
 struct AffineTerm {
   int axis = 0;  // into LoopNest::axes
   int64_t coefficient = 1;
@@ -37,44 +38,37 @@ struct DimAccess {
 using Access = std::vector<DimAccess>;  // one entry per dimension of the operand
 
 struct LoopNest {
-  std::vector<Axis>
-      axes;  // parallel axes first, in the order of the output's dimensions, then reductions
+  // Parallel axes first, in the order of the output's dimensions, then reductions.
+  std::vector<Axis> axes;
   std::vector<Access> inputs;  // one per Node::inputs (empty for an absent operand)
   Access output;
   int64_t macs = 0;  // multiply-accumulates of the whole operator
 };
 
 // The scalar body of one output element in C, as text with holes. One statement a line, no trailing
-// newline.
+// newline. An operator is one of four forms, told apart by what is set:
 //
-// An operator is one of four forms, told apart by what is set:
-//  * loops (conv2d, max_pool, pad ...): `accumulator` is set. For every output element: init; then
-//  update for every
-//    index of the reduction axes whose elements all lie inside their operands; then `result` is the
-//    element. Without reduction axes (pad) update runs at most once.
-//  * map: `map` is set. Statements that change the int32_t variable `$value` in place. `$value`
-//  starts as the element
-//    of the first operand (of `result` of the anchor in a fused region). Blocks `{ ... }` keep
-//    their temporaries local, so the maps of a region can follow each other in one scope.
-//  * block (softmax): `block` is set. Statements that compute one row, i.e. the innermost dimension
-//  of x and y, and run
-//    once for every index of the other parallel axes. Wrapped in braces; `$x[i]` and `$y[i]` are
-//    elements of the row.
-//  * view (flatten, reshape): nothing is set and the loop nest is empty; codegen copies x to y in
-//  row-major order, or
-//    lets both share their memory.
+// loops: `accumulator` is set (conv2d, max_pool, pad). For every output element: `init`; `update`
+//   for every index of the reduction axes whose elements all lie inside their operands; `result` is
+//   the element. Without reduction axes (pad) `update` runs at most once.
+// map: `map` is set (add, requant). Statements that change the int32_t variable `$value` in place.
+//   It starts as the element of the first operand, in a fused region as the anchor's `result`.
+//   Blocks `{ ... }` keep temporaries local: maps of a region may follow each other in one scope.
+// block: `block` is set (softmax). Statements, in braces, that compute one row, i.e. the innermost
+//   dimension of x and y; they run once for every index of the other parallel axes. `$x[i]` and
+//   `$y[i]` are elements of the row: fill in array names or parenthesised pointers to its start.
+// view: nothing is set and the loop nest is empty (flatten, reshape). Codegen copies x to y in
+//   row-major order, or lets both share their memory.
 //
-// Holes: `$x`, `$weights`, ... the element of that operand at the current indices, in its storage
-// type, read only;
-// `$acc` the accumulator; `$value` see map; `$count` (int32_t) how often update runs for this
-// output element;
-// `$n_<axis>` the extent of an axis. Attributes and constants of one element are literals already.
+// Holes: `$x`, `$weights` ... the element of that operand at the current indices, in its storage
+// type, read only; `$acc` the accumulator; `$value` see map; `$count` (int32_t) how often `update`
+// runs for this output element; `$n_<axis>` the extent of an axis. Attributes, and constants of one
+// element, are literals already. Temporaries are called `wide` or begin with `row_`: generated code
+// must use no such name elsewhere.
 //
-// Temporaries in a body are called `wide` or begin with `row_`; generated code uses such names
-// nowhere else. Values of the network are proven to fit int32_t, and so is every intermediate of
-// type int32_t.
-// `>>` of a negative number shifts arithmetically (implementation-defined in C99; every compiler we
-// target does).
+// All values of the network are proven to fit int32_t, and so is every intermediate of that type.
+// `>>` of a negative number must shift arithmetically: C99 leaves it to the implementation, every
+// compiler we target does.
 struct CBody {
   std::string accumulator;  // C type of $acc: "int32_t"
   std::string init;         // "$acc = 0;"
@@ -87,9 +81,8 @@ struct CBody {
 struct OperandDef {
   std::string_view name;  // "x", "weights", "bias", "residual", "mul", "add"
   std::string_view doc;
-  std::vector<std::string_view>
-      dims;               // names of the box sizes a rule may use, e.g. {"n", "c", "iy", "ix"}
-  bool constant = false;  // must be a constant
+  std::vector<std::string_view> dims;  // names of the box sizes for rules: {"n", "c", "iy", "ix"}
+  bool constant = false;               // must be a constant
   bool optional = false;
 };
 
@@ -116,18 +109,17 @@ struct OpView {
 struct OpDef {
   std::string_view name;     // "conv2d"
   std::string_view summary;  // one sentence with the formula
-  std::vector<std::string_view>
-      classes;  // for patterns: "mac", "pool", "map", "view"; every operator is also "any"
+  // For patterns: "mac", "pool", "map", "view"; every operator is also "any".
+  std::vector<std::string_view> classes;
   std::vector<OperandDef> operands;
   std::vector<AttributeDef> attributes;
   std::string_view output_doc;
-  std::vector<std::string_view>
-      output_dims;  // names of the output's box sizes, e.g. {"n", "k", "oy", "ox"}
-  std::vector<std::string_view>
-      axes;  // every axis name that loops() may use: what rules may name; depends on the rank
-  bool commutative =
-      false;  // the first two operands may change places: a spine may enter through either; the
-              // hole of the second one then stands for the operand that is off the spine
+  std::vector<std::string_view> output_dims;  // box sizes of the output: {"n", "k", "oy", "ox"}
+  // Every axis name that loops() may use, whatever the rank: what rules may name.
+  std::vector<std::string_view> axes;
+  // The first two operands may change places. A fused spine may enter through either of them: the
+  // hole of the second then stands for the operand that is off the spine.
+  bool commutative = false;
 
   // Shape, proven range and type of the output; error messages name the values that clash. Never
   // trusts its input.

@@ -35,14 +35,14 @@ Result<TensorType> infer(const OpView& op) {
 
 Tensor reference(const OpView& op, std::span<const Tensor* const> inputs) {
   const Shape& in = inputs[0]->shape();
-  Tensor y(op.output().dtype, op.output().shape);
-  for (int64_t i = 0; i < y.elements(); ++i) y.set(i, op.attribute("value"));
-  const int64_t height = y.shape()[2];
-  const int64_t width = y.shape()[3];
-  for (int64_t i = 0; i < inputs[0]->elements(); ++i) {
-    const int64_t oy = i / in[3] % in[2] + op.attribute("pad_top");
-    const int64_t ox = i % in[3] + op.attribute("pad_left");
-    y.set((i / in[3] / in[2] * height + oy) * width + ox, inputs[0]->at(i));
+  const Shape& out = op.output().shape;
+  Tensor y(op.output().dtype, out);
+  for (int64_t i = 0; i < y.elements(); ++i) {
+    const int64_t iy = i / out[3] % out[2] - op.attribute("pad_top");
+    const int64_t ix = i % out[3] - op.attribute("pad_left");
+    const bool inside = iy >= 0 && iy < in[2] && ix >= 0 && ix < in[3];
+    const int64_t plane = i / out[3] / out[2];
+    y.set(i, inside ? inputs[0]->at((plane * in[2] + iy) * in[3] + ix) : op.attribute("value"));
   }
   return y;
 }

@@ -1,0 +1,180 @@
+#include "unit/ops/helpers.h"
+
+namespace heddle::test {
+namespace {
+
+Attributes random_pads(Random& r, int64_t most) {
+  Attributes attributes;
+  for (const char* name : {"pad_top", "pad_left", "pad_bottom", "pad_right"}) {
+    attributes[name] = r.coin() ? r.between(0, most) : int64_t{0};
+  }
+  return attributes;
+}
+
+Attributes random_window(Random& r) {
+  return with(random_pads(r, 2), {{"stride_h", r.between(1, 3)}, {"stride_w", r.between(1, 3)}});
+}
+
+Attributes random_conv(Random& r) {
+  return with(random_window(r), {{"dilation_h", r.between(1, 2)}, {"dilation_w", r.between(1, 3)}});
+}
+
+Shape image(Random& r, int64_t channels) {
+  return {r.between(1, 2), channels, r.between(1, 7), r.between(1, 7)};
+}
+
+Shape any_shape(Random& r, int64_t least_rank) {
+  Shape shape(static_cast<size_t>(r.between(least_rank, 5)));
+  for (int64_t& dim : shape) dim = r.between(1, 4);
+  return shape;
+}
+
+Graph conv2d(Random& r) {
+  const int64_t group = r.between(1, 3), c = r.between(1, 3), k = r.between(1, 3);
+  return graph_of("conv2d", with(random_conv(r), {{"group", group}}),
+                  {activation(image(r, group * c), r.range()),
+                   r.constant_of({group * k, c, r.between(1, 3), r.between(1, 3)}, {-128, 127})});
+}
+
+Graph depthwise_conv2d(Random& r) {
+  const int64_t k = r.between(1, 4);
+  return graph_of("depthwise_conv2d", random_conv(r),
+                  {activation(image(r, k), r.range()),
+                   r.constant_of({k, 1, r.between(1, 3), r.between(1, 3)}, {-128, 127})});
+}
+
+Graph dense(Random& r) {
+  const int64_t c = r.between(1, 9);
+  return graph_of("dense", {},
+                  {activation({r.between(1, 3), c}, r.range()),
+                   r.constant_of({r.between(1, 5), c}, {-128, 127})});
+}
+
+Graph bias_add(Random& r) {
+  const Shape shape = any_shape(r, 1);
+  const int64_t axis = r.between(0, std::ssize(shape) - 1);
+  return graph_of("bias_add", {{"axis", axis}},
+                  {activation(shape, r.range()),
+                   r.constant_of({shape[static_cast<size_t>(axis)]}, {-100000, 100000})});
+}
+
+Graph add(Random& r) {
+  Shape a = any_shape(r, 0);
+  Shape b = a;
+  for (int64_t& dim : a) dim = r.between(0, 4) == 0 ? 1 : dim;
+  for (int64_t& dim : b) dim = r.between(0, 4) == 0 ? 1 : dim;
+  Shape& shorter = r.coin() ? a : b;
+  shorter.erase(shorter.begin(), shorter.begin() + r.between(0, std::ssize(shorter)));
+  return graph_of("add", {}, {activation(a, r.range()), activation(b, r.range())});
+}
+
+Graph requant(Random& r) {
+  const Shape shape = any_shape(r, 1);
+  const int64_t axis = r.between(0, std::ssize(shape) - 1);
+  const Shape channels{shape[static_cast<size_t>(axis)]};
+  const Range inputs[] = {
+      {-128, 127}, {-100000, 90000}, {INT32_MIN, INT32_MAX}, {0, 1000}, {-5, -2}};
+  const Range muls[] = {{-3, 3}, {1, 1}, {1, 255}, {-40000, 40000}, {INT32_MIN, INT32_MAX}};
+  const Range adds[] = {{0, 0}, {-1000, 1000}, {INT32_MIN, INT32_MAX}};
+  const std::string rounding =
+      std::vector<std::string>{"shift", "floor", "half_up"}[static_cast<size_t>(r.between(0, 2))];
+  const auto operand = [&](const Range* from, int64_t count) {
+    if (rounding == "shift" || r.between(0, 3) == 0) return absent();
+    return r.constant_of(r.coin()   ? channels
+                         : r.coin() ? Shape{}
+                                    : Shape{1},
+                         from[r.between(0, count - 1)]);
+  };
+  const Range bounds[] = {{-128, 127}, {0, 255}, {0, 127}, {-7, 7}, {INT32_MIN, INT32_MAX}, {3, 3}};
+  const Range bound = bounds[r.between(0, 5)];
+  const int64_t shift = r.between(0, 3) == 0 ? r.between(0, 62) : r.between(0, 20);
+  Value mul = operand(muls, 5), more = operand(adds, 3);
+  return graph_of("requant",
+                  {{"axis", axis},
+                   {"rounding", rounding},
+                   {"shift", shift},
+                   {"lo", bound.lo},
+                   {"hi", bound.hi}},
+                  {activation(shape, inputs[r.between(0, 4)]), mul, more});
+}
+
+Graph relu(Random& r) { return graph_of("relu", {}, {activation(any_shape(r, 0), r.range())}); }
+
+Graph clip(Random& r) {
+  const int64_t lo = r.between(-150, 150);
+  return graph_of("clip", {{"lo", lo}, {"hi", lo + r.between(0, 300)}},
+                  {activation(any_shape(r, 0), r.range())});
+}
+
+Attributes random_pool(Random& r) {
+  return with(random_window(r), {{"kernel_h", r.between(1, 4)}, {"kernel_w", r.between(1, 4)}});
+}
+
+Graph max_pool(Random& r) {
+  return graph_of("max_pool", random_pool(r), {activation(image(r, 2), r.range())});
+}
+
+Graph average_pool(Random& r) {
+  return graph_of("average_pool", with(random_pool(r), {{"count_include_pad", r.between(0, 1)}}),
+                  {activation(image(r, 2), r.coin() ? Range{-100000000, 90000000} : r.range())});
+}
+
+Graph global_average_pool(Random& r) {
+  return graph_of("global_average_pool", {},
+                  {activation(image(r, 3), r.coin() ? Range{-40000000, 43826196} : r.range())});
+}
+
+Graph flatten(Random& r) {
+  const Shape shape = any_shape(r, 0);
+  return graph_of("flatten", {{"axis", r.between(0, std::ssize(shape))}},
+                  {activation(shape, r.range())});
+}
+
+Graph reshape(Random& r) {
+  return graph_of("reshape", {{"shape", std::vector<int64_t>{4, 1, 6}}},
+                  {activation({2, 3, 4}, r.range())});
+}
+
+Graph pad(Random& r) {
+  return graph_of("pad", with(random_pads(r, 3), {{"value", r.between(-200, 200)}}),
+                  {activation(image(r, 2), r.range())});
+}
+
+Graph softmax(Random& r) {
+  const int64_t log2 = r.between(1, 60);
+  return graph_of("softmax",
+                  {{"coeff_a", r.between(0, 300)},
+                   {"coeff_b", r.between(0, 400)},
+                   {"coeff_c", r.between(0, 100000)},
+                   {"log2", log2},
+                   {"levels", r.coin() ? int64_t{256} : int64_t{128}}},
+                  {activation(any_shape(r, 1), r.range())});
+}
+
+const std::map<std::string, Graph (*)(Random&)>& makers() {
+  static const std::map<std::string, Graph (*)(Random&)> table = {
+      {"conv2d", conv2d},     {"depthwise_conv2d", depthwise_conv2d},
+      {"dense", dense},       {"bias_add", bias_add},
+      {"add", add},           {"requant", requant},
+      {"relu", relu},         {"clip", clip},
+      {"max_pool", max_pool}, {"average_pool", average_pool},
+      {"flatten", flatten},   {"global_average_pool", global_average_pool},
+      {"reshape", reshape},   {"pad", pad},
+      {"softmax", softmax},
+  };
+  return table;
+}
+
+}  // namespace
+
+bool can_make(const std::string& op) { return makers().contains(op); }
+
+Graph random_graph(Random& random, const std::string& op) {
+  for (int attempt = 0; attempt < 1000; ++attempt) {
+    Graph graph = makers().at(op)(random);
+    if (infer(graph).ok()) return inferred(std::move(graph));
+  }
+  internal_error(__FILE__, __LINE__, "no acceptable random " + op);
+}
+
+}  // namespace heddle::test

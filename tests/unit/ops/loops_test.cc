@@ -1,0 +1,211 @@
+// The references against a slow evaluation that follows LoopNest alone: both must mean the same
+// operator.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "base/checked.h"
+#include "unit/ops/helpers.h"
+
+namespace heddle {
+namespace {
+
+using test::Random;
+
+int64_t index_of(const DimAccess& access, const std::vector<int64_t>& axes) {
+  int64_t index = access.offset;
+  for (const AffineTerm& term : access.terms)
+    index += term.coefficient * axes[static_cast<size_t>(term.axis)];
+  return index;
+}
+
+// The flat index, or -1 in the padding.
+int64_t flat_of(const Access& access, const Shape& shape, const std::vector<int64_t>& axes) {
+  int64_t flat = 0;
+  for (size_t i = 0; i < shape.size(); ++i) {
+    const int64_t index = index_of(access[i], axes);
+    if (index < 0 || index >= shape[i]) return -1;
+    flat = flat * shape[i] + index;
+  }
+  return flat;
+}
+
+// The next index of the axes [first, end), like an odometer; false after the last.
+bool advance(const LoopNest& nest, std::vector<int64_t>& index, size_t first, size_t end) {
+  for (size_t i = end; i-- > first;) {
+    if (++index[i] < nest.axes[i].extent) return true;
+    index[i] = 0;
+  }
+  return false;
+}
+
+struct Element {
+  std::vector<int64_t>
+      first;  // operands at the first index of the reduction; absent ones are missing
+  std::vector<std::vector<int64_t>> inside;  // operands at every index whose elements lie inside
+};
+
+int64_t evaluate(const OpView& op, const Element& element) {
+  const std::string& name = op.node.op;
+  const auto& v = element.inside;
+  if (in_class(op_of(op.node), "mac")) {
+    int64_t sum = 0;
+    for (const auto& operands : v) sum += operands[0] * operands[1];
+    return sum;
+  }
+  if (name == "max_pool") {
+    int64_t most = INT64_MIN;
+    for (const auto& operands : v) most = std::max(most, operands[0]);
+    return most;
+  }
+  if (name == "average_pool" || name == "global_average_pool") {
+    int64_t sum = 0;
+    for (const auto& operands : v) sum += operands[0];
+    int64_t count = static_cast<int64_t>(v.size());
+    if (name == "average_pool" && op.attribute("count_include_pad") == 1)
+      count = op.attribute("kernel_h") * op.attribute("kernel_w");
+    return floor_div(2 * sum + count, 2 * count);
+  }
+  if (name == "pad") return v.empty() ? op.attribute("value") : v[0][0];
+  if (name == "bias_add" || name == "add") return v[0][0] + v[0][1];
+  if (name == "relu") return std::max<int64_t>(0, v[0][0]);
+  if (name == "clip") return std::clamp(v[0][0], op.attribute("lo"), op.attribute("hi"));
+  if (name == "requant") {
+    size_t next = 1;
+    int64_t value = v[0][0];
+    if (op.has(1)) value *= v[0][next++];
+    if (op.has(2)) value += v[0][next++];
+    const int64_t shift = op.attribute("shift");
+    if (string_attribute(op.node, "rounding") == "half_up" && shift > 0)
+      value += int64_t{1} << (shift - 1);
+    return std::clamp(value >> shift, op.attribute("lo"), op.attribute("hi"));
+  }
+  ADD_FAILURE() << "no slow evaluation for " << name;
+  return 0;
+}
+
+Tensor evaluate_by_loops(const Graph& graph, const std::vector<Tensor>& tensors) {
+  const OpView op = test::view_of(graph);
+  const LoopNest nest = op_of(op.node).loops(op);
+  size_t parallel = 0;
+  while (parallel < nest.axes.size() && !nest.axes[parallel].reduction) ++parallel;
+  for (size_t i = parallel; i < nest.axes.size(); ++i) EXPECT_TRUE(nest.axes[i].reduction);
+  EXPECT_EQ(nest.inputs.size(), op.node.inputs.size());
+  EXPECT_EQ(nest.output.size(), op.output().shape.size());
+  Tensor y(op.output().dtype, op.output().shape);
+  std::vector<int> written(static_cast<size_t>(y.elements()), 0);
+  std::vector<int64_t> index(nest.axes.size(), 0);
+  do {
+    Element element;
+    do {
+      std::vector<int64_t> operands;
+      bool inside = true;
+      for (size_t i = 0; i < op.node.inputs.size(); ++i) {
+        if (!op.has(i)) continue;
+        const int64_t flat = flat_of(nest.inputs[i], op.input(i).shape, index);
+        inside = inside && flat >= 0;
+        operands.push_back(
+            flat < 0 ? 0 : tensors[static_cast<size_t>(op.node.inputs[i].index)].at(flat));
+      }
+      if (inside) element.inside.push_back(operands);
+    } while (advance(nest, index, parallel, nest.axes.size()));
+    const int64_t flat = flat_of(nest.output, op.output().shape, index);
+    EXPECT_GE(flat, 0);
+    y.set(flat, evaluate(op, element));
+    ++written[static_cast<size_t>(flat)];
+  } while (advance(nest, index, 0, parallel));
+  for (int times : written) EXPECT_EQ(times, 1);
+  return y;
+}
+
+bool has_loops(const OpDef& op) { return !in_class(op, "view") && op.name != "softmax"; }
+
+TEST(Loops, EveryOperatorHasARandomGraph) {
+  for (const OpDef* op : all_ops()) {
+    EXPECT_TRUE(test::can_make(std::string(op->name)))
+        << op->name << ": add a maker to tests/unit/ops/helpers.cc";
+  }
+}
+
+// Also: interpret() checks that every element lies in the proven range.
+TEST(Loops, SayTheSameAsTheReference) {
+  Random random(1);
+  for (const OpDef* op : all_ops()) {
+    for (int i = 0; i < 120; ++i) {
+      const Graph graph = test::random_graph(random, std::string(op->name));
+      ASSERT_TRUE(verify_graph(graph).ok()) << format_diagnostics(verify_graph(graph).errors());
+      const Result<std::vector<Tensor>> tensors =
+          interpret(graph, test::random_inputs(random, graph));
+      ASSERT_TRUE(tensors.ok()) << format_diagnostics(tensors.errors());
+      if (!has_loops(*op)) continue;
+      ASSERT_EQ(evaluate_by_loops(graph, *tensors), tensors->back()) << dump(graph);
+    }
+  }
+}
+
+TEST(Loops, NamesAreDeclaredAndMacsCounted) {
+  Random random(2);
+  for (const OpDef* op : all_ops()) {
+    for (int i = 0; i < 20; ++i) {
+      const Graph graph = test::random_graph(random, std::string(op->name));
+      const LoopNest nest = op->loops(test::view_of(graph));
+      int64_t points = 1;
+      for (const Axis& axis : nest.axes) {
+        EXPECT_NE(std::find(op->axes.begin(), op->axes.end(), axis.name), op->axes.end())
+            << op->name << " " << axis.name;
+        points *= axis.extent;
+      }
+      EXPECT_EQ(nest.macs, in_class(*op, "mac") ? points : 0) << op->name;
+    }
+  }
+}
+
+TEST(Loops, ProvenRangesAreReachedByConstantInputs) {
+  // All weights positive: the extremes of x give the extremes of y, so the proof is tight.
+  const Graph graph =
+      test::inferred(test::graph_of("conv2d", test::conv_group(),
+                                    {test::activation({1, 2, 3, 3}, {-128, 127}),
+                                     test::constant({1, 2, 3, 3}, std::vector<int64_t>(18, 3))}));
+  EXPECT_EQ(test::view_of(graph).output().range, (Range{-128 * 54, 127 * 54}));
+}
+
+TEST(Touched, EqualsBruteForce) {
+  Random random(3);
+  for (int i = 0; i < 3000; ++i) {
+    DimAccess access;
+    access.offset = random.between(-6, 6);
+    for (int axis = 0; axis < 3; ++axis) {
+      if (random.coin()) access.terms.push_back({axis, random.between(-3, 3)});
+    }
+    std::vector<Interval> axes;
+    for (int axis = 0; axis < 3; ++axis) {
+      const int64_t begin = random.between(0, 4);
+      axes.push_back({begin, begin + random.between(1, 4)});
+    }
+    const int64_t extent = random.between(1, 12);
+    int64_t least = INT64_MAX, greatest = INT64_MIN;
+    std::vector<int64_t> index(3);
+    for (index[0] = axes[0].begin; index[0] < axes[0].end; ++index[0]) {
+      for (index[1] = axes[1].begin; index[1] < axes[1].end; ++index[1]) {
+        for (index[2] = axes[2].begin; index[2] < axes[2].end; ++index[2]) {
+          least = std::min(least, index_of(access, index));
+          greatest = std::max(greatest, index_of(access, index));
+        }
+      }
+    }
+    const ClippedInterval box = touched(access, axes, extent);
+    EXPECT_EQ(box.before, std::max<int64_t>(0, -least));
+    EXPECT_EQ(box.after, std::max<int64_t>(0, greatest + 1 - extent));
+    if (greatest < 0 || least >= extent) {
+      EXPECT_EQ(box.size(), 0);
+    } else {
+      EXPECT_EQ(box.begin, std::max<int64_t>(0, least));
+      EXPECT_EQ(box.end, std::min(extent, greatest + 1));
+    }
+  }
+  const std::vector<Interval> empty{{2, 2}};
+  EXPECT_THROW(touched({{{0, 1}}, 0}, empty, 5), InternalError);
+}
+
+}  // namespace
+}  // namespace heddle
