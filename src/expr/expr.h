@@ -21,36 +21,18 @@
 namespace heddle {
 
 using IntSet = std::set<int64_t>;
-using ExprValue = std::variant<int64_t, std::string,
-                               IntSet>;  // IntSet: all values of a constant; `in` means all of them
-std::string to_string(
-    const ExprValue& value);  // sets are cut after 8 elements: "{-3, -1, 0, ... 61 values}"
+// An IntSet holds all values of a constant tensor.
+using ExprValue = std::variant<int64_t, std::string, IntSet>;
+// Sets are cut after 8 elements: "{-3, -1, 0, ... 61 values}".
+std::string to_string(const ExprValue& value);
 
 enum class ExprOp : uint8_t {
-  integer,
-  text,
-  name,
-  set,  // leaves; `set` has constants as children: [1, 2], ['int8', 'uint8']
-  add,
-  sub,
-  mul,
-  div,
-  mod,
-  neg,
-  min,
-  max,
-  ceil_div,
-  eq,
-  ne,
-  lt,
-  le,
-  gt,
-  ge,
-  in,
-  not_in,
-  logical_and,
-  logical_or,
-  logical_not,
+  // clang-format off
+  integer, text, name, set,  // leaves; `set` has constants as children: [1, 2], ['int8', 'uint8']
+  add, sub, mul, div, mod, neg, min, max, ceil_div,
+  eq, ne, lt, le, gt, ge, in, not_in,
+  logical_and, logical_or, logical_not,
+  // clang-format on
 };
 
 struct Expr {
@@ -80,8 +62,8 @@ std::variant<ExprValue, ExprError> evaluate(const Expr& expr, const Environment&
 std::variant<int64_t, ExprError> evaluate_int(const Expr& expr, const Environment& environment);
 
 std::vector<std::string> names_in(const Expr& expr);  // sorted, distinct
-std::string print_text(
-    const Expr& expr);  // fully determined by the tree; parses back to the same tree
+// Fully determined by the tree; parses back to the same tree.
+std::string print_text(const Expr& expr);
 // Whether print_c can: no texts, and no `min`, `max` or `ceil_div` nested so deeply that its copies
 // of operands explode.
 bool has_c_form(const Expr& expr);

@@ -1,0 +1,138 @@
+// What was read, as text: one line a fact, in the order of the files, without paths.
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <iterator>
+
+#include "base/text.h"
+#include "rules/rules.h"
+
+namespace heddle {
+namespace {
+
+using Out = std::back_insert_iterator<std::string>;
+
+std::string text_of(const TileDomain& domain) {
+  if (domain.full) return "full";
+  if (domain.multiple_of == 1) return "any";
+  return fmt::format("multiple of {} or full", domain.multiple_of);
+}
+
+std::string_view text_of(TargetKind kind) {
+  switch (kind) {
+    case TargetKind::cpu:
+      return "cpu";
+    case TargetKind::accelerator:
+      return "accelerator";
+    case TargetKind::dma:
+      return "dma";
+  }
+  return "target";
+}
+
+std::string text_of(const PatternItem& item) {
+  std::string text = fmt::format("{}", fmt::join(item.alternatives, " | "));
+  if (item.alternatives.size() > 1) text = "(" + text + ")";
+  if (!item.bound.empty()) text += "(" + item.bound + ")";
+  if (item.repeat == PatternItem::Repeat::optional) text += "?";
+  if (item.repeat == PatternItem::Repeat::star) text += "*";
+  return text;
+}
+
+std::string text_of(const Pattern& pattern) {
+  std::vector<std::string> items;
+  for (const PatternItem& item : pattern.items) items.push_back(text_of(item));
+  return fmt::format("{}", fmt::join(items, " "));
+}
+
+void write_job(Out out, std::string_view what, const Job& job) {
+  fmt::format_to(out, "    {} {}(struct {}) then {}()\n", what, job.call, job.struct_name,
+                 job.wait);
+  for (const JobField& field : job.fields) {
+    fmt::format_to(out, "      .{} = {}\n", field.name, print_text(field.expr));
+  }
+}
+
+void write_conditions(Out out, std::string_view what, const std::vector<Condition>& conditions) {
+  for (const Condition& condition : conditions) {
+    fmt::format_to(out, "    {} {} -- {}\n", what, print_text(condition.expr),
+                   terminal_text(condition.why, 200));
+  }
+}
+
+void write_rule(Out out, const Rule& rule) {
+  fmt::format_to(out, "  rule {}: {}\n", rule.name, text_of(rule.pattern));
+  write_conditions(out, "when", rule.when);
+  fmt::format_to(out, "    launch {}\n", print_text(rule.launch));
+  fmt::format_to(out, "    compute {}\n", print_text(rule.compute));
+  if (rule.layout)
+    fmt::format_to(out, "    layout row {} plane {}\n", rule.layout->row, rule.layout->plane);
+  for (const OperandPlacement& operand : rule.operands) {
+    fmt::format_to(out, "    operand {} in {}\n", operand.operand, operand.memory);
+  }
+  for (const Packing& packing : rule.packings) {
+    fmt::format_to(out, "    pack {} in blocks of {} {}, padded to {}\n", packing.name,
+                   packing.block_size, packing.block_axis, packing.block_pad);
+    for (const PackPart& part : packing.parts) {
+      fmt::format_to(out, "      {} as {} bytes: {}\n", part.operand, part.element_bytes,
+                     fmt::join(part.order, " "));
+    }
+  }
+  for (const TileDomain& domain : rule.domains) {
+    fmt::format_to(out, "    tile {}: {}\n", domain.axis, text_of(domain));
+  }
+  write_conditions(out, "require", rule.require);
+  for (const Preference& preference : rule.prefer) {
+    fmt::format_to(out, "    prefer {} * ({}) -- {}\n", preference.weight,
+                   print_text(preference.expr), terminal_text(preference.why, 200));
+  }
+  if (rule.job) write_job(out, "job", *rule.job);
+}
+
+void write_memory(Out out, std::string_view what, const Memory& memory) {
+  fmt::format_to(out, "  {} {}: {} bytes at 0x{:08X}\n", what, memory.name, memory.bytes,
+                 memory.base);
+}
+
+void write_target(Out out, const Target& target) {
+  fmt::format_to(out, "{} {}: {}\n", text_of(target.kind), target.name,
+                 terminal_text(target.summary, 200));
+  if (target.kind != TargetKind::cpu) {
+    fmt::format_to(out, "  registers: {} bytes, base macro {}\n", target.register_bytes,
+                   target.base_macro);
+    fmt::format_to(out, "  files: {} | {} | {}\n", fmt::join(target.headers, " "),
+                   fmt::join(target.sources, " "), fmt::join(target.models, " "));
+  }
+  for (const Memory& memory : target.memories) write_memory(out, "private memory", memory);
+  for (const Rule& rule : target.rules) write_rule(out, rule);
+  if (!target.transfer) return;
+  fmt::format_to(out, "    unit {} bytes\n", target.transfer_unit_bytes);
+  if (target.transfer_cycles)
+    fmt::format_to(out, "    cycles {}\n", print_text(*target.transfer_cycles));
+  write_job(out, "transfer", *target.transfer);
+}
+
+void write_unit(Out out, const SocUnit& unit) {
+  write_target(out, unit.target);
+  fmt::format_to(out, "  at 0x{:08X}\n", unit.base);
+}
+
+}  // namespace
+
+std::string dump(const Soc& soc) {
+  std::string text;
+  const Out out = std::back_inserter(text);
+  fmt::format_to(out, "soc {}: {}\n", soc.name, terminal_text(soc.summary, 200));
+  fmt::format_to(out, "  clock {} Hz\n", soc.clock_hz);
+  for (const Memory& memory : soc.memories) write_memory(out, "memory", memory);
+  fmt::format_to(out, "  activations in {}, constants in {}, {} bytes reserved\n", soc.main_memory,
+                 soc.constant_memory, soc.reserved_bytes);
+  for (const auto& [key, value] : soc.cpu_constants)
+    fmt::format_to(out, "  cpu.{} = {}\n", key, value);
+  write_target(out, soc.cpu);
+  if (soc.dma) write_unit(out, *soc.dma);
+  for (const SocUnit& unit : soc.accelerators) write_unit(out, unit);
+  return text;
+}
+
+}  // namespace heddle

@@ -1,0 +1,289 @@
+// A SoC: its memories, its units, and what only they together can get wrong.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <system_error>
+
+#include "base/text.h"
+#include "rules/reading.h"
+
+namespace heddle {
+namespace fs = std::filesystem;
+namespace {
+
+// A stretch of the bus: a memory or a register window.
+struct Stretch {
+  std::string what;
+  int64_t base = 0;
+  int64_t bytes = 0;
+  Place place;
+};
+
+std::string shown(const Stretch& stretch) {
+  return fmt::format("{} (0x{:08X} to 0x{:08X})", stretch.what, stretch.base,
+                     stretch.base + stretch.bytes - 1);
+}
+
+class SocReader {
+ public:
+  SocReader(const fs::path& file, const std::vector<fs::path>& search)
+      : file_(file), search_(search) {}
+
+  Result<Soc> read() {
+    Result<TomlValue> parsed = read_toml(file_);
+    if (!parsed.ok()) return parsed.errors();
+    TomlValue& root = *parsed;
+    if (!check_against(schema_of(FileKind::soc), root, reading_.errors)) return reading_.errors;
+    soc_.file = file_;
+    soc_.name = identifier_at(root, "name", reading_);
+    soc_.summary = string_at(root, "summary");
+    soc_.clock_hz = integer_at(root, "clock_hz");
+    read_memories(root);
+    read_cpu(root);
+    read_dma(root);
+    read_accelerators(root);
+    check_overlaps();
+    if (!reading_.errors.empty()) return reading_.errors;
+    return soc_;
+  }
+
+ private:
+  void error(const Place& place, std::string message, std::string remedy = "") {
+    report(reading_, place, std::move(message), std::move(remedy));
+  }
+
+  std::vector<std::string> shared_names() const {
+    std::vector<std::string> names;
+    for (const Memory& memory : soc_.memories) names.push_back(memory.name);
+    return names;
+  }
+
+  void read_memories(const TomlValue& root) {
+    for (const TomlValue& item : items_at(root, "memory")) {
+      if (item.kind != TomlKind::table) continue;
+      Memory memory;
+      memory.name = identifier_at(item, "name", reading_);
+      memory.bytes = integer_at(item, "bytes");
+      const int64_t base = integer_at(item, "base");
+      memory.base = static_cast<uint32_t>(base);
+      if (!memory.name.empty() && soc_.find_memory(memory.name) != nullptr) {
+        error(place_at(item, "name"), fmt::format("two memories are called `{}`", memory.name));
+      }
+      stretches_.push_back({fmt::format("the memory `{}`", memory.name), base, memory.bytes,
+                            place_at(item, "base")});
+      soc_.memories.push_back(std::move(memory));
+    }
+    soc_.main_memory = shared_memory_at(root, "main_memory");
+    soc_.constant_memory = shared_memory_at(root, "constant_memory");
+    soc_.reserved_bytes = integer_at(root, "reserved_bytes");
+    const Memory* main = soc_.find_memory(soc_.main_memory);
+    if (main != nullptr && soc_.reserved_bytes >= main->bytes) {
+      error(place_at(root, "reserved_bytes"),
+            fmt::format("`reserved_bytes` is {}, but the memory `{}` has {} bytes in all",
+                        thousands(soc_.reserved_bytes), main->name, thousands(main->bytes)));
+    }
+  }
+
+  std::string shared_memory_at(const TomlValue& root, std::string_view key) {
+    const TomlValue* value = text_at(root, key);
+    if (value == nullptr) return "";
+    if (soc_.find_memory(value->text) == nullptr) {
+      error(value->place,
+            fmt::format("`{}` is `{}`, but there is no such memory{}", key,
+                        terminal_text(value->text), did_you_mean(value->text, shared_names())));
+    }
+    return value->text;
+  }
+
+  // Beside the SoC's file, or by its last part in one of the further folders.
+  std::optional<fs::path> find_folder(const TomlValue& value) {
+    std::error_code ignored;
+    const fs::path named(value.text);
+    const fs::path beside = (file_.parent_path() / named).lexically_normal();
+    if (fs::is_directory(beside, ignored)) return beside;
+    const fs::path normal = named.lexically_normal();
+    const fs::path last =
+        normal.has_filename() ? normal.filename() : normal.parent_path().filename();
+    if (!last.empty() && last != "." && last != "..") {
+      for (const fs::path& folder : search_) {
+        if (fs::is_directory(folder / last, ignored)) return (folder / last).lexically_normal();
+      }
+    }
+    error(value.place, fmt::format("there is no folder `{}`", terminal_text(value.text)),
+          "name it relative to this file, or put its parent into `--accelerators` or HEDDLE_PATH");
+    return std::nullopt;
+  }
+
+  // Reads the folder named at `key`; reports if it is of another kind.
+  std::optional<Target> target_at(const TomlValue& table, std::string_view key, TargetKind kind) {
+    reading_.outside.clear();
+    const TomlValue* value = text_at(table, key);
+    if (value == nullptr) return std::nullopt;
+    const std::optional<fs::path> folder = find_folder(*value);
+    if (!folder) return std::nullopt;
+    std::optional<Target> target = read_target(*folder, reading_);
+    if (target && target->kind != kind) {
+      error(value->place,
+            fmt::format("`{}` is {}, but {} is needed here", terminal_text(value->text),
+                        name_of(target->kind), name_of(kind)));
+      return std::nullopt;
+    }
+    return target;
+  }
+
+  // What the target's expressions want from the SoC.
+  void check_outside(const Target& target) {
+    std::vector<std::string> memories = shared_names();
+    for (const Memory& memory : target.memories) memories.push_back(memory.name);
+    std::vector<std::string> constants;
+    for (const auto& [key, value] : soc_.cpu_constants) constants.push_back(key);
+    for (const OutsideName& name : reading_.outside) {
+      const bool is_memory = name.kind == OutsideName::Kind::memory;
+      const std::vector<std::string>& known = is_memory ? memories : constants;
+      if (std::find(known.begin(), known.end(), name.name) != known.end()) continue;
+      error(name.place,
+            fmt::format("the SoC `{}` has no {} `{}`{}", soc_.name,
+                        is_memory ? "memory" : "CPU constant", terminal_text(name.name),
+                        did_you_mean(name.name, known)),
+            is_memory ? "" : "add it to `[cpu.constants]` of the SoC");
+    }
+  }
+
+  void read_cpu(const TomlValue& root) {
+    const TomlValue* cpu = table_at(root, "cpu");
+    if (cpu == nullptr) return;
+    if (const TomlValue* constants = table_at(*cpu, "constants")) {
+      for (const TomlMember& member : constants->members) {
+        if (!is_c_identifier(member.key)) {
+          error(member.key_place, fmt::format("the CPU constant `{}` must be a C identifier",
+                                              terminal_text(member.key)));
+        }
+        soc_.cpu_constants.emplace_back(member.key, member.value.integer);
+      }
+    }
+    std::optional<Target> target = target_at(*cpu, "flavour", TargetKind::cpu);
+    if (!target) return;
+    soc_.cpu = *std::move(target);
+    check_outside(soc_.cpu);
+  }
+
+  void add_window(const SocUnit& unit, const Place& place) {
+    if (unit.target.register_bytes <= 0) return;
+    stretches_.push_back({fmt::format("the registers of `{}`", unit.target.name), unit.base,
+                          unit.target.register_bytes, place});
+  }
+
+  void read_dma(const TomlValue& root) {
+    const TomlValue* dma = table_at(root, "dma");
+    if (dma == nullptr) {
+      const TomlValue* accelerators = root.find("accelerator");
+      if (accelerators != nullptr && !accelerators->items.empty()) {
+        error(accelerators->place, "accelerators need a DMA", "add a `[dma]` table");
+      }
+      return;
+    }
+    std::optional<Target> target = target_at(*dma, "unit", TargetKind::dma);
+    if (!target) return;
+    soc_.dma = SocUnit{*std::move(target), static_cast<uint32_t>(integer_at(*dma, "base"))};
+    add_window(*soc_.dma, place_at(*dma, "base"));
+  }
+
+  void read_accelerators(const TomlValue& root) {
+    for (const TomlValue& item : items_at(root, "accelerator")) {
+      if (item.kind != TomlKind::table) continue;
+      std::optional<Target> target = target_at(item, "unit", TargetKind::accelerator);
+      if (!target) continue;
+      check_outside(*target);
+      SocUnit unit{*std::move(target), static_cast<uint32_t>(integer_at(item, "base"))};
+      const auto same = [&](const SocUnit& other) { return other.target.name == unit.target.name; };
+      const bool taken = std::any_of(soc_.accelerators.begin(), soc_.accelerators.end(), same) ||
+                         (soc_.dma && same(*soc_.dma));
+      if (taken && !unit.target.name.empty()) {
+        error(place_at(item, "unit"), fmt::format("two units are called `{}`", unit.target.name));
+      }
+      place_private_memories(item, unit);
+      add_window(unit, place_at(item, "base"));
+      soc_.accelerators.push_back(std::move(unit));
+    }
+  }
+
+  void place_private_memories(const TomlValue& item, SocUnit& unit) {
+    const TomlValue* bases = table_at(item, "memory");
+    std::vector<std::string> names;
+    for (Memory& memory : unit.target.memories) {
+      if (memory.name.empty()) continue;
+      names.push_back(memory.name);
+      if (soc_.find_memory(memory.name) != nullptr) {
+        error(place_at(item, "unit"),
+              fmt::format("the private memory `{}` of `{}` has the name of a memory of the SoC",
+                          memory.name, unit.target.name));
+      }
+      const TomlValue* base = bases == nullptr ? nullptr : bases->find(memory.name);
+      if (base == nullptr) {
+        error(bases == nullptr ? item.place : bases->place,
+              fmt::format("the private memory `{}` of `{}` has no base", memory.name,
+                          unit.target.name),
+              fmt::format("write `memory = {{ {} = 0x... }}`", memory.name));
+        continue;
+      }
+      if (base->kind != TomlKind::integer) continue;
+      if (base->integer < 0 || base->integer > 0xFFFFFFFF) {
+        error(base->place, fmt::format("the base of `{}` is {}, but it must fit into 32 bits",
+                                       memory.name, base->integer));
+        continue;
+      }
+      memory.base = static_cast<uint32_t>(base->integer);
+      stretches_.push_back({fmt::format("the memory `{}` of `{}`", memory.name, unit.target.name),
+                            base->integer, memory.bytes, base->place});
+    }
+    if (bases == nullptr) return;
+    for (const TomlMember& member : bases->members) {
+      if (std::find(names.begin(), names.end(), member.key) != names.end()) continue;
+      error(member.key_place,
+            fmt::format("`{}` has no private memory `{}`{}", unit.target.name,
+                        terminal_text(member.key), did_you_mean(member.key, names)));
+    }
+  }
+
+  // Any two stretches must lie apart. The one that comes later in the file is to blame.
+  void check_overlaps() {
+    std::vector<Stretch> earlier;
+    for (const Stretch& stretch : stretches_) {
+      if (stretch.bytes <= 0 || stretch.base < 0) continue;  // reported by the schema
+      if (stretch.base + stretch.bytes > (int64_t{1} << 32)) {
+        error(stretch.place, fmt::format("{} ends beyond the 32-bit addresses: 0x{:X} + {} bytes",
+                                         stretch.what, stretch.base, thousands(stretch.bytes)));
+        continue;
+      }
+      for (const Stretch& other : earlier) {
+        const bool apart =
+            stretch.base + stretch.bytes <= other.base || other.base + other.bytes <= stretch.base;
+        if (!apart) {
+          error(stretch.place, fmt::format("{} overlaps {}", shown(stretch), shown(other)));
+          break;
+        }
+      }
+      earlier.push_back(stretch);
+    }
+  }
+
+  const fs::path& file_;
+  const std::vector<fs::path>& search_;
+  Reading reading_;
+  Soc soc_;
+  std::vector<Stretch> stretches_;
+};
+
+}  // namespace
+
+const Memory* Soc::find_memory(std::string_view memory_name) const {
+  const auto found = std::find_if(memories.begin(), memories.end(),
+                                  [&](const Memory& memory) { return memory.name == memory_name; });
+  return found == memories.end() ? nullptr : &*found;
+}
+
+Result<Soc> load_soc(const fs::path& file, const std::vector<fs::path>& search) {
+  return SocReader(file, search).read();
+}
+
+}  // namespace heddle

@@ -1,0 +1,45 @@
+// The names that the expressions of a rule may use, from its pattern and the operator table.
+#pragma once
+
+#include <set>
+#include <string>
+#include <vector>
+
+#include "expr/expr.h"
+#include "rules/rules.h"
+
+namespace heddle {
+
+// What an expression speaks of: the whole layer (`when`, and all of a CPU's rule), one tile, or one
+// job. A transfer of a DMA knows only its own few names.
+enum class Scope : uint8_t { layer, tile, job, transfer };
+
+struct RuleNames {
+  std::set<std::string> sizes;       // "k", "oy", "iy"
+  std::set<std::string> attributes;  // "conv2d.stride_h", "conv2d.present"
+  std::set<std::string> operands;    // "x", "weights", "y"
+  std::set<std::string> constants;   // those of `operands` that are constants in every operator
+  std::set<std::string> required;  // activations that a job cannot do without: "x", bound ones, "y"
+  std::set<std::string> packed;    // names of the rule's packings
+  std::set<std::string> placed;    // operands that the rule places in a memory
+};
+RuleNames names_of(const Pattern& pattern);
+
+// All names of a scope, sorted; without `memory.<name>.bytes` and `cpu.<key>`, which the SoC knows.
+std::vector<std::string> known_names(const RuleNames& names, Scope scope);
+
+// A name that only a SoC can check.
+struct OutsideName {
+  enum class Kind : uint8_t { memory, cpu_constant } kind = Kind::memory;
+  std::string name;  // "l1", "mac_x10"
+  std::string text;  // as written: "memory.l1.bytes"
+  Place place;
+};
+
+// Every name of an expression that starts at `start`: unknown ones are errors, those of the SoC are
+// appended to `outside`.
+void check_names(const Expr& expr, std::string_view text, const Place& start,
+                 const RuleNames& names, Scope scope, Diagnostics& errors,
+                 std::vector<OutsideName>& outside);
+
+}  // namespace heddle

@@ -1,0 +1,223 @@
+#include "rules/schema.h"
+
+#include "base/diagnostic.h"
+
+namespace heddle {
+namespace {
+
+constexpr int64_t kMaxAddress = 0xFFFFFFFF;
+constexpr int64_t kMaxBytes = int64_t{1} << 32;
+constexpr int64_t kMaxCount = 1 << 20;
+constexpr bool kRequired = true;
+constexpr bool kOptional = false;
+
+std::vector<KeyDef> identity(std::string_view what, std::string_view kinds = "") {
+  std::vector<KeyDef> keys = {
+      {"schema", KeyType::integer, kRequired, "version of this format: 1", "", 1, kSchemaVersion},
+      {"name", KeyType::text, kRequired, what},
+  };
+  if (!kinds.empty()) {
+    KeyDef kind{"kind", KeyType::text, kRequired, "what this folder describes"};
+    kind.choices = kinds;
+    keys.push_back(kind);
+  }
+  keys.push_back({"summary", KeyType::text, kRequired, "one line for tables and reports"});
+  return keys;
+}
+
+std::vector<KeyDef> unit_keys() {
+  return {
+      {"registers", KeyType::integer, kRequired, "bytes of the register window", "", 4, kMaxCount},
+      {"base_macro", KeyType::text, kRequired,
+       "C macro of `driver.h` that the bundle defines as the window's bus address"},
+      {"headers", KeyType::text_list, kRequired,
+       "C headers in this folder, copied into the bundle"},
+      {"sources", KeyType::text_list, kRequired, "C files of the driver, compiled into firmware"},
+      {"models", KeyType::text_list, kRequired,
+       "C files of the unit's model (`heddle_model.h`), for the host only"},
+  };
+}
+
+std::vector<KeyDef> call_keys(std::string_view table) {
+  static const std::vector<KeyDef> job = {
+      {"rule[].job.call", KeyType::text, kRequired,
+       "driver function that starts a job and does not wait: `void call(const struct *)`"},
+      {"rule[].job.wait", KeyType::text, kRequired,
+       "driver function that returns when the unit is idle: `void wait(void)`"},
+      {"rule[].job.struct", KeyType::text, kRequired,
+       "C type of the job, from the driver's header"},
+      {"rule[].job.fields", KeyType::expression_map, kRequired,
+       "members of the job and their values; names of a job"},
+  };
+  static const std::vector<KeyDef> transfer = {
+      {"transfer.call", KeyType::text, kRequired,
+       "driver function that starts a transfer and does not wait: `void call(const struct *)`"},
+      {"transfer.wait", KeyType::text, kRequired,
+       "driver function that returns when the unit is idle: `void wait(void)`"},
+      {"transfer.struct", KeyType::text, kRequired,
+       "C type of the transfer, from the driver's header"},
+      {"transfer.fields", KeyType::expression_map, kRequired,
+       "members of the transfer and their values; names of a transfer"},
+  };
+  return table == "transfer" ? transfer : job;
+}
+
+std::vector<KeyDef> rule_keys(bool accelerator) {
+  std::vector<KeyDef> keys = {
+      {"rule", KeyType::table_list, kRequired, "what the unit can do, one table for each pattern"},
+      {"rule[].name", KeyType::text, kRequired, "an identifier, distinct in the file"},
+      {"rule[].pattern", KeyType::pattern, kRequired, "operators that one job computes"},
+      {"rule[].when", KeyType::table_list, kOptional,
+       "conditions on the layer; each one that does not hold is reported"},
+      {"rule[].when[].expr", KeyType::expression, kRequired, "must be 1; names of a layer"},
+      {"rule[].when[].why", KeyType::text, kRequired,
+       "the reason, a sentence in present tense: it is the message of a refusal"},
+      {"rule[].launch", KeyType::expression, kRequired, "cycles of one job before it computes"},
+      {"rule[].compute", KeyType::expression, kRequired,
+       accelerator ? "cycles of one job; names of a tile"
+                   : "cycles of the kernel; names of a layer"},
+  };
+  if (!accelerator) return keys;
+  const std::vector<KeyDef> more = {
+      {"rule[].layout", KeyType::table, kRequired,
+       "how activations lie in memory while the unit works on them"},
+      {"rule[].layout.row", KeyType::integer, kOptional,
+       "the innermost dimension's pitch is a multiple of this many elements", "1", 1, kMaxCount},
+      {"rule[].layout.plane", KeyType::integer, kOptional,
+       "the last two dimensions together take a multiple of this many bytes", "1", 1, kMaxCount},
+      {"rule[].operands", KeyType::text_map, kRequired,
+       "the memory of each operand of a job: one of the SoC's, or a private one"},
+      {"rule[].pack", KeyType::table_list, kOptional, "constants packed for the unit"},
+      {"rule[].pack[].name", KeyType::text, kRequired, "the operand that the expressions see"},
+      {"rule[].pack[].block", KeyType::table, kRequired,
+       "the buffer is a row of blocks along an axis"},
+      {"rule[].pack[].block.axis", KeyType::text, kRequired, "the axis"},
+      {"rule[].pack[].block.size", KeyType::integer, kRequired, "indices of a block", "", 1,
+       kMaxCount},
+      {"rule[].pack[].block.pad", KeyType::integer, kOptional,
+       "the last block is padded with zeros to a multiple of this many indices", "1", 1, kMaxCount},
+      {"rule[].pack[].parts", KeyType::table_list, kRequired,
+       "what a block holds, one part after the other"},
+      {"rule[].pack[].parts[].operand", KeyType::text, kRequired,
+       "a constant operand; zeros where it is absent"},
+      {"rule[].pack[].parts[].element_bytes", KeyType::integer, kOptional, "bytes of an element",
+       "1", 1, 8},
+      {"rule[].pack[].parts[].order", KeyType::text_list, kRequired,
+       "axes, outermost first; `c/16` and `c%16` split an axis, `byte` walks the bytes of an "
+       "element, least significant first"},
+      {"rule[].tile", KeyType::table, kRequired, "how a layer may be cut into jobs"},
+      {"rule[].tile.dims", KeyType::text_map, kOptional,
+       "the sizes an axis may take: `full`, `any`, or `multiple of N or full`; an axis that is not "
+       "named stays whole"},
+      {"rule[].tile.require", KeyType::table_list, kOptional, "constraints on a tile"},
+      {"rule[].tile.require[].expr", KeyType::expression, kRequired, "must be 1; names of a tile"},
+      {"rule[].tile.require[].why", KeyType::text, kRequired, "the reason, for reports"},
+      {"rule[].tile.prefer", KeyType::table_list, kOptional,
+       "decides between tiles of equal latency: the least sum of `weight * expr` wins"},
+      {"rule[].tile.prefer[].expr", KeyType::expression, kRequired, "names of a tile"},
+      {"rule[].tile.prefer[].weight", KeyType::integer, kOptional, "its factor", "1", -kMaxCount,
+       kMaxCount},
+      {"rule[].tile.prefer[].why", KeyType::text, kRequired, "the reason, for reports"},
+      {"rule[].job", KeyType::table, kRequired, "the call that the generated C makes"},
+  };
+  keys.insert(keys.end(), more.begin(), more.end());
+  const std::vector<KeyDef> call = call_keys("job");
+  keys.insert(keys.end(), call.begin(), call.end());
+  return keys;
+}
+
+std::vector<KeyDef> soc_keys() {
+  return {
+      {"clock_hz", KeyType::integer, kRequired, "cycles a second", "", 1, int64_t{1} << 40},
+      {"main_memory", KeyType::text, kRequired, "the memory that holds activations (the arena)"},
+      {"constant_memory", KeyType::text, kRequired,
+       "the memory that holds constants: main memory, or flash"},
+      {"reserved_bytes", KeyType::integer, kOptional,
+       "bytes of main memory that the program and its stack take", "0", 0, kMaxBytes},
+      {"memory", KeyType::table_list, kRequired, "the memories that units share"},
+      {"memory[].name", KeyType::text, kRequired, "an identifier"},
+      {"memory[].bytes", KeyType::integer, kRequired, "its size", "", 1, kMaxBytes},
+      {"memory[].base", KeyType::integer, kRequired, "its bus address", "", 0, kMaxAddress},
+      {"cpu", KeyType::table, kRequired, "the processor"},
+      {"cpu.flavour", KeyType::text, kRequired, "folder with a `cpu.toml`, relative to this file"},
+      {"cpu.constants", KeyType::integer_map, kOptional,
+       "what the flavour's cost expressions see as `cpu.<key>`"},
+      {"dma", KeyType::table, kOptional,
+       "moves data between main memory and every other memory; accelerators need it"},
+      {"dma.unit", KeyType::text, kRequired, "folder with a `dma.toml`, relative to this file"},
+      {"dma.base", KeyType::integer, kRequired, "bus address of its registers", "", 0, kMaxAddress},
+      {"accelerator", KeyType::table_list, kOptional, "the accelerators, in order of preference"},
+      {"accelerator[].unit", KeyType::text, kRequired,
+       "folder with an `accelerator.toml`, relative to this file"},
+      {"accelerator[].base", KeyType::integer, kRequired, "bus address of its registers", "", 0,
+       kMaxAddress},
+      {"accelerator[].memory", KeyType::integer_map, kOptional,
+       "bus address of each private memory"},
+  };
+}
+
+std::vector<KeyDef> policy_keys() {
+  KeyDef objective{"objective", KeyType::text, kRequired,
+                   "`latency`: fewest modelled cycles; `first_match`: the first accelerator that "
+                   "accepts, longest pattern first"};
+  objective.choices = "latency first_match";
+  return {objective,
+          {"avoid", KeyType::text_list, kOptional,
+           "accelerators that must not be used; `*` stands for all"}};
+}
+
+std::vector<KeyDef> joined(std::vector<std::vector<KeyDef>> groups) {
+  std::vector<KeyDef> keys;
+  for (const std::vector<KeyDef>& group : groups)
+    keys.insert(keys.end(), group.begin(), group.end());
+  return keys;
+}
+
+std::vector<Schema> make_schemas() {
+  const std::vector<KeyDef> memories = {
+      {"memory", KeyType::table_list, kOptional, "private memories; the SoC says where they lie"},
+      {"memory[].name", KeyType::text, kRequired, "an identifier"},
+      {"memory[].bytes", KeyType::integer, kRequired, "its size", "", 1, kMaxBytes},
+  };
+  const std::vector<KeyDef> transfer = {
+      {"transfer", KeyType::table, kRequired, "a strided transfer: planes x rows x row_bytes"},
+      {"transfer.unit_bytes", KeyType::integer, kOptional,
+       "`row_bytes` is always a multiple of this many bytes", "1", 1, 4096},
+      {"transfer.cycles", KeyType::expression, kRequired, "its cycles; names of a transfer"},
+  };
+  const std::string_view name = "an identifier; policies and options call the unit by it";
+  return {
+      {FileKind::soc, "rules/soc/*.toml",
+       "A system on chip: memories, processor, DMA and accelerators. Folders are named relative to "
+       "the "
+       "file; a folder that is not there is looked for by its last part in the folders of "
+       "`--accelerators` and `HEDDLE_PATH`.",
+       joined({identity("an identifier"), soc_keys()})},
+      {FileKind::policy, "rules/policy/*.toml", "What the schedule aims at.",
+       joined({identity("an identifier"), policy_keys()})},
+      {FileKind::accelerator, "accelerator.toml",
+       "An accelerator: a folder with this file, the driver and the model.",
+       joined({identity(name, "accelerator"), unit_keys(), memories, rule_keys(true)})},
+      {FileKind::dma, "dma.toml", "A DMA: a folder with this file, the driver and the model.",
+       joined({identity(name, "dma"), unit_keys(), transfer, call_keys("transfer")})},
+      {FileKind::cpu, "cpu.toml",
+       "A flavour of the processor's kernels. Its last rule must accept every operator.",
+       joined({identity(name, "cpu"), rule_keys(false)})},
+  };
+}
+
+}  // namespace
+
+const std::vector<Schema>& all_schemas() {
+  static const std::vector<Schema> schemas = make_schemas();
+  return schemas;
+}
+
+const Schema& schema_of(FileKind kind) {
+  for (const Schema& schema : all_schemas()) {
+    if (schema.kind == kind) return schema;
+  }
+  internal_error(__FILE__, __LINE__, "a kind of file without a schema");
+}
+
+}  // namespace heddle

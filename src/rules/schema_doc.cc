@@ -1,0 +1,131 @@
+// rules/SCHEMA.md, from the schema table and the words about the two little languages.
+#include <fmt/format.h>
+
+#include "rules/schema.h"
+
+namespace heddle {
+namespace {
+
+constexpr std::string_view kIntroduction = R"(# Rule files
+
+This file is printed from the loader's own table; a test compares the two.
+
+Heddle reads TOML: a SoC names its memories and the folders of its units, a policy says what to aim at, and each folder
+describes one unit: an accelerator, a DMA, or a flavour of CPU kernels. Every file starts with `schema = 1`. All errors
+of a file are reported at once, each with its line and column.
+)";
+
+constexpr std::string_view kLanguages = R"(
+## Expressions
+
+64-bit integers with checked overflow, texts in quotes, and names. From loose to tight:
+
+| operators | meaning |
+|---|---|
+| `or` | the right side is looked at only if the left one does not decide |
+| `and` | likewise |
+| `not` | |
+| `==` `!=` `<` `<=` `>` `>=` | two integers, or two texts; comparisons do not chain |
+| `in [1, 2]`, `not in [1, 2]` | a list of integers or of texts; a set of values on the left means every one of them |
+| `+` `-` | |
+| `*` `/` `mod` | `/` and `mod` round towards minus infinity |
+| `-` | |
+| `min(a, b)` `max(a, b)` `ceil_div(a, b)` | `min` and `max` take two to eight arguments |
+
+A truth value is the integer 0 or 1; there is no other implicit conversion. At most 2,000 characters and 64 levels of
+brackets.
+
+### Names
+
+The *anchor* is the first operator that a pattern matched; docs/operators.md lists the sizes of each operator.
+
+| name | layer | tile | job | meaning |
+|---|---|---|---|---|
+| `k`, `oy`, `c`, `fy`, ... | x | x | x | axes of the anchor and dimensions of its operands; of a tile where there is one |
+| `layer.k`, ... | | x | x | the same of the whole layer |
+| `inside.fy`, `inside.fx` | | x | x | how many values of a reduction axis fall inside the image, summed over the tile's values of the axis that shares the dimension |
+| `pad.top`, `.left`, `.bottom`, `.right` | | x | x | padding that the tile needs |
+| `conv2d.stride_h`, ... | x | x | x | an attribute of an operator that the pattern may match; a condition that mentions one of an absent operator holds |
+| `requant.present`, ... | x | x | x | 1 if the operator was matched |
+| `x.bits`, `.signed`, `.lo`, `.hi`, `.elements`, `.rank`, `.dtype` | x | x | x | of an operand or the result `y`: type, proven range, shape; `.dtype` is a text like 'int8' |
+| `x.bytes` | x | x | x | its size: dense of a layer, with the device's padding of a tile (one copy) |
+| `weights.values`, `.min`, `.max` | x | x | x | the values of a constant operand |
+| `x.pitch`, `x.plane` | | x | x | bytes from a row, or a plane, of the tile to the next |
+| `x.address` | | | x | bus address of the tile |
+| `memory.l1.bytes`, ... | x | x | x | size of a memory of the SoC, or of a private one |
+| `cpu.<key>` | x | x | x | a number of the SoC's `[cpu.constants]` |
+| `macs` | x | x | x | multiply-accumulates of the anchor |
+
+A transfer knows `source`, `destination` (bus addresses), `row_bytes`, `rows`, `planes`, and in bytes
+`source_row_stride`, `source_plane_stride`, `destination_row_stride`, `destination_plane_stride`.
+
+## Patterns
+
+A pattern is a regular expression over operators along a spine of the dataflow: each operator reads the result of the
+one before it, and nobody else does. The longest match wins.
+
+| piece | meaning |
+|---|---|
+| `conv2d` | an operator of docs/operators.md |
+| `mac`, `pool`, `map`, `view`, `any` | an operator of this class |
+| `(conv2d \| dense)` | one of them |
+| `bias_add?` | it, or nothing |
+| `map*` | any number of them |
+| `add(residual)` | binds the operand off the spine to the name `residual`; no blank before the bracket |
+)";
+
+std::string_view type_text(KeyType type) {
+  switch (type) {
+    case KeyType::integer:
+      return "integer";
+    case KeyType::text:
+      return "text";
+    case KeyType::expression:
+      return "expression";
+    case KeyType::pattern:
+      return "pattern";
+    case KeyType::text_list:
+      return "list of texts";
+    case KeyType::table:
+      return "table";
+    case KeyType::table_list:
+      return "list of tables";
+    case KeyType::text_map:
+      return "table of texts";
+    case KeyType::expression_map:
+      return "table of expressions";
+    case KeyType::integer_map:
+      return "table of integers";
+  }
+  return "";
+}
+
+std::string presence(const KeyDef& def) {
+  if (def.required) return "required";
+  if (def.fallback.empty()) return "optional";
+  return fmt::format("`{}`", def.fallback);
+}
+
+std::string range(const KeyDef& def) {
+  if (def.type != KeyType::integer) return "";
+  if (def.least == def.most) return "";
+  return fmt::format("; {} to {}", def.least, def.most);
+}
+
+}  // namespace
+
+std::string document_schema() {
+  std::string text(kIntroduction);
+  for (const Schema& schema : all_schemas()) {
+    text +=
+        fmt::format("\n## `{}`\n\n{}\n\n| key | type | default | meaning |\n|---|---|---|---|\n",
+                    schema.file, schema.summary);
+    for (const KeyDef& def : schema.keys) {
+      text += fmt::format("| `{}` | {} | {} | {}{} |\n", def.path, type_text(def.type),
+                          presence(def), def.doc, range(def));
+    }
+  }
+  return text + std::string(kLanguages);
+}
+
+}  // namespace heddle
