@@ -1,0 +1,158 @@
+// Whole networks through the command line, as a user would run them.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+
+#include "base/files.h"
+#include "base/process.h"
+
+namespace heddle {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::AllOf;
+using testing::HasSubstr;
+
+const fs::path kSource = HEDDLE_SOURCE_DIR;
+const fs::path kShared = kSource.parent_path() / "shared" / "models";
+constexpr ProcessLimits kLimits{.cpu_seconds = 300, .memory_bytes = 0};
+
+ProcessOutcome heddle(std::vector<std::string> arguments, const fs::path& folder = fs::temp_directory_path()) {
+  arguments.insert(arguments.begin(), HEDDLE_TOOL);
+  Result<ProcessOutcome> outcome = run_process(arguments, folder, kLimits);
+  HEDDLE_CHECK(outcome.ok(), format_diagnostics(outcome.errors()));
+  return *outcome;
+}
+
+// All files below a folder, with their content.
+FileSet read_all(const fs::path& folder) {
+  FileSet files;
+  for (const fs::directory_entry& entry : fs::recursive_directory_iterator(folder)) {
+    if (entry.is_regular_file()) files[fs::relative(entry.path(), folder).string()] = *read_file(entry.path());
+  }
+  return files;
+}
+
+TEST(Digits, EverySampleIsBitExactAndTheAccuracyIsTheModelsOwn) {
+  const std::string model = (kSource / "models/digits/digits.onnx").string();
+  const std::string sample = (kSource / "models/digits/sample.npz").string();
+  for (const char* const policy : {"latency", "first_match", "cpu"}) {
+    const ProcessOutcome run = heddle({"run", model, "--soc", "diana", "--policy", policy, "--inputs", sample, "--labels", sample});
+    EXPECT_EQ(run.exit_status, 0) << run.err;
+    EXPECT_THAT(run.out, AllOf(HasSubstr("accuracy: 200 of 200 right"), HasSubstr("bit-exact with the reference: 200 of 200")));
+  }
+}
+
+TEST(Digits, VerifyHoldsTheStoredOutputs) {
+  const std::string model = (kSource / "models/digits/digits.onnx").string();
+  const std::string sample = (kSource / "models/digits/sample.npz").string();
+  const TemporaryFolder temporary;
+  const fs::path expected = temporary.path() / "expected.npz";
+  fs::copy_file(kSource / "models/digits/sample.npz", expected);
+  const ProcessOutcome run = heddle({"verify", model, "--inputs", sample, "--expected", expected.string(), "--soc", "diana"});
+  EXPECT_EQ(run.exit_status, 0) << run.out << run.err;
+  EXPECT_THAT(run.out, HasSubstr("reference against the expected outputs: 200 of 200"));
+}
+
+TEST(Digits, CompilingFromTwoFoldersGivesTheSameBytes) {
+  const TemporaryFolder temporary;
+  const fs::path deep = temporary.path() / "one" / "two";
+  fs::create_directories(deep);
+  const fs::path model = kSource / "models/digits/digits.onnx";
+  fs::copy_file(model, deep / "digits.onnx");
+  const ProcessOutcome first = heddle({"compile", model.string(), "--soc", "diana", "-o", (temporary.path() / "a").string()});
+  const ProcessOutcome second = heddle({"compile", "digits.onnx", "--soc", "diana", "-o", "b"}, deep);
+  ASSERT_EQ(first.exit_status, 0) << first.err;
+  ASSERT_EQ(second.exit_status, 0) << second.err;
+  EXPECT_EQ(read_all(temporary.path() / "a"), read_all(deep / "b"));
+}
+
+TEST(Digits, BundleOnFourCompilersWithoutAWarning) {
+  const TemporaryFolder temporary;
+  const fs::path bundle = temporary.path() / "bundle";
+  const ProcessOutcome compiled =
+      heddle({"compile", (kSource / "models/digits/digits.onnx").string(), "--soc", "diana", "-o", bundle.string()});
+  ASSERT_EQ(compiled.exit_status, 0) << compiled.err;
+  const std::string warnings = " -std=c99 -O2 -pedantic -Wall -Wextra -Wconversion -Wshadow -Werror";
+  const std::vector<std::pair<std::string, std::string>> compilers = {
+      {"gcc", ""},
+      {"clang", ""},
+      {"riscv64-unknown-elf-gcc", " -march=rv32imc -mabi=ilp32 --specs=picolibc.specs"},
+      {"arm-none-eabi-gcc", " -mcpu=cortex-m4 -mthumb"}};
+  for (const auto& [compiler, machine] : compilers) {
+    Result<ProcessOutcome> outcome =
+        run_process({"make", "-s", "-B", "objects", "CC=" + compiler, "CFLAGS=" + warnings + machine}, bundle, kLimits);
+    ASSERT_TRUE(outcome.ok());
+    EXPECT_EQ(outcome->exit_status, 0) << compiler << ": " << outcome->err;
+  }
+  // The emitted C, drivers and models under both sanitizers; the golden vectors run twice in one process.
+  const std::string sanitizers = " -g -fsanitize=address,undefined -fno-sanitize-recover=all";
+  Result<ProcessOutcome> test =
+      run_process({"make", "-s", "-B", "test", "CFLAGS=" + warnings + sanitizers, "LDFLAGS=" + sanitizers}, bundle, kLimits);
+  ASSERT_TRUE(test.ok());
+  EXPECT_EQ(test->exit_status, 0) << test->out << test->err;
+  EXPECT_THAT(test->out, HasSubstr("golden vectors: 3 of 3 bit-exact"));
+}
+
+TEST(Digits, ANetworkThatDoesNotFitIsRefusedWithNumbers) {
+  const TemporaryFolder temporary;
+  std::string text = *read_file(kSource / "rules/soc/cpu_only.toml");
+  text.replace(text.find("1048576"), 7, "8192");
+  const fs::path flavour = kSource / "cpu_codegen/generic";
+  text.replace(text.find("../../cpu_codegen/generic"), 25, flavour.string());
+  std::ofstream(temporary.path() / "small.toml") << text;
+  const fs::path out = temporary.path() / "bundle";
+  const ProcessOutcome run = heddle({"compile", (kSource / "models/digits/digits.onnx").string(), "--soc",
+                                     (temporary.path() / "small.toml").string(), "-o", out.string()});
+  EXPECT_EQ(run.exit_status, 1);
+  EXPECT_THAT(run.err, AllOf(HasSubstr("8,192"), HasSubstr("conv1")));
+  EXPECT_FALSE(fs::exists(out));
+}
+
+TEST(Output, AFolderThatIsNoBundleIsNotReplaced) {
+  const TemporaryFolder temporary;
+  const fs::path precious = temporary.path() / "precious";
+  fs::create_directories(precious);
+  std::ofstream(precious / "thesis.tex") << "x";
+  const ProcessOutcome run =
+      heddle({"compile", (kSource / "models/digits/digits.onnx").string(), "--soc", "diana", "-o", precious.string()});
+  EXPECT_EQ(run.exit_status, 1);
+  EXPECT_TRUE(fs::exists(precious / "thesis.tex"));
+}
+
+class IntegerOnnx : public testing::TestWithParam<std::string> {};
+
+TEST_P(IntegerOnnx, OutputsActivationsAndEmittedCAreExact) {
+  const fs::path folder = kShared / "integer_onnx" / GetParam();
+  if (!fs::exists(folder)) GTEST_SKIP() << "skipped: ../shared is absent";
+  for (const char* const soc : {"cpu_only", "diana"}) {
+    const ProcessOutcome run =
+        heddle({"verify", (folder / "network.onnx").string(), "--soc", soc, "--inputs", (folder / "inputs.npz").string(),
+                "--expected", (folder / "outputs.npz").string(), "--activations", (folder / "activations.npz").string()});
+    EXPECT_EQ(run.exit_status, 0) << run.out << run.err;
+    EXPECT_THAT(run.out, AllOf(HasSubstr("expected outputs: 1 of 1"), HasSubstr("against the reference: 1 of 1")));
+  }
+}
+
+TEST_P(IntegerOnnx, EveryMacLayerStaysOnTheCpuAndWhySaysSo) {
+  const fs::path folder = kShared / "integer_onnx" / GetParam();
+  if (!fs::exists(folder)) GTEST_SKIP() << "skipped: ../shared is absent";
+  const ProcessOutcome run = heddle({"why", (folder / "network.onnx").string(), "--soc", "diana"});
+  EXPECT_EQ(run.exit_status, 0) << run.err;
+  EXPECT_THAT(run.out, AllOf(HasSubstr("requant.rounding == 'shift'"), HasSubstr("requant.rounding is half_up")));
+  EXPECT_THAT(run.out, testing::Not(HasSubstr("-> diana_digital/conv2d")));
+}
+
+INSTANTIATE_TEST_SUITE_P(Networks, IntegerOnnx, testing::Values("ImageClassification", "AnomalyDetection", "KeywordSpotting"));
+
+TEST(Hostile, Int8WithoutScalesIsRefused) {
+  const fs::path model = kShared / "hostile" / "int8_without_scales.onnx";
+  if (!fs::exists(model)) GTEST_SKIP() << "skipped: ../shared is absent";
+  const ProcessOutcome run = heddle({"inspect", model.string()});
+  EXPECT_EQ(run.exit_status, 1);
+  EXPECT_THAT(run.err, HasSubstr("error: "));
+}
+
+}  // namespace
+}  // namespace heddle

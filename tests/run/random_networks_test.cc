@@ -1,0 +1,84 @@
+// Random `shift` networks on DIANA, with the whole and with a fraction of its memories: reference = emitted C with drivers
+// and accelerator models, every layer bit for bit, and the schedule's cycles = what the models count.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "compile/verify.h"
+#include "ops/op.h"
+#include "random_network.h"
+
+namespace heddle {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int kShards = 8;
+constexpr int kNetworksPerShard = 26;  // 208 networks in all
+
+struct Seen {
+  int accelerated = 0, tiled = 0, on_cpu = 0;
+  std::map<std::string, int> rules;
+};
+
+Soc diana() {
+  Result<Soc> soc = load_soc(fs::path(HEDDLE_SOURCE_DIR) / "rules" / "soc" / "diana.toml");
+  HEDDLE_CHECK(soc.ok(), format_diagnostics(soc.errors()));
+  return std::move(*soc);
+}
+
+// On random shapes the CPU is often faster: HTVM's policy offloads whatever a rule accepts.
+Policy first_match() { return {"first_match", "", Objective::first_match, {}}; }
+
+void run_one(uint32_t seed, Seen& seen) {
+  SCOPED_TRACE("seed " + std::to_string(seed));
+  std::mt19937 random(seed);
+  Compilation c;
+  c.name = "random";
+  c.graph = random_shift_network(random);
+  c.soc = diana();
+  if (seed % 2 == 1) shrink_memories(c.soc, random);
+  c.policy = first_match();
+  const Status valid = verify_graph(c.graph);
+  ASSERT_TRUE(valid.ok()) << format_diagnostics(valid.errors());
+  CompileOptions options;
+  Result<Compilation> compiled = compile_graph(std::move(c), options);
+  ASSERT_TRUE(compiled.ok()) << format_diagnostics(compiled.errors());
+
+  const std::vector<Sample> samples = {random_inputs(compiled->graph, seed), random_inputs(compiled->graph, seed + 1)};
+  Result<ReferenceRun> reference = run_reference(compiled->graph, samples);
+  ASSERT_TRUE(reference.ok()) << format_diagnostics(reference.errors());
+  const TemporaryFolder temporary;
+  Result<EmittedRun> run = run_emitted(*compiled, temporary.path() / "bundle", samples);
+  ASSERT_TRUE(run.ok()) << format_diagnostics(run.errors());
+  const Comparison comparison = compare_emitted(*compiled, *reference, *run);
+  EXPECT_TRUE(comparison.ok()) << to_string(*comparison.first);
+
+  for (size_t s = 0; s < compiled->schedule.steps.size(); ++s) {
+    const Candidate& candidate = compiled->schedule.steps[s].candidate;
+    if (!candidate.tiling) {
+      ++seen.on_cpu;
+      continue;
+    }
+    ++seen.accelerated;
+    ++seen.rules[rule_of(compiled->soc, candidate.match).name];
+    if (candidate.tiling->tiles() > 1) ++seen.tiled;
+    EXPECT_EQ(run->accelerator_cycles[s], candidate.tiling->cost.compute) << compiled->schedule.steps[s].name;
+  }
+}
+
+class RandomNetworks : public testing::TestWithParam<int> {};
+
+TEST_P(RandomNetworks, EmittedCEqualsTheReference) {
+  Seen seen;
+  for (int i = 0; i < kNetworksPerShard; ++i) run_one(static_cast<uint32_t>(GetParam() * kNetworksPerShard + i), seen);
+  // The generator must keep exercising what it is for.
+  EXPECT_GE(seen.accelerated, 15);
+  EXPECT_GE(seen.tiled, 2);
+  EXPECT_GE(seen.on_cpu, 5);
+  EXPECT_GE(seen.rules.size(), 3u) << testing::PrintToString(seen.rules);
+}
+
+INSTANTIATE_TEST_SUITE_P(Shards, RandomNetworks, testing::Range(0, kShards));
+
+}  // namespace
+}  // namespace heddle

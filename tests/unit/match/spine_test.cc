@@ -1,0 +1,51 @@
+#include "match/spine.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <sstream>
+
+namespace heddle {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+std::vector<size_t> lengths(const std::string& pattern, const std::string& ops) {
+  Result<Pattern> parsed = parse_pattern(pattern, in_file("test"));
+  EXPECT_TRUE(parsed.ok()) << pattern;
+  std::vector<std::string> words;
+  std::istringstream stream(ops);
+  for (std::string word; stream >> word;) words.push_back(word);
+  return SpinePattern(*parsed).matching_lengths(words);
+}
+
+TEST(Spine, OptionalOperatorsAndRepetition) {
+  EXPECT_THAT(lengths("conv2d bias_add? requant relu?", "conv2d bias_add requant relu max_pool"), ElementsAre(4, 3));
+  EXPECT_THAT(lengths("conv2d bias_add? requant relu?", "conv2d requant add"), ElementsAre(2));
+  EXPECT_THAT(lengths("conv2d bias_add? requant relu?", "conv2d bias_add relu"), IsEmpty());
+  EXPECT_THAT(lengths("mac map*", "dense bias_add requant flatten"), ElementsAre(3, 2, 1));
+  EXPECT_THAT(lengths("any", "softmax requant"), ElementsAre(1));
+}
+
+TEST(Spine, AlternativesAndClasses) {
+  EXPECT_THAT(lengths("(conv2d | dense) requant", "dense requant"), ElementsAre(2));
+  EXPECT_THAT(lengths("(conv2d | dense) requant", "depthwise_conv2d requant"), IsEmpty());
+  EXPECT_THAT(lengths("(pool | view) requant?", "flatten requant"), ElementsAre(2, 1));
+}
+
+// Names are whole words: `conv2d` is no suffix of `depthwise_conv2d`, `add` none of `bias_add`.
+TEST(Spine, NamesAreWholeWords) {
+  EXPECT_THAT(lengths("conv2d", "depthwise_conv2d"), IsEmpty());
+  EXPECT_THAT(lengths("dense add", "dense bias_add"), IsEmpty());
+}
+
+TEST(Spine, StartsWithLooksPastOptionalOperators) {
+  const SpinePattern pattern(*parse_pattern("pad? conv2d requant", in_file("test")));
+  EXPECT_TRUE(pattern.starts_with("pad"));
+  EXPECT_TRUE(pattern.starts_with("conv2d"));
+  EXPECT_FALSE(pattern.starts_with("requant"));
+}
+
+}  // namespace
+}  // namespace heddle
