@@ -82,14 +82,37 @@ std::vector<size_t> at_the_peak(const std::vector<Buffer>& buffers, const Layout
   return top;
 }
 
+// The buffer whose bytes this one reads, through any number of views.
+size_t owner_of(const std::vector<Buffer>& buffers, size_t b) {
+  while (buffers[b].shares >= 0) b = static_cast<size_t>(buffers[b].shares);
+  return b;
+}
+
 }  // namespace
 
-Placement place(std::vector<Buffer> buffers) {
+Placement place(std::vector<Buffer> all) {
+  // Owners alone are placed, each alive for as long as any view of it.
+  std::vector<Buffer> buffers;
+  std::vector<size_t> owners(all.size()), position(all.size());
+  for (size_t b = 0; b < all.size(); ++b) {
+    HEDDLE_CHECK(all[b].alignment > 0 && all[b].bytes >= 0, "a buffer without a size or alignment");
+    HEDDLE_CHECK(all[b].shares < static_cast<int>(all.size()) && all[b].shares != static_cast<int>(b), "a view of nothing");
+    owners[b] = owner_of(all, b);
+    if (owners[b] != b) continue;
+    position[b] = buffers.size();
+    buffers.push_back(all[b]);
+  }
+  for (size_t b = 0; b < all.size(); ++b) {
+    Buffer& owner = buffers[position[owners[b]]];
+    owner.first = std::min(owner.first, all[b].first);
+    owner.last = std::max(owner.last, all[b].last);
+    owner.bytes = std::max(owner.bytes, all[b].bytes);
+    owner.alignment = std::max(owner.alignment, all[b].alignment);
+  }
   Placement placement;
   std::tie(placement.lower_bound_bytes, placement.peak_step) = most_live(buffers);
   std::vector<std::vector<size_t>> neighbours(buffers.size());
   for (size_t a = 0; a < buffers.size(); ++a) {
-    HEDDLE_CHECK(buffers[a].alignment > 0 && buffers[a].bytes >= 0, "a buffer without a size or alignment");
     for (size_t b = 0; b < buffers.size(); ++b) {
       if (a != b && overlap_in_time(buffers[a], buffers[b])) neighbours[a].push_back(b);
     }
@@ -119,9 +142,9 @@ Placement place(std::vector<Buffer> buffers) {
     best = std::move(layout);
     order = std::move(changed);
   }
-  for (size_t b = 0; b < buffers.size(); ++b) buffers[b].offset = best.offsets[b];
+  for (size_t b = 0; b < all.size(); ++b) all[b].offset = best.offsets[position[owners[b]]];
   placement.peak_bytes = best.peak;
-  placement.buffers = std::move(buffers);
+  placement.buffers = std::move(all);
   return placement;
 }
 
@@ -145,6 +168,7 @@ std::vector<std::string> check_placement(const Placement& placement) {
     for (size_t b = a + 1; b < placement.buffers.size(); ++b) {
       const Buffer& one = placement.buffers[a];
       const Buffer& two = placement.buffers[b];
+      if (owner_of(placement.buffers, a) == owner_of(placement.buffers, b) && one.offset == two.offset) continue;
       const bool apart_in_time = one.last < two.first || two.last < one.first;
       const bool apart_in_space = one.offset + one.bytes <= two.offset || two.offset + two.bytes <= one.offset;
       if (apart_in_time || apart_in_space) continue;

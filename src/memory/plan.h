@@ -19,6 +19,7 @@ struct Buffer {
   int first = 0;
   int last = 0;
   int64_t offset = -1;     // set by place()
+  int shares = -1;         // index of the buffer whose bytes this one reads in place: a view, nothing is moved
 };
 
 struct Placement {
@@ -29,16 +30,19 @@ struct Placement {
 };
 
 // Hill climbing over placement orders until the lower bound is met or 2,000 tries pass; deterministic (fixed seed).
+// A buffer that shares lives where the other one does, which stays for the longer of both.
 Placement place(std::vector<Buffer> buffers);
 
-// Independent of place(): empty if no two live buffers overlap and offsets are aligned, else what is wrong.
+// Independent of place(): empty if no two live buffers overlap (those that share aside) and offsets are aligned, else
+// what is wrong.
 std::vector<std::string> check_placement(const Placement& placement);
 
 struct MemoryPlan {
   Placement main;                  // arena, in Soc::main_memory
+  int64_t arena_bytes = 0;         // the placement's peak, and room for transfers that read past a buffer's end; not 0
   std::vector<ValueId> constants;  // not packed; order of the constant table
   int64_t constant_bytes = 0;      // everything in the constant table: CPU weights and packed buffers
-  std::vector<int64_t> tile_bytes; // highest use of every shared and private memory, in the order of Soc memories
+  std::vector<int64_t> tile_bytes; // highest use of each memory: the SoC's, then those of its accelerators
   int64_t required_bytes = 0;      // of main memory: arena + reserve (+ constants if they live there)
   int64_t available_bytes = 0;
 };

@@ -1,0 +1,223 @@
+// The memory plan of a schedule: lifetimes in, addresses out, and the budget.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+#include "base/checked.h"
+#include "base/text.h"
+#include "memory/plan.h"
+#include "tiler/geometry.h"
+
+namespace heddle {
+namespace {
+
+constexpr int64_t kAlignment = 32;  // of constants and of buffers that a DMA reads
+
+int64_t transfer_unit(const Soc& soc) { return soc.dma ? std::max<int64_t>(soc.dma->target.transfer_unit_bytes, 1) : 1; }
+
+// A power of two that is good for the DMA and for every element type.
+int64_t buffer_alignment(const Soc& soc) {
+  int64_t alignment = 16;
+  while (alignment < transfer_unit(soc)) alignment *= 2;
+  return alignment;
+}
+
+// A transfer whose rows are rounded up to the unit may read this much past the end of a table.
+int64_t slack(const Soc& soc) { return soc.dma ? round_up(transfer_unit(soc), kAlignment) : 0; }
+
+// A view that is a step of its own reads its operand in place where both are stored without gaps.
+ValueId viewed(const Graph& graph, const Schedule& schedule, const Step& step) {
+  const Match& match = step.candidate.match;
+  const Node& node = graph.node(match.nodes.front());
+  if (match.target >= 0 || match.nodes.size() != 1 || !in_class(op_of(node), "view")) return {};
+  const ValueId input = node.inputs.front();
+  if (graph.value(input).constant || !schedule.storage.contains(input)) return {};
+  const bool dense = is_dense(graph.value(input).type, schedule.storage.at(input)) &&
+                     is_dense(graph.value(node.output).type, schedule.storage.at(node.output));
+  const bool same_size = schedule.storage.at(input).bytes == schedule.storage.at(node.output).bytes;
+  return dense && same_size ? input : ValueId{};
+}
+
+std::vector<Buffer> buffers_of(const Graph& graph, const Soc& soc, const Schedule& schedule) {
+  std::map<ValueId, Buffer> by_value;
+  const int steps = static_cast<int>(schedule.steps.size());
+  for (const ValueId id : schedule.materialised) {
+    Buffer buffer;
+    buffer.name = terminal_text(graph.value(id).name);
+    buffer.value = id;
+    buffer.bytes = schedule.storage.at(id).bytes;
+    buffer.alignment = buffer_alignment(soc);
+    by_value.emplace(id, std::move(buffer));
+  }
+  for (int s = 0; s < steps; ++s) {
+    const Match& match = schedule.steps[static_cast<size_t>(s)].candidate.match;
+    for (const NodeId node : match.nodes) {
+      for (const ValueId input : graph.node(node).inputs) {
+        const auto read = by_value.find(input);
+        if (read != by_value.end()) read->second.last = std::max(read->second.last, s);
+      }
+    }
+    const auto written = by_value.find(match.output(graph));
+    HEDDLE_CHECK(written != by_value.end(), "a step whose result is not materialised");
+    written->second.first = s;
+    written->second.last = std::max(written->second.last, s);
+  }
+  for (const ValueId output : graph.outputs) {
+    const auto kept = by_value.find(output);
+    if (kept != by_value.end()) kept->second.last = std::max(steps - 1, 0);
+  }
+  std::vector<Buffer> buffers;
+  for (auto& [id, buffer] : by_value) buffers.push_back(std::move(buffer));
+  const auto index_of = [&](ValueId id) {
+    const auto found = std::find_if(buffers.begin(), buffers.end(), [&](const Buffer& b) { return b.value == id; });
+    return static_cast<int>(found - buffers.begin());
+  };
+  for (const Step& step : schedule.steps) {
+    const ValueId source = viewed(graph, schedule, step);
+    if (!source.valid()) continue;
+    buffers[static_cast<size_t>(index_of(step.candidate.match.output(graph)))].shares = index_of(source);
+  }
+  return buffers;
+}
+
+// Constants of CPU steps become tables, each once; those of one element become literals of the C.
+void add_constants(const Graph& graph, const Soc& soc, const Schedule& schedule, MemoryPlan& plan) {
+  std::set<ValueId> seen;
+  bool packed = false;
+  for (const Step& step : schedule.steps) {
+    const Match& match = step.candidate.match;
+    if (match.target >= 0) {
+      const Region region = region_of(graph, soc, match, schedule.storage);
+      for (const Packing& packing : region.rule->packings) {
+        const int axis = axis_index(region.nest, packing.block_axis);
+        const int64_t extent = region.nest.axes[static_cast<size_t>(axis)].extent;
+        plan.constant_bytes += round_up(packed_bytes(region, packing, 0, extent), kAlignment);
+        packed = true;
+      }
+      continue;
+    }
+    for (const NodeId node : match.nodes) {
+      for (const ValueId input : graph.node(node).inputs) {
+        if (!input.valid() || !graph.value(input).constant || graph.value(input).constant->elements() == 1) continue;
+        if (!seen.insert(input).second) continue;
+        plan.constants.push_back(input);
+        plan.constant_bytes +=
+            round_up(static_cast<int64_t>(graph.value(input).constant->bytes().size()), kAlignment);
+      }
+    }
+  }
+  if (packed) plan.constant_bytes += slack(soc);
+}
+
+void add_tile_bytes(const Soc& soc, const Schedule& schedule, MemoryPlan& plan) {
+  const auto highest = [&](const Memory& memory, int owner) {
+    int64_t bytes = 0;
+    for (const Step& step : schedule.steps) {
+      const Match& match = step.candidate.match;
+      if (!step.candidate.tiling || (owner >= 0 && match.target != owner)) continue;
+      const std::vector<Memory>& own = target_of(soc, match).memories;
+      const bool shadowed = owner < 0 && std::any_of(own.begin(), own.end(), [&](const Memory& m) { return m.name == memory.name; });
+      if (!shadowed) bytes = std::max(bytes, step.candidate.tiling->bytes_in(memory.name));
+    }
+    plan.tile_bytes.push_back(bytes);
+  };
+  for (const Memory& memory : soc.memories) highest(memory, -1);
+  for (size_t a = 0; a < soc.accelerators.size(); ++a) {
+    for (const Memory& memory : soc.accelerators[a].target.memories) highest(memory, static_cast<int>(a));
+  }
+}
+
+// The layers in whose step as many bytes are live as in no other: "`conv1`, `conv2`".
+std::string layers_at_peak(const Schedule& schedule, const Placement& placement) {
+  std::vector<int64_t> live(schedule.steps.size(), 0);
+  for (const Buffer& buffer : placement.buffers) {
+    if (buffer.shares >= 0) continue;
+    for (int s = buffer.first; s <= buffer.last && s < static_cast<int>(live.size()); ++s) {
+      live[static_cast<size_t>(s)] += buffer.bytes;
+    }
+  }
+  const int64_t most = live.empty() ? 0 : *std::max_element(live.begin(), live.end());
+  std::string text;
+  int more = 0;
+  for (size_t s = 0; s < live.size(); ++s) {
+    if (live[s] != most) continue;
+    if (text.size() > 200) {
+      ++more;
+      continue;
+    }
+    text += fmt::format("{}`{}`", text.empty() ? "" : ", ", terminal_text(schedule.steps[s].name));
+  }
+  return more == 0 ? text : fmt::format("{} and {} more", text, more);
+}
+
+Status check_budget(const Graph& graph, const Soc& soc, const Schedule& schedule, const MemoryPlan& plan) {
+  Diagnostics errors;
+  Place place;
+  place.file = terminal_text(graph.name);
+  const auto exceed = [&](const std::string& memory, int64_t required, int64_t available, const std::string& parts,
+                          const std::string& remedy) {
+    errors.push_back(error_at(
+        place,
+        fmt::format("the network does not fit into memory `{}` of SoC `{}`: {} bytes are required, {} are available, {} too many ({})",
+                    memory, soc.name, thousands(required), thousands(available), thousands(required - available), parts),
+        remedy));
+  };
+  const bool shared = soc.constant_memory == soc.main_memory;
+  if (plan.required_bytes > plan.available_bytes) {
+    std::string parts = fmt::format("arena {}, reserved {}", thousands(plan.arena_bytes), thousands(soc.reserved_bytes));
+    if (shared) parts += fmt::format(", constants {}", thousands(plan.constant_bytes));
+    exceed(soc.main_memory, plan.required_bytes, plan.available_bytes,
+           fmt::format("{}; most of the arena is live in {}", parts, layers_at_peak(schedule, plan.main)),
+           "use a smaller network, or a SoC with more memory" + std::string(shared ? ", or one with flash for the constants" : ""));
+  }
+  const Memory* constants = soc.find_memory(soc.constant_memory);
+  if (!shared && constants != nullptr && plan.constant_bytes > constants->bytes) {
+    exceed(soc.constant_memory, plan.constant_bytes, constants->bytes, "constants", "use a smaller network, or a SoC with more memory");
+  }
+  if (!errors.empty()) return errors;
+  return Unit{};
+}
+
+}  // namespace
+
+Result<MemoryPlan> plan_memory(const Graph& graph, const Soc& soc, const Schedule& schedule) {
+  MemoryPlan plan;
+  plan.main = place(buffers_of(graph, soc, schedule));
+  const std::vector<std::string> wrong = check_placement(plan.main);
+  HEDDLE_CHECK(wrong.empty(), "the memory plan: " + wrong.front());
+  plan.arena_bytes = std::max(round_up(plan.main.peak_bytes, buffer_alignment(soc)) + slack(soc), buffer_alignment(soc));
+  add_constants(graph, soc, schedule, plan);
+  add_tile_bytes(soc, schedule, plan);
+  const Memory* main = soc.find_memory(soc.main_memory);
+  HEDDLE_CHECK(main != nullptr, "a SoC without its main memory");
+  plan.available_bytes = main->bytes;
+  const int64_t constants = soc.constant_memory == soc.main_memory ? plan.constant_bytes : 0;
+  plan.required_bytes = plan.arena_bytes + soc.reserved_bytes + constants;
+  if (Status fits = check_budget(graph, soc, schedule, plan); !fits.ok()) return fits.errors();
+  return plan;
+}
+
+std::string dump(const Graph& graph, const MemoryPlan& plan) {
+  std::string text = fmt::format("arena {} bytes: peak {} in step {}, lower bound {}\n", plan.arena_bytes, plan.main.peak_bytes,
+                                 plan.main.peak_step, plan.main.lower_bound_bytes);
+  for (const Buffer& buffer : plan.main.buffers) {
+    text += fmt::format("  v{} {} at {} bytes {} steps {}..{}", buffer.value.index, terminal_text(buffer.name), buffer.offset,
+                        buffer.bytes, buffer.first, buffer.last);
+    if (buffer.shares >= 0) {
+      text += fmt::format(" in place of v{}", plan.main.buffers[static_cast<size_t>(buffer.shares)].value.index);
+    }
+    text += '\n';
+  }
+  text += fmt::format("constants {} bytes\n", plan.constant_bytes);
+  for (const ValueId id : plan.constants) {
+    const Value& value = graph.value(id);
+    text += fmt::format("  v{} {} {} {}\n", id.index, terminal_text(value.name), name_of(value.type.dtype), to_string(value.type.shape));
+  }
+  text += "tile memories";
+  for (const int64_t bytes : plan.tile_bytes) text += fmt::format(" {}", bytes);
+  text += fmt::format("\nmain memory {} of {} bytes\n", plan.required_bytes, plan.available_bytes);
+  return text;
+}
+
+}  // namespace heddle
