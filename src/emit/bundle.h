@@ -23,4 +23,7 @@ struct GoldenVector {
 Result<FileSet> emit_bundle(const std::string& name, const Graph& graph, const Soc& soc, const Schedule& schedule,
                             const MemoryPlan& plan, std::span<const GoldenVector> golden);
 
+// heddle-manifest.json: the network, the SoC, and every file but itself with its size. For callers that add files.
+std::string make_manifest(const std::string& name, const Soc& soc, const FileSet& files);
+
 }  // namespace heddle

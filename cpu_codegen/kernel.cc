@@ -1,0 +1,507 @@
+#include "cpu_codegen/kernel.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+
+#include "base/text.h"
+#include "cpu_codegen/affine.h"
+#include "cpu_codegen/writer.h"
+
+namespace heddle {
+namespace {
+
+// An operand as seen from the loops of the anchor.
+struct Element {
+  std::string pointer;             // name of the parameter
+  std::string c_type;              // "const int8_t"
+  std::vector<StridedIndex> dims;  // dimensions of one element are left out
+  bool guarded = false;            // may lie outside: no pointer to its row is formed
+};
+
+// A loop over an axis of more than one index.
+struct Loop {
+  int axis = 0;
+  std::string begin = "0";
+  std::string end;
+};
+
+bool uses(const DimAccess& index, int axis) {
+  return std::any_of(index.terms.begin(), index.terms.end(),
+                     [&](const AffineTerm& term) { return term.axis == axis; });
+}
+
+class KernelBuilder {
+ public:
+  KernelBuilder(const Graph& graph, const Match& match, const StorageOf& storage)
+      : graph_(graph), match_(match), storage_(storage), anchor_(graph.node(match.nodes.front())) {
+    const OpDef& op = op_of(anchor_);
+    nest_ = op.loops({graph_, anchor_});
+    body_ = op.c_body({graph_, anchor_});
+    for (size_t i = 0; i < nest_.axes.size(); ++i) {
+      const Axis& axis = nest_.axes[i];
+      names_.take(axis.name);
+      if (axis.extent == 1) continue;
+      if (!axis.reduction) ++parallel_;
+      loops_.push_back({static_cast<int>(i), "0", fmt::format("{}", axis.extent)});
+    }
+    for (const char* name : {"acc", "value", "count"}) names_.take(name);
+    at_depth_.resize(loops_.size() + 1);
+  }
+
+  Kernel build(const std::string& function);
+
+ private:
+  std::string access(ValueId value, const Access& index, std::string_view name, bool output,
+                     bool guarded);
+  std::string reference(const Element& element);
+  Storage storage_of(ValueId value) const;
+  int depth_of(int axis) const;
+  int deepest(const DimAccess& index) const;
+  void bound_reductions();
+  void bound_axis(int axis, const DimAccess& index, const Range& range, int64_t extent);
+  std::string operand_hole(const std::string& name);
+  void add_map(const Node& node, ValueId spine, std::vector<std::string>& statements);
+  std::string fill_loops(const std::string& text);
+  void print_body(CWriter& out, const std::string& store);
+  void print_accumulation(CWriter& out);
+  void print_block(CWriter& out);
+
+  const Graph& graph_;
+  const Match& match_;
+  const StorageOf& storage_;
+  const Node& anchor_;
+  LoopNest nest_;
+  CBody body_;
+  UniqueNames names_;
+  size_t parallel_ = 0;                             // loops over parallel axes
+  std::vector<Loop> loops_;
+  std::vector<std::vector<std::string>> at_depth_;  // lines where that many loops are open
+  std::vector<std::string> guards_;                 // conditions of an update, joined by &&
+  std::vector<std::string> counts_;                 // factors of $count
+  std::vector<KernelArgument> arguments_;
+  std::map<size_t, std::string> operands_;          // text of the anchor's operands
+  std::vector<std::string> maps_;                   // statements on `value`
+};
+
+Storage KernelBuilder::storage_of(ValueId value) const {
+  const auto found = storage_.find(value);
+  return found == storage_.end() ? dense_storage(graph_.value(value).type) : found->second;
+}
+
+// The number of loops that are open around the body of the loop over `axis`, less one: its index in loops_.
+int KernelBuilder::depth_of(int axis) const {
+  for (size_t i = 0; i < loops_.size(); ++i) {
+    if (loops_[i].axis == axis) return static_cast<int>(i);
+  }
+  internal_error(__FILE__, __LINE__, "an index depends on an axis without a loop");
+}
+
+int KernelBuilder::deepest(const DimAccess& index) const {
+  int deepest = -1;
+  for (const AffineTerm& term : index.terms) deepest = std::max(deepest, depth_of(term.axis));
+  return deepest;
+}
+
+// Declares the parameter and gives the text of the element at the current indices.
+std::string KernelBuilder::access(ValueId value, const Access& index, std::string_view name,
+                                  bool output, bool guarded) {
+  const Value& v = graph_.value(value);
+  HEDDLE_CHECK(index.size() == v.type.shape.size(), "an access of another rank than its operand");
+  const Storage storage = storage_of(value);
+  Element element{names_.take(name), std::string(c_name_of(v.type.dtype)), {}, guarded};
+  if (!output) element.c_type = "const " + element.c_type;
+  arguments_.push_back({element.pointer, value, output});
+  for (size_t d = 0; d < index.size(); ++d) {
+    if (v.type.shape[d] == 1) continue;
+    element.dims.push_back({simplified(index[d], nest_.axes), storage.strides[d]});
+  }
+  return reference(element);
+}
+
+// Splits the index where its deepest loop opens: what is constant in that loop goes into a pointer in front of it.
+// Dimensions are whole on one side or the other, so that the pointer never leaves the operand.
+std::string KernelBuilder::reference(const Element& element) {
+  int innermost = -1;
+  for (const StridedIndex& dim : element.dims) innermost = std::max(innermost, deepest(dim.index));
+  std::vector<StridedIndex> outer, inner;
+  for (const StridedIndex& dim : element.dims) {
+    const bool in_row = element.guarded || innermost < 0 ||
+                        uses(dim.index, loops_[static_cast<size_t>(innermost)].axis);
+    (in_row ? inner : outer).push_back(dim);
+  }
+  const bool varies = std::any_of(outer.begin(), outer.end(),
+                                  [](const StridedIndex& dim) { return !dim.index.terms.empty(); });
+  if (!varies) return fmt::format("{}[{}]", element.pointer, print_index(element.dims, nest_.axes));
+  const std::string row = names_.take(element.pointer + "_row");
+  at_depth_[static_cast<size_t>(innermost)].push_back(fmt::format(
+      "{} *{} = {} + {};", element.c_type, row, element.pointer, print_index(outer, nest_.axes)));
+  return fmt::format("{}[{}]", row, print_index(inner, nest_.axes));
+}
+
+// index = base + coefficient * axis must lie in [0, extent): the bounds of the loop over `axis`, each only where padding
+// can occur. Truncating division serves: where a numerator is negative the loop runs over nothing either way.
+void KernelBuilder::bound_axis(int axis, const DimAccess& index, const Range& range,
+                               int64_t extent) {
+  Loop& loop = loops_[static_cast<size_t>(depth_of(axis))];
+  const Axis& a = nest_.axes[static_cast<size_t>(axis)];
+  DimAccess base{{}, 0};
+  int64_t coefficient = 1;
+  for (const AffineTerm& term : index.terms) {
+    if (term.axis == axis) {
+      coefficient = term.coefficient;
+    } else {
+      base.terms.push_back(term);
+    }
+  }
+  HEDDLE_CHECK(coefficient > 0, "a window that runs backwards");
+  std::vector<std::string>& lines = at_depth_[static_cast<size_t>(deepest(base) + 1)];
+  const std::string terms = print_affine(base, nest_.axes);
+  const auto quotient = [&](int64_t constant) {  // ceil((constant - base) / coefficient)
+    const int64_t numerator = constant + coefficient - 1;
+    if (coefficient == 1) return fmt::format("{} - {}", numerator, base.terms.size() > 1 ? "(" + terms + ")" : terms);
+    return fmt::format("({} - ({})) / {}", numerator, terms, coefficient);
+  };
+  if (range.lo < 0) {
+    const int64_t constant = -index.offset;
+    loop.begin = base.terms.empty() ? fmt::format("{}", std::max<int64_t>(0, (constant + coefficient - 1) / coefficient))
+                                    : names_.take(a.name + "_begin");
+    if (!base.terms.empty()) {
+      lines.push_back(fmt::format("const int32_t {} = {} < {} ? {} : 0;", loop.begin, terms, constant,
+                                  quotient(constant)));
+    }
+  }
+  if (range.hi >= extent) {
+    const int64_t constant = extent - index.offset;
+    const int64_t last_start = constant - 1 - coefficient * (a.extent - 1);
+    if (base.terms.empty()) {
+      loop.end = fmt::format("{}", std::max<int64_t>(0, std::min(a.extent, (constant + coefficient - 1) / coefficient)));
+    } else {
+      loop.end = names_.take(a.name + "_end");
+      lines.push_back(fmt::format("const int32_t {} = {} > {} ? {} : {};", loop.end, terms, last_start,
+                                  quotient(constant), a.extent));
+    }
+  }
+}
+
+// Every dimension that can be left narrows the loop over its reduction axis; where there is none, or it is narrowed
+// already, a condition around the update does.
+void KernelBuilder::bound_reductions() {
+  std::vector<int> bounded;
+  for (size_t i = 0; i < nest_.inputs.size(); ++i) {
+    for (size_t d = 0; d < nest_.inputs[i].size(); ++d) {
+      const DimAccess index = simplified(nest_.inputs[i][d], nest_.axes);
+      const int64_t extent = graph_.value(anchor_.inputs[i]).type.shape[d];
+      const Range range = index_range(index, nest_.axes);
+      if (range.lo >= 0 && range.hi < extent) continue;
+      std::vector<int> reductions;
+      for (const AffineTerm& term : index.terms) {
+        if (nest_.axes[static_cast<size_t>(term.axis)].reduction) reductions.push_back(term.axis);
+      }
+      if (reductions.size() == 1 && std::count(bounded.begin(), bounded.end(), reductions[0]) == 0) {
+        bounded.push_back(reductions[0]);
+        bound_axis(reductions[0], index, range, extent);
+        continue;
+      }
+      HEDDLE_CHECK(reductions.empty() || !holes_in(body_.init + body_.result).contains("count"),
+                   "elements are counted under a condition that changes with a reduction axis");
+      const std::string terms = print_affine({index.terms, 0}, nest_.axes);
+      if (range.lo < 0) guards_.push_back(fmt::format("{} >= {}", terms, -index.offset));
+      if (range.hi >= extent) guards_.push_back(fmt::format("{} < {}", terms, extent - index.offset));
+    }
+  }
+}
+
+std::string KernelBuilder::operand_hole(const std::string& name) {
+  const OpDef& op = op_of(anchor_);
+  for (size_t i = 0; i < op.operands.size(); ++i) {
+    if (op.operands[i].name != name) continue;
+    HEDDLE_CHECK(i < nest_.inputs.size() && i < anchor_.inputs.size() && anchor_.inputs[i].valid(),
+                 "a body reads an absent operand: " + name);
+    if (!operands_.contains(i)) {
+      operands_[i] = access(anchor_.inputs[i], nest_.inputs[i], name, false, !guards_.empty());
+    }
+    return operands_[i];
+  }
+  internal_error(__FILE__, __LINE__, "a body has an unknown hole: " + name);
+}
+
+// Fills the holes of a loop body of the anchor.
+std::string KernelBuilder::fill_loops(const std::string& text) {
+  return fill_holes(text, [&](const std::string& name) -> std::string {
+    if (name == "acc" || name == "value" || name == "count") return name;
+    if (name.starts_with("n_")) {
+      for (const Axis& axis : nest_.axes) {
+        if (axis.name == name.substr(2)) return fmt::format("{}", axis.extent);
+      }
+    }
+    return operand_hole(name);
+  });
+}
+
+// A map operator on `value`. Its operand on the spine may be the second one: then the first takes the second's role,
+// which is the same for the operators that the matcher lets pass there, the commutative ones.
+void KernelBuilder::add_map(const Node& node, ValueId spine, std::vector<std::string>& statements) {
+  const OpDef& op = op_of(node);
+  const LoopNest nest = op.loops({graph_, node});
+  const CBody body = op.c_body({graph_, node});
+  HEDDLE_CHECK(!body.map.empty(), "an operator that is no map follows an anchor: " + node.op);
+  HEDDLE_CHECK(graph_.value(node.output).type.shape == graph_.value(spine).type.shape,
+               "a fused operator broadcasts its first operand: " + node.op);
+  const bool swapped = node.inputs[0] != spine;
+  std::map<std::string, std::string> texts;
+  for (size_t i = 1; i < op.operands.size(); ++i) {
+    const std::string name(op.operands[i].name);
+    if (!holes_in(body.map).contains(name)) continue;
+    const size_t input = swapped && node.inputs[i] == spine ? 0 : i;
+    if (node.inputs[input] == spine) {
+      texts[name] = "value";
+      continue;
+    }
+    Access index;
+    for (const DimAccess& dim : nest.inputs[input]) index.push_back(composed(dim, nest_.output));
+    texts[name] = access(node.inputs[input], index, name, false, false);
+  }
+  statements.push_back(fill_holes(body.map, [&](const std::string& name) -> std::string {
+    if (name == "value") return name;
+    const auto text = texts.find(name);
+    HEDDLE_CHECK(text != texts.end(), "a map has an unknown hole: " + name);
+    return text->second;
+  }));
+}
+
+void KernelBuilder::print_accumulation(CWriter& out) {
+  const std::string init = fill_loops(body_.init);
+  const std::string assignment = "acc = ";
+  if (init.starts_with(assignment) && init.find('\n') == std::string::npos) {
+    out.line(fmt::format("{} {}", body_.accumulator, init));
+  } else {
+    out.line(fmt::format("{} acc;", body_.accumulator));
+    out.lines(init);
+  }
+}
+
+// From the first loop to the last brace; `store` is the text of the output's element.
+void KernelBuilder::print_body(CWriter& out, const std::string& store) {
+  const ValueId result = match_.output(graph_);
+  const bool is_map = !body_.map.empty();
+  const std::string first = is_map ? operand_hole(std::string(op_of(anchor_).operands[0].name)) : "";
+  const std::string update = is_map ? "" : fill_loops(body_.update);
+  const std::string value = is_map ? first : fill_loops(body_.result);
+  for (size_t depth = 0; depth <= loops_.size(); ++depth) {
+    for (const std::string& line : at_depth_[depth]) out.line(line);
+    if (depth == parallel_ && !is_map) {
+      if (!counts_.empty()) out.line(fmt::format("const int32_t count = {};", fmt::join(counts_, " * ")));
+      print_accumulation(out);
+    }
+    if (depth == loops_.size()) break;
+    const std::string& name = nest_.axes[static_cast<size_t>(loops_[depth].axis)].name;
+    out.open(fmt::format("for (int32_t {0} = {1}; {0} < {2}; ++{0})", name, loops_[depth].begin, loops_[depth].end));
+  }
+  if (!is_map) {
+    if (!guards_.empty()) out.open(fmt::format("if ({})", fmt::join(guards_, " && ")));
+    out.lines(update);
+    if (!guards_.empty()) out.close();
+  }
+  for (size_t depth = loops_.size(); depth > parallel_; --depth) out.close();
+  const DType dtype = graph_.value(result).type.dtype;
+  const auto cast = [&](const std::string& text) {
+    if (dtype == DType::int32) return text;
+    const std::string atom = text.find(' ') == std::string::npos ? text : "(" + text + ")";
+    return fmt::format("({}){}", c_name_of(dtype), atom);
+  };
+  if (maps_.empty()) {
+    out.line(fmt::format("{} = {};", store, cast(value)));
+  } else {
+    out.line(fmt::format("int32_t value = {};", value));
+    for (const std::string& statements : maps_) out.lines(statements);
+    out.line(fmt::format("{} = {};", store, cast("value")));
+  }
+  for (size_t depth = parallel_; depth > 0; --depth) out.close();
+}
+
+// An operator that computes a whole row (the innermost dimension) at once.
+void KernelBuilder::print_block(CWriter& out) {
+  HEDDLE_CHECK(match_.nodes.size() == 1, "operators are fused after one that computes a row");
+  const OpDef& op = op_of(anchor_);
+  const int row_axis = static_cast<int>(graph_.value(anchor_.output).type.shape.size()) - 1;
+  std::erase_if(loops_, [&](const Loop& loop) {
+    return loop.axis == row_axis || nest_.axes[static_cast<size_t>(loop.axis)].reduction;
+  });
+  const auto row = [&](ValueId value, std::string_view name, bool output) {
+    const std::string pointer = names_.take(name);
+    arguments_.push_back({pointer, value, output});
+    const Shape& shape = graph_.value(value).type.shape;
+    std::vector<StridedIndex> dims;
+    for (size_t d = 0; d + 1 < shape.size(); ++d) {
+      if (shape[d] != 1) dims.push_back({{{{static_cast<int>(d), 1}}, 0}, storage_of(value).strides[d]});
+    }
+    if (dims.empty()) return pointer;
+    const std::string name_of_row = names_.take(pointer + "_row");
+    at_depth_[loops_.size()].push_back(fmt::format("{}{} *{} = {} + {};", output ? "" : "const ",
+                                                   c_name_of(graph_.value(value).type.dtype), name_of_row, pointer,
+                                                   print_index(dims, nest_.axes)));
+    return name_of_row;
+  };
+  std::map<std::string, std::string> pointers;
+  for (size_t i = 0; i < op.operands.size(); ++i) {
+    const std::string name(op.operands[i].name);
+    if (holes_in(body_.block).contains(name)) pointers[name] = row(anchor_.inputs[i], name, false);
+  }
+  pointers["y"] = row(anchor_.output, "y", true);
+  for (const Loop& loop : loops_) {
+    const Axis& axis = nest_.axes[static_cast<size_t>(loop.axis)];
+    out.open(fmt::format("for (int32_t {0} = 0; {0} < {1}; ++{0})", axis.name, axis.extent));
+  }
+  for (const std::string& line : at_depth_[loops_.size()]) out.line(line);
+  out.lines(fill_holes(body_.block, [&](const std::string& name) -> std::string {
+    for (const Axis& axis : nest_.axes) {
+      if (name == "n_" + axis.name) return fmt::format("{}", axis.extent);
+    }
+    const auto pointer = pointers.find(name);
+    HEDDLE_CHECK(pointer != pointers.end(), "a block has an unknown hole: " + name);
+    return pointer->second;
+  }));
+  for (size_t i = 0; i < loops_.size(); ++i) out.close();
+}
+
+Kernel finished(const Graph* graph, DType dtype, const std::string& function, CWriter& body,
+                std::vector<KernelArgument> arguments) {
+  std::vector<std::string> parameters;
+  for (const KernelArgument& argument : arguments) {
+    const DType type = graph == nullptr ? dtype : graph->value(argument.value).type.dtype;
+    parameters.push_back(fmt::format("{}{} *{}", argument.output ? "" : "const ", c_name_of(type), argument.name));
+  }
+  CWriter out;
+  out.call("static void " + function, parameters, " {");
+  out.raw(body.take());
+  out.line("}");
+  return {out.take(), std::move(arguments)};
+}
+
+Kernel KernelBuilder::build(const std::string& function) {
+  CWriter body;
+  body.indent();
+  if (!body_.block.empty()) {
+    print_block(body);
+    return finished(&graph_, DType::int8, function, body, std::move(arguments_));
+  }
+  bound_reductions();
+  if (holes_in(body_.init + body_.update + body_.result).contains("count")) {
+    for (const Loop& loop : loops_) {
+      if (!nest_.axes[static_cast<size_t>(loop.axis)].reduction) continue;
+      counts_.push_back(loop.begin == "0" ? loop.end : fmt::format("({} - {})", loop.end, loop.begin));
+    }
+    if (counts_.empty()) counts_.push_back("1");
+    if (!guards_.empty()) counts_.push_back(fmt::format("({} ? 1 : 0)", fmt::join(guards_, " && ")));
+  }
+  const OpDef& op = op_of(anchor_);
+  const std::set<std::string> holes = holes_in(body_.init + body_.update + body_.result);
+  // Parameters in the order of the operands, whatever the order in which the body reads them.
+  for (size_t i = 0; i < op.operands.size(); ++i) {
+    const std::string name(op.operands[i].name);
+    if (holes.contains(name) || (i == 0 && !body_.map.empty())) operand_hole(name);
+  }
+  ValueId spine = anchor_.inputs[0];
+  for (const NodeId id : match_.nodes) {
+    const Node& node = graph_.node(id);
+    if (id != match_.nodes.front() || !body_.map.empty()) add_map(node, spine, maps_);
+    spine = node.output;
+  }
+  const std::string store = access(spine, nest_.output, "y", true, false);
+  print_body(body, store);
+  return finished(&graph_, DType::int8, function, body, std::move(arguments_));
+}
+
+}  // namespace
+
+Kernel make_kernel(const Graph& graph, const Match& match, const StorageOf& storage,
+                   const std::string& function) {
+  const Node& anchor = graph.node(match.nodes.front());
+  if (!in_class(op_of(anchor), "view")) return KernelBuilder(graph, match, storage).build(function);
+  HEDDLE_CHECK(match.nodes.size() == 1, "operators are fused after a view");
+  const TensorType& x = graph.value(anchor.inputs[0]).type;
+  const TensorType& y = graph.value(anchor.output).type;
+  HEDDLE_CHECK(x.dtype == y.dtype, "a view changes the element type");
+  const auto storage_of = [&](ValueId value, const TensorType& type) {
+    const auto found = storage.find(value);
+    return found == storage.end() ? dense_storage(type) : found->second;
+  };
+  Kernel kernel = make_copy(x.dtype, x.shape, storage_of(anchor.inputs[0], x), y.shape,
+                            storage_of(anchor.output, y), function);
+  kernel.arguments[0].value = anchor.inputs[0];
+  kernel.arguments[1].value = anchor.output;
+  return kernel;
+}
+
+bool is_flat(const Shape& shape, const Storage& storage) {
+  int64_t dense = 1;
+  for (size_t d = shape.size(); d-- > 0;) {
+    if (shape[d] != 1 && storage.strides[d] != dense) return false;
+    dense *= shape[d];
+  }
+  return true;
+}
+
+Kernel make_copy(DType dtype, const Shape& from_shape, const Storage& from, const Shape& to_shape,
+                 const Storage& to, const std::string& function) {
+  HEDDLE_CHECK(elements_of(from_shape) == elements_of(to_shape), "a copy between different sizes");
+  // Loops run over one of the shapes, its dimensions of one element left out; dimensions that lie one after the other in
+  // both storages are one loop.
+  const bool same = from_shape == to_shape;
+  const bool loop_over_to = !same && is_flat(from_shape, from);
+  const Shape& shape = loop_over_to ? to_shape : from_shape;
+  struct Dim {
+    int64_t extent, from, to;
+  };
+  std::vector<Dim> dims;
+  int64_t flat = elements_of(shape);
+  for (size_t d = 0; d < shape.size(); ++d) {
+    flat /= std::max<int64_t>(shape[d], 1);
+    if (shape[d] == 1) continue;
+    const Dim dim{shape[d], loop_over_to ? flat : from.strides[d], same || loop_over_to ? to.strides[d] : flat};
+    if (!dims.empty() && dims.back().from == dim.from * dim.extent && dims.back().to == dim.to * dim.extent) {
+      dims.back() = {dims.back().extent * dim.extent, dim.from, dim.to};
+    } else {
+      dims.push_back(dim);
+    }
+  }
+  const bool scattered = !same && !loop_over_to && !is_flat(to_shape, to);
+
+  std::vector<Axis> axes;
+  std::vector<StridedIndex> source, destination;
+  for (size_t d = 0; d < dims.size(); ++d) {
+    axes.push_back({dims.size() == 1 ? "i" : fmt::format("i{}", d), dims[d].extent});
+    source.push_back({{{{static_cast<int>(d), 1}}, 0}, dims[d].from});
+    destination.push_back({{{{static_cast<int>(d), 1}}, 0}, dims[d].to});
+  }
+  CWriter body;
+  body.indent();
+  for (const Axis& axis : axes) {
+    body.open(fmt::format("for (int32_t {0} = 0; {0} < {1}; ++{0})", axis.name, axis.extent));
+  }
+  std::string target = print_index(destination, axes);
+  if (scattered) {
+    // Both have gaps, and at different places: the row-major position is taken apart again.
+    body.line(fmt::format("const int32_t flat = {};", target));
+    std::vector<std::string> terms;
+    int64_t inner = elements_of(to_shape);
+    for (size_t d = 0; d < to_shape.size(); ++d) {
+      inner /= std::max<int64_t>(to_shape[d], 1);
+      if (to_shape[d] != 1) terms.push_back(fmt::format("flat / {} % {} * {}", inner, to_shape[d], to.strides[d]));
+    }
+    target = fmt::format("{}", fmt::join(terms, " + "));
+  }
+  body.line(fmt::format("y[{}] = x[{}];", target, print_index(source, axes)));
+  for (size_t d = 0; d < axes.size(); ++d) body.close();
+  return finished(nullptr, dtype, function, body, {{"x", {}, false}, {"y", {}, true}});
+}
+
+std::string operators_of(const Graph& graph, const Match& match) {
+  std::string text;
+  for (const NodeId id : match.nodes) text += (text.empty() ? "" : ", ") + graph.node(id).op;
+  return text;
+}
+
+}  // namespace heddle

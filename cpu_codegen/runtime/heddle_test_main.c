@@ -1,0 +1,258 @@
+/* Runs a network on the host: its golden vectors, or inputs from a file. C99, hosted; never part of firmware.
+ *
+ *   PROGRAM                                   golden vectors; exit status 1 if an element differs
+ *   PROGRAM --inputs F --outputs F            F holds the dense inputs of one sample after the other; so will the outputs
+ *   PROGRAM ... --layers F                    every layer's result too, dense, of one sample after the other
+ *   PROGRAM ... --cycles                      modelled cycles of the units as JSON lines on stdout
+ *
+ * --layers, and --cycles for each layer, need the program compiled with HEDDLE_LAYER_CALLBACK defined.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "heddle_host.h"
+#include "heddle_network.h"
+#include "heddle_runtime.h"
+
+enum { EXIT_DIFFERENT = 1, EXIT_BROKEN = 2, POISON = 0xA5 };
+
+static const heddle_network *const network = &heddle_network_under_test;
+static FILE *layer_file;
+static int print_cycles;
+static uint32_t sample;
+
+static void die(const char *what, const char *detail) {
+  fprintf(stderr, "%s: %s: %s\n", network->name, what, detail);
+  exit(EXIT_BROKEN);
+}
+
+static void *allocate(size_t bytes) {
+  void *memory = malloc(bytes == 0u ? 1u : bytes);
+  if (memory == NULL) die("out of memory", strerror(errno));
+  return memory;
+}
+
+static size_t bytes_of(const heddle_tensor *tensor) {
+  return (size_t)tensor->elements * tensor->element_bytes;
+}
+
+static size_t sum_of(const heddle_tensor *tensors, uint32_t count) {
+  size_t bytes = 0;
+  for (uint32_t i = 0; i < count; ++i) bytes += bytes_of(&tensors[i]);
+  return bytes;
+}
+
+static void write_all(FILE *file, const void *data, size_t bytes) {
+  if (bytes != 0u && fwrite(data, 1, bytes, file) != bytes) die("cannot write", strerror(errno));
+}
+
+/* Names come from generated code, escaped for C; here they become JSON. */
+static void print_json_text(const char *text) {
+  putchar('"');
+  for (; *text != '\0'; ++text) {
+    const unsigned char c = (unsigned char)*text;
+    if (c == '"' || c == '\\') {
+      printf("\\%c", c);
+    } else if (c >= 0x20u && c < 0x7Fu) {
+      putchar(c);
+    } else {
+      printf("\\u%04x", (unsigned)c);
+    }
+  }
+  putchar('"');
+}
+
+/* Cycles and jobs of all units since the program began. */
+static void print_units(void) {
+  printf("\"units\": {");
+  for (unsigned i = 0; i < heddle_host_unit_count; ++i) {
+    const heddle_host_unit *unit = &heddle_host_units[i];
+    if (i != 0u) printf(", ");
+    print_json_text(unit->name);
+    printf(": {\"cycles\": %llu, \"jobs\": %llu}", (unsigned long long)unit->cycles,
+           (unsigned long long)unit->jobs);
+  }
+  printf("}}\n");
+}
+
+/* Rows are contiguous in every storage: the innermost stride is 1. */
+static void dump_layer(const heddle_layer *layer, const uint8_t *data) {
+  uint32_t rows = 1;
+  for (uint32_t d = 0; d + 1u < layer->rank; ++d) rows *= layer->dims[d];
+  const uint32_t row = layer->rank == 0u ? 1u : layer->dims[layer->rank - 1u];
+  for (uint32_t r = 0; r < rows; ++r) {
+    size_t offset = 0;
+    uint32_t rest = r;
+    for (uint32_t d = layer->rank; d-- > 0u;) {
+      if (d + 1u == layer->rank) continue;
+      offset += (size_t)(rest % layer->dims[d]) * layer->strides[d];
+      rest /= layer->dims[d];
+    }
+    write_all(layer_file, data + offset * layer->element_bytes, (size_t)row * layer->element_bytes);
+  }
+}
+
+void heddle_layer_done(int layer, const void *data) {
+  const heddle_layer *l = &network->layers[layer];
+  if (layer_file != NULL) dump_layer(l, data);
+  if (!print_cycles) return;
+  printf("{\"sample\": %lu, \"layer\": %d, \"name\": ", (unsigned long)sample, layer);
+  print_json_text(l->name);
+  printf(", \"unit\": ");
+  print_json_text(l->unit);
+  printf(", ");
+  print_units();
+}
+
+static void run(void *arena, const void *const *inputs, void *const *outputs) {
+  /* Whatever the arena holds must not matter. */
+  memset(arena, POISON, network->arena_bytes);
+  const int status = network->run(arena, inputs, outputs);
+  if (status == HEDDLE_OK) return;
+  fprintf(stderr, "%s: run() returned %d: %s\n", network->name, status,
+          status == HEDDLE_ERROR_BUS ? heddle_host_error() : "bad argument");
+  exit(EXIT_BROKEN);
+}
+
+static long long element(const heddle_tensor *tensor, const void *data, uint32_t index) {
+  const size_t at = (size_t)index * tensor->element_bytes;
+  const uint8_t *bytes = (const uint8_t *)data + at;
+  int8_t i8;
+  int16_t i16;
+  uint16_t u16;
+  int32_t i32;
+  int64_t i64;
+  switch (tensor->element_bytes) {
+    case 1:
+      memcpy(&i8, bytes, 1);
+      return tensor->is_signed ? i8 : *bytes;
+    case 2:
+      memcpy(&i16, bytes, 2);
+      memcpy(&u16, bytes, 2);
+      return tensor->is_signed ? i16 : u16;
+    case 4:
+      memcpy(&i32, bytes, 4);
+      return i32;
+    default:
+      memcpy(&i64, bytes, 8);
+      return i64;
+  }
+}
+
+/* 1 if all elements are equal; says on stderr where they are not. */
+static int is_equal(uint32_t vector, const heddle_tensor *tensor, const void *expected, const void *got) {
+  if (memcmp(expected, got, bytes_of(tensor)) == 0) return 1;
+  for (uint32_t i = 0; i < tensor->elements; ++i) {
+    const long long want = element(tensor, expected, i);
+    const long long have = element(tensor, got, i);
+    if (want == have) continue;
+    fprintf(stderr, "vector %lu, output %s, element %lu: %lld expected, got %lld\n", (unsigned long)vector,
+            tensor->name, (unsigned long)i, want, have);
+    break;
+  }
+  return 0;
+}
+
+/* Every vector runs twice in one process. */
+static int run_golden(void *arena, void *const *outputs) {
+  const uint32_t stride = network->input_count + network->output_count;
+  uint32_t exact = 0;
+  for (uint32_t v = 0; v < network->golden_count; ++v) {
+    const void *const *vector = network->golden + (size_t)v * stride;
+    int equal = 1;
+    for (int pass = 0; pass < 2; ++pass) {
+      for (uint32_t o = 0; o < network->output_count; ++o) memset(outputs[o], POISON, bytes_of(&network->outputs[o]));
+      run(arena, vector, outputs);
+      for (uint32_t o = 0; o < network->output_count; ++o) {
+        equal = is_equal(v, &network->outputs[o], vector[network->input_count + o], outputs[o]) && equal;
+      }
+      sample = v;
+    }
+    exact += equal ? 1u : 0u;
+  }
+  printf("golden vectors: %lu of %lu bit-exact\n", (unsigned long)exact, (unsigned long)network->golden_count);
+  return exact == network->golden_count ? 0 : EXIT_DIFFERENT;
+}
+
+static FILE *open_file(const char *path, const char *mode) {
+  FILE *file = fopen(path, mode);
+  if (file == NULL) die(path, strerror(errno));
+  return file;
+}
+
+static void close_file(FILE *file, const char *path) {
+  if (fclose(file) != 0) die(path, strerror(errno));
+}
+
+/* Samples until the file ends; a last one that is cut short is an error. */
+static void run_files(void *arena, void *const *outputs, const char *input_path, const char *output_path) {
+  const size_t bytes = sum_of(network->inputs, network->input_count);
+  uint8_t *const data = allocate(bytes);
+  const void **const inputs = allocate(network->input_count * sizeof *inputs);
+  for (size_t i = 0, at = 0; i < network->input_count; at += bytes_of(&network->inputs[i]), ++i) {
+    inputs[i] = data + at;
+  }
+  FILE *const in = open_file(input_path, "rb");
+  FILE *const out = open_file(output_path, "wb");
+  for (;; ++sample) {
+    const size_t got = fread(data, 1, bytes, in);
+    if (got == 0u) break;
+    if (got != bytes) die(input_path, "its size is no multiple of a sample's");
+    run(arena, inputs, outputs);
+    for (uint32_t o = 0; o < network->output_count; ++o) write_all(out, outputs[o], bytes_of(&network->outputs[o]));
+  }
+  if (ferror(in)) die(input_path, strerror(errno));
+  close_file(in, input_path);
+  close_file(out, output_path);
+  free(inputs);
+  free(data);
+}
+
+int main(int argc, char **argv) {
+  const char *input_path = NULL;
+  const char *output_path = NULL;
+  const char *layer_path = NULL;
+  for (int i = 1; i < argc; ++i) {
+    const char **path = strcmp(argv[i], "--inputs") == 0    ? &input_path
+                        : strcmp(argv[i], "--outputs") == 0 ? &output_path
+                        : strcmp(argv[i], "--layers") == 0  ? &layer_path
+                                                            : NULL;
+    if (strcmp(argv[i], "--cycles") == 0) {
+      print_cycles = 1;
+    } else if (path == NULL || i + 1 == argc) {
+      die("unknown or incomplete argument", argv[i]);
+    } else {
+      *path = argv[++i];
+    }
+  }
+  if ((input_path == NULL) != (output_path == NULL)) die("usage", "--inputs and --outputs belong together");
+#ifndef HEDDLE_LAYER_CALLBACK
+  if (layer_path != NULL) die("--layers", "compile with HEDDLE_LAYER_CALLBACK defined");
+#endif
+
+  /* The arena starts at the first multiple of its alignment. */
+  uint8_t *const memory = allocate((size_t)network->arena_bytes + network->arena_alignment);
+  const size_t misaligned = (size_t)((uintptr_t)memory % network->arena_alignment);
+  void *const arena = memory + (misaligned == 0u ? 0u : network->arena_alignment - misaligned);
+  void **const outputs = allocate(network->output_count * sizeof *outputs);
+  for (uint32_t o = 0; o < network->output_count; ++o) outputs[o] = allocate(bytes_of(&network->outputs[o]));
+  if (layer_path != NULL) layer_file = open_file(layer_path, "wb");
+
+  int result = 0;
+  if (input_path != NULL) {
+    run_files(arena, outputs, input_path, output_path);
+  } else {
+    result = run_golden(arena, outputs);
+  }
+  if (print_cycles) {
+    printf("{");
+    print_units();
+  }
+  if (layer_file != NULL) close_file(layer_file, layer_path);
+  for (uint32_t o = 0; o < network->output_count; ++o) free(outputs[o]);
+  free(outputs);
+  free(memory);
+  return result;
+}

@@ -1,0 +1,76 @@
+// The C names of everything in a bundle, handed out once, so that all its files agree.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "cpu_codegen/kernel.h"
+#include "graph/graph.h"
+#include "memory/plan.h"
+#include "rules/rules.h"
+#include "schedule/schedule.h"
+
+namespace heddle {
+
+// The C prefix of a network: an identifier that is also a good file name, and no name of a standard header.
+std::string network_prefix(std::string_view name);
+std::string upper_case(std::string_view text);
+
+struct LayerNames {
+  std::string id;        // "layer_03_conv1"
+  std::string function;  // "digits_layer_03_conv1"
+  std::string constant;  // "LAYER_03", prefix of the layer's enumeration constants
+};
+
+// The unit of a step or of the DMA: a folder in drivers/ and models/.
+struct UnitFiles {
+  const SocUnit* unit = nullptr;
+  std::string folder;  // "diana_digital"
+  std::string model;   // "diana_digital_model"
+};
+
+// A constant buffer packed for a device, in the network's packed table.
+struct PackedBuffer {
+  size_t step = 0;
+  const Packing* packing = nullptr;
+  std::string constant;  // enumeration constant of its offset: "DIGITS_PACKED_LAYER_03_WEIGHTS"
+  int64_t offset = 0;
+  std::vector<std::byte> bytes;
+};
+
+// Everything that the writers of the bundle's files read.
+struct Network {
+  const Graph* graph = nullptr;
+  const Soc* soc = nullptr;
+  const Schedule* schedule = nullptr;
+  const MemoryPlan* plan = nullptr;
+
+  std::string prefix;  // "digits"
+  std::string upper;   // "DIGITS"
+  std::vector<LayerNames> layers;                 // one a step
+  std::vector<std::string> inputs, outputs;       // members of digits_inputs, digits_outputs
+  std::vector<Kernel> kernels;                    // one a step; no text for accelerator steps and shared views
+  std::map<ValueId, std::string> arena;           // enumeration constant of a value's offset: "AT_LAYER_03"
+  std::map<ValueId, int64_t> arena_offset;
+  std::vector<ValueId> constants;                 // tables of the CPU's constants, in the plan's order
+  std::map<ValueId, std::string> constant_names;  // "digits_conv1_weights"
+  std::vector<PackedBuffer> packed;
+  int64_t packed_bytes = 0;                       // with the slack that transfers may over-read
+  std::vector<UnitFiles> units;                   // those that the schedule uses, the DMA first
+  std::map<std::string, std::string> memory_macros;  // "l1" or "diana_digital/weights" to "HEDDLE_MEMORY_L1"
+
+  const UnitFiles& unit_of(const Match& match) const;
+  // The macro of the memory's base for an operand of this target: a private memory wins.
+  std::string memory_base(const Target& target, const std::string& memory) const;
+  std::string where(const Step& step) const;  // "cpu", "diana_digital"
+};
+
+// Errors: files or identifiers of a unit that no bundle can hold.
+Result<Network> name_network(const std::string& name, const Graph& graph, const Soc& soc, const Schedule& schedule,
+                             const MemoryPlan& plan);
+
+// "[1, 16, 28, 28] int8, values in [-128, 127]"
+std::string describe(const TensorType& type);
+
+}  // namespace heddle

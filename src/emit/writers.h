@@ -1,0 +1,33 @@
+// The files of a bundle, each a pure function of the named network.
+#pragma once
+
+#include <span>
+#include <string>
+
+#include "base/files.h"
+#include "emit/bundle.h"
+#include "emit/names.h"
+
+namespace heddle {
+
+// network_source.cc
+std::string emit_header(const Network& network);           // include/NAME.h
+Result<std::string> emit_source(const Network& network);   // src/NAME.c
+// weights.cc
+std::string emit_weights_header(const Network& network);   // src/NAME_weights.h
+std::string emit_weights_source(const Network& network);   // src/NAME_weights.c
+// soc_files.cc
+std::string emit_soc_header(const Network& network);       // src/heddle_soc.h
+std::string emit_soc_host(const Network& network);         // src/heddle_soc_host.c
+std::string emit_soc_json(const Network& network);         // soc.json
+// test_files.cc
+std::string emit_golden_header(const Network& network, std::span<const GoldenVector> golden);
+std::string emit_golden_source(const Network& network, std::span<const GoldenVector> golden);
+std::string emit_test_network(const Network& network, std::span<const GoldenVector> golden);
+std::string emit_test_layers(const Network& network);
+// project_files.cc
+std::string emit_makefile(const Network& network);
+std::string emit_cmake(const Network& network);
+std::string emit_readme(const Network& network);
+
+}  // namespace heddle
