@@ -1,0 +1,145 @@
+// Which array of a file is which input or output of a graph.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/text.h"
+#include "import/npz.h"
+
+namespace heddle {
+namespace {
+
+std::string ticked(const std::string& text) { return "`" + terminal_text(text) + "`"; }
+
+const Tensor* find_key(const Arrays& arrays, const std::string& key) {
+  for (const auto& [name, tensor] : arrays) {
+    if (name == key) return &tensor;
+  }
+  return nullptr;
+}
+
+// By name first; then the conventional keys; a lone .npy is the lone value.
+const Tensor* find_array(const Arrays& arrays, const std::string& name, const std::string& kind, size_t index,
+                         size_t count) {
+  std::vector<std::string> keys = {name, fmt::format("{}_{}", kind, index)};
+  if (count == 1) keys.insert(keys.end(), {kind, kind + "s"});
+  keys.push_back(fmt::format("arr_{}", index));
+  for (const std::string& key : keys) {
+    if (const Tensor* tensor = find_key(arrays, key)) return tensor;
+  }
+  return count == 1 && arrays.size() == 1 && arrays[0].first.empty() ? &arrays[0].second : nullptr;
+}
+
+// How many samples the array holds for a value of this shape; 0: it does not fit. `tiled` is set where it is short.
+int64_t samples_in(const Shape& array, const Shape& shape, bool* tiled) {
+  *tiled = false;
+  if (array.size() == shape.size() + 1 && std::equal(shape.begin(), shape.end(), array.begin() + 1)) return array[0];
+  if (array.size() == shape.size() && !shape.empty() && shape[0] == 1 &&
+      std::equal(shape.begin() + 1, shape.end(), array.begin() + 1)) {
+    return array[0];
+  }
+  int64_t have = elements_of(array);
+  int64_t want = elements_of(shape);
+  if (have == want) return 1;
+  *tiled = have > 0 && have < want && want % have == 0;
+  return *tiled ? 1 : 0;
+}
+
+struct Binding {
+  const Tensor* array = nullptr;
+  int64_t samples = 0;
+};
+
+// Extra `arr_1`, `input_1` are what some exporters feed for a weight: fine where a constant of the graph equals them.
+void check_extra(const Graph& graph, const Arrays& arrays, size_t count, const std::string& kind, const std::string& file,
+                 Diagnostics* errors) {
+  for (size_t i = count; i < count + arrays.size(); ++i) {
+    for (const std::string& key : {fmt::format("arr_{}", i), fmt::format("{}_{}", kind, i)}) {
+      const Tensor* extra = find_key(arrays, key);
+      if (extra == nullptr) continue;
+      std::vector<int64_t> values = extra->to_ints();
+      bool constant = std::any_of(graph.values.begin(), graph.values.end(), [&](const Value& value) {
+        return value.constant && value.constant->elements() == extra->elements() && value.constant->to_ints() == values;
+      });
+      if (!constant) {
+        errors->push_back(error_at(in_file(file),
+                                   fmt::format("array {} belongs to no {} of the graph, which has {}", ticked(key), kind, count)));
+      }
+    }
+  }
+}
+
+Result<std::vector<Sample>> bind(const Graph& graph, const Arrays& arrays, const std::vector<ValueId>& ids,
+                                 const std::string& kind, const std::string& file) {
+  Diagnostics errors;
+  std::vector<Binding> bindings;
+  int64_t samples = 1;
+  for (size_t i = 0; i < ids.size(); ++i) {
+    const Value& value = graph.value(ids[i]);
+    const Tensor* array = find_array(arrays, value.name, kind, i, ids.size());
+    if (array == nullptr) {
+      std::string keys;
+      for (const auto& [key, tensor] : arrays) keys += (keys.empty() ? "" : ", ") + ticked(key);
+      errors.push_back(error_at(
+          in_file(file), fmt::format("no array for {} {}; the file has {}", kind, ticked(value.name), keys.empty() ? "none" : keys),
+          fmt::format("name it {}, `{}_{}` or `arr_{}`", ticked(value.name), kind, i, i)));
+      continue;
+    }
+    bool tiled = false;
+    int64_t held = samples_in(array->shape(), value.type.shape, &tiled);
+    if (held == 0) {
+      errors.push_back(error_at(in_file(file),
+                                fmt::format("the array for {} {} has shape {}, which does not fit {}", kind, ticked(value.name),
+                                            to_string(array->shape()), to_string(value.type.shape)),
+                                fmt::format("give {} elements, a multiple of them with a leading batch dimension, or a divisor",
+                                            elements_of(value.type.shape))));
+      continue;
+    }
+    if (held != 1 && samples != 1 && held != samples) {
+      errors.push_back(error_at(in_file(file), fmt::format("the array for {} {} holds {} samples, another one {}", kind,
+                                                                 ticked(value.name), held, samples)));
+    }
+    samples = std::max(samples, held);
+    bindings.push_back({array, held});
+  }
+  check_extra(graph, arrays, ids.size(), kind, file, &errors);
+  if (!errors.empty()) return errors;
+
+  bool input = kind == "input";
+  std::vector<Sample> result;
+  for (int64_t s = 0; s < samples; ++s) {
+    Sample sample;
+    for (size_t i = 0; i < ids.size(); ++i) {
+      const TensorType& type = graph.value(ids[i]).type;
+      Tensor tensor(input ? type.dtype : DType::int64, type.shape);
+      int64_t begin = bindings[i].samples == 1 ? 0 : s * tensor.elements();
+      int64_t have = std::min(bindings[i].array->elements(), tensor.elements());
+      for (int64_t e = 0; e < tensor.elements(); ++e) {
+        int64_t from = begin + e % have;
+        int64_t value = bindings[i].array->at(from);
+        if (input && (value < type.range.lo || value > type.range.hi)) {
+          errors.push_back(error_at(
+              in_file(file), fmt::format("element {} for input {} is {}, outside its range [{}, {}]", from,
+                                               ticked(graph.value(ids[i]).name), value, type.range.lo, type.range.hi)));
+          return errors;
+        }
+        tensor.set(e, value);
+      }
+      sample.push_back(std::move(tensor));
+    }
+    result.push_back(std::move(sample));
+  }
+  return result;
+}
+
+}  // namespace
+
+Result<std::vector<Sample>> match_inputs(const Graph& graph, const Arrays& arrays, const std::string& file) {
+  return bind(graph, arrays, graph.inputs, "input", file);
+}
+
+Result<std::vector<Sample>> match_outputs(const Graph& graph, const Arrays& arrays, const std::string& file) {
+  return bind(graph, arrays, graph.outputs, "output", file);
+}
+
+}  // namespace heddle
