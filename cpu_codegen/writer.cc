@@ -2,9 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <cstdint>
-#include <limits>
-
 #include "base/diagnostic.h"
 #include "base/text.h"
 
@@ -94,15 +91,6 @@ std::set<std::string> holes_in(std::string_view body) {
     names.emplace(hole_at(body, i));
   }
   return names;
-}
-
-std::string c_literal(int64_t value) {
-  if (value == std::numeric_limits<int32_t>::min()) return "(-2147483647 - 1)";
-  if (value == std::numeric_limits<int64_t>::min()) return "(-INT64_C(9223372036854775807) - 1)";
-  if (value > std::numeric_limits<int32_t>::min() && value <= std::numeric_limits<int32_t>::max()) {
-    return fmt::format("{}", value);
-  }
-  return value < 0 ? fmt::format("-INT64_C({})", -value) : fmt::format("INT64_C({})", value);
 }
 
 }  // namespace heddle

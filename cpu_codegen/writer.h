@@ -33,7 +33,4 @@ std::string fill_holes(std::string_view body,
                        const std::function<std::string(const std::string&)>& resolve);
 std::set<std::string> holes_in(std::string_view body);
 
-// An integer constant in C99, also where its type must be wider than int.
-std::string c_literal(int64_t value);
-
 }  // namespace heddle

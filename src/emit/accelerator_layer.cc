@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "cpu_codegen/writer.h"
 #include "emit/tile_form.h"
+#include "ops/check.h"
 #include "tiler/geometry.h"
 
 namespace heddle {

@@ -17,7 +17,7 @@ int64_t arena_alignment(const Network& network) {
   return alignment;
 }
 
-int64_t arena_bytes(const Network& network) { return std::max<int64_t>(network.plan->main.peak_bytes, 1); }
+int64_t arena_bytes(const Network& network) { return std::max<int64_t>(network.plan->arena_bytes, 1); }
 
 // Members of the struct of inputs or outputs.
 void write_struct(CWriter& out, const Network& network, const std::vector<ValueId>& values,

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <iterator>
 
-#include "cpu_codegen/writer.h"
+#include "ops/check.h"
 
 namespace heddle {
 namespace {

@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "base/diagnostic.h"
-#include "cpu_codegen/writer.h"
+#include "ops/check.h"
 
 namespace heddle {
 namespace {
