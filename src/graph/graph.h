@@ -1,4 +1,5 @@
-// The network: values (tensors) and nodes (operators). Importers build and normalise it; after that it is const.
+// The network: values (tensors) and nodes (operators). Importers build and normalise it; after that
+// it is const.
 #pragma once
 
 #include <map>
@@ -14,10 +15,10 @@
 namespace heddle {
 
 using Attribute = std::variant<int64_t, std::string, std::vector<int64_t>>;
-using Attributes = std::map<std::string, Attribute>;  // names and meaning: the operator's record in src/ops
+using Attributes = std::map<std::string, Attribute>;  // names and meaning: records in src/ops
 
 struct Value {
-  std::string name;                // as in the model; foreign text, may be empty or a duplicate
+  std::string name;  // as in the model; foreign text, may be empty or a duplicate
   TensorType type;
   std::optional<Tensor> constant;  // set: a weight, bias, multiplier ...
   NodeId producer;                 // none for graph inputs and constants
@@ -25,23 +26,24 @@ struct Value {
 };
 
 struct Node {
-  std::string name;             // as in the model; foreign text
-  std::string op;               // a name of the operator table (ops/op.h)
+  std::string name;  // as in the model; foreign text
+  std::string op;    // a name of the operator table (ops/op.h)
   Attributes attributes;
-  std::vector<ValueId> inputs;  // in the order of the operator's operands; an absent optional one is invalid
+  std::vector<ValueId> inputs;  // in operand order; an absent optional one is invalid
   ValueId output;
 };
 
-// Invariants (verify_graph): nodes are in topological order; every id is in range; producer and consumers agree with
-// the nodes; types are those that the operators infer; graph inputs and constants have no producer.
+// Invariants (verify_graph): nodes are in topological order; every id is in range; producer and
+// consumers agree with the nodes; types are those that the operators infer; graph inputs and
+// constants have no producer.
 struct Graph {
   std::string name;
-  std::string dialect;             // what the importer found, in words: "integer ONNX, half_up (RequantShift)"
+  std::string dialect;  // what the importer found: "integer ONNX, half_up (RequantShift)"
   std::vector<std::string> notes;  // what the importer assumed or dropped, one line each
   std::vector<Value> values;
   std::vector<Node> nodes;
   std::vector<ValueId> inputs;
-  std::vector<ValueId> outputs;    // a value may be an output and have consumers
+  std::vector<ValueId> outputs;  // a value may be an output and have consumers
 
   const Value& value(ValueId id) const { return values[static_cast<size_t>(id.index)]; }
   Value& value(ValueId id) { return values[static_cast<size_t>(id.index)]; }
@@ -56,7 +58,8 @@ struct Graph {
 int64_t int_attribute(const Node& node, const std::string& name);  // a bug if absent
 const std::string& string_attribute(const Node& node, const std::string& name);
 
-// One line a value and node, deterministic, foreign names escaped; constants as shape, type, min, max and a checksum.
+// One line a value and node, deterministic, foreign names escaped; constants as shape, type, min,
+// max and a checksum.
 std::string dump(const Graph& graph);
 
 }  // namespace heddle

@@ -33,7 +33,8 @@ struct Range {
   bool operator==(const Range&) const = default;
 };
 Range range_of(DType type);
-// The narrowest of int8, uint8, int16, uint16, int32, int64 that holds the range; int8 wins over uint8.
+// The narrowest of int8, uint8, int16, uint16, int32, int64 that holds the range; int8 wins over
+// uint8.
 DType narrowest_type(const Range& range);
 
 struct TensorType {

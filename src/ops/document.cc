@@ -1,5 +1,9 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <iterator>
+
+#include "ops/map.h"
 #include "ops/op.h"
 
 namespace heddle {
@@ -12,12 +16,23 @@ std::string code_list(const std::vector<std::string_view>& names) {
 }
 
 std::string code_call(std::string_view name, const std::vector<std::string_view>& dims) {
+  if (dims.empty()) return fmt::format("`{}`", name);
   return fmt::format("`{}` ({})", name, fmt::join(dims, ", "));
+}
+
+std::string axes_text(const OpDef& op) {
+  std::vector<std::string_view> own = op.axes;
+  const std::vector<std::string_view> by_rank = all_map_axes();
+  if (own.size() < by_rank.size() || !std::equal(by_rank.begin(), by_rank.end(), own.begin())) {
+    return code_list(own);
+  }
+  own.erase(own.begin(), own.begin() + std::ssize(by_rank));
+  return own.empty() ? "by rank" : "by rank, " + code_list(own);
 }
 
 std::string document_op(const OpDef& op) {
   std::string text = fmt::format("## {}\n\n{}\n\n", op.name, op.summary);
-  text += fmt::format("Classes: {}. Axes: {}.{}\n\n", code_list(op.classes), code_list(op.axes),
+  text += fmt::format("Classes: {}. Axes: {}.{}\n\n", code_list(op.classes), axes_text(op),
                       op.commutative ? " The first two operands may change places." : "");
   text += "| operand | what it is |\n|---|---|\n";
   for (const OperandDef& operand : op.operands) {
@@ -39,15 +54,15 @@ std::string document_op(const OpDef& op) {
 }  // namespace
 
 std::string document_ops() {
-  std::string text =
-      "# Operators\n\n"
-      "Generated from the records in `src/ops` (`heddle docs operators`); do not edit. Images are "
-      "NCHW, weights OIHW, all\n"
-      "values integers. In brackets: the names that rules use for the sizes of each dimension. "
-      "Axes are the loops of the\n"
-      "operator; those that index the result can be tiled. Elementwise operators name theirs by "
-      "rank: `n k oy ox`,\n"
-      "`n k ox`, `n k`, `k`, else `d0 d1 ...`. Every operator is also of class `any`.\n\n";
+  std::string text = R"(# Operators
+
+Generated from the records in `src/ops`: `HEDDLE_REWRITE=1 scripts/test` writes it anew. Images are
+NCHW, weights OIHW, all values integers. In brackets: the names that rules use for the sizes of each
+dimension. Axes are the loops of the operator; those that index the result can be tiled. Elementwise
+operators name theirs by rank: `n k oy ox`, `n k ox`, `n k`, `k`, else `d0 d1 ...`; their sizes are
+named for rank 4. Every operator is also of class `any`.
+
+)";
   for (const OpDef* op : all_ops()) text += document_op(*op);
   text.pop_back();
   return text;

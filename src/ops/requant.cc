@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/checked.h"
+#include "base/text.h"
 #include "ops/check.h"
 #include "ops/map.h"
 
@@ -61,8 +62,8 @@ Steps steps_of(const OpView& op) {
 Status check_rounding(const OpView& op) {
   const std::string& rounding = string_attribute(op.node, "rounding");
   if (rounding != "shift" && rounding != "floor" && rounding != "half_up") {
-    return node_error(
-        op, fmt::format("`rounding` is '{}', not one of 'shift', 'floor', 'half_up'", rounding));
+    return node_error(op, fmt::format("`rounding` is '{}', not one of 'shift', 'floor', 'half_up'",
+                                      terminal_text(rounding)));
   }
   if (rounding == "shift" && (op.has(MUL) || op.has(ADD))) {
     return node_error(
