@@ -290,13 +290,18 @@ void add_outputs(Translation& t, const RawModel& model) {
   }
 }
 
-std::string dialect_of(const Translation& t) {
-  std::string text = "integer ONNX, ";
-  if (t.half_up > 0) text += "half_up (RequantShift)";
-  if (t.half_up > 0 && t.floored > 0) text += " and ";
-  if (t.floored > 0) text += "floor (Mul, Add, Div, Floor, Clip)";
-  if (t.half_up + t.floored == 0) text += "without requantisation";
-  return text;
+// What the file says, before any reduction.
+std::string dialect_of(const Graph& graph) {
+  const std::pair<const char*, const char*> dialects[] = {
+      {"half_up", "half_up (RequantShift)"}, {"floor", "floor (Mul, Add, Div, Floor, Clip)"}, {"shift", "shift (Div, Floor, Clip)"}};
+  std::string text;
+  for (const auto& [rounding, words] : dialects) {
+    bool used = std::any_of(graph.nodes.begin(), graph.nodes.end(), [&](const Node& node) {
+      return node.op == "requant" && string_attribute(node, "rounding") == rounding;
+    });
+    if (used) text += (text.empty() ? "" : " and ") + std::string(words);
+  }
+  return "integer ONNX, " + (text.empty() ? "without requantisation" : text);
 }
 
 void translate_nodes(Translation& t, RawModel& model) {
@@ -376,10 +381,9 @@ Result<Graph> import_onnx(std::string_view bytes, const std::string& file, const
   add_outputs(t, model);
   if (!t.builder.errors.empty()) return t.builder.errors;
 
-  Graph graph = std::move(t.builder.graph);
   note_assumptions(t);
-  t.builder.graph = Graph();
-  graph.dialect = dialect_of(t);
+  Graph graph = std::move(t.builder.graph);
+  graph.dialect = dialect_of(graph);
   // From here on the graph is in canonical operators; the passes only make it smaller or weaken its requantisations.
   Result<Graph> normal = normalise(graph, file);
   if (!normal.ok()) return normal.errors();

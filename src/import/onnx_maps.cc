@@ -124,9 +124,7 @@ void div(Translation& t, const RawNode& node) {
     chain.integer_division = floors;
     return true;
   });
-  if (!floors) return;
-  ++t.floored;
-  ++t.integer_divisions;
+  if (floors) ++t.integer_divisions;
 }
 
 void floor_op(Translation& t, const RawNode& node) {
@@ -139,7 +137,6 @@ void floor_op(Translation& t, const RawNode& node) {
   }
   Chain chain = x->chain;
   chain.stage = Stage::requantised;
-  ++t.floored;
   set_chain(t, node, std::move(chain));
 }
 
@@ -243,7 +240,6 @@ void requant_shift(Translation& t, const RawNode& node) {
     const RawTensor& bad = m ? *add_tensor : *mul_tensor;
     return fail(t, node, fmt::format("constant {} of shape {} does not fit an input of shape {}", ticked(bad.name), to_string(bad.values.shape()), to_string(shape)));
   }
-  ++t.half_up;
   bool fresh = x->chain.stage == Stage::divided || is_layer_bias(t, x->chain);
   extend(t, node, *x, fresh, [&](Chain& chain) {
     Chain next = chain;

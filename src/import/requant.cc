@@ -4,7 +4,8 @@
 
 #include <algorithm>
 #include <bit>
-#include <limits>
+#include <map>
+#include <tuple>
 
 #include "base/checked.h"
 #include "import/builder.h"
@@ -102,36 +103,40 @@ void copy_with_bias(Rebuild& rebuild, const Graph& graph, const Node& node, std:
   id = add_bias(rebuild.to, node.name + "_bias", value_name, id, bias, 1);
 }
 
+// Why a requantisation has the dialect that it ends with, in words; "" for `shift`, which needs no reason.
+struct Reason {
+  int kind = 0;
+  std::string words;
+};
+Reason reason_for(const RequantForm& form) {
+  if (form.rounding == "shift") return {0, ""};
+  for (int64_t m : form.mul) {
+    if (m == 1) continue;
+    std::string factor = form.shift == 0 ? fmt::format("{}", m) : fmt::format("{}/{}", m, int64_t{1} << form.shift);
+    return {1, fmt::format("multipliers such as {} are no shift to the right", factor)};
+  }
+  return {2, "no layer directly below can take the addend and the rounding term into its bias"};
+}
+
+// How many requantisations went from one dialect to which, by reason; the first example of each is shown.
 struct Tally {
   int64_t all = 0;
-  std::map<std::string, int64_t> changed;  // "half_up to shift", count
-  std::map<std::string, int64_t> kept;     // dialect, count
-  std::string multiplier;                  // an example that is no power of two
+  std::map<std::tuple<std::string, std::string, int>, std::pair<int64_t, std::string>> groups;
 };
 
 void count(Tally& tally, const std::string& before, const RequantForm& form) {
   ++tally.all;
-  if (before != form.rounding) {
-    ++tally.changed[before + " to " + form.rounding];
-    return;
-  }
-  ++tally.kept[before];
-  for (int64_t m : form.mul) {
-    if (m != 1 && form.shift > 0 && tally.multiplier.empty()) tally.multiplier = fmt::format("{}/{}", m, int64_t{1} << form.shift);
-  }
+  Reason reason = reason_for(form);
+  auto& [number, words] = tally.groups[{before, form.rounding, reason.kind}];
+  if (++number == 1) words = reason.words;
 }
 
 void add_notes(Graph& graph, const Tally& tally) {
-  if (tally.all == 0) return;
-  for (const auto& [change, number] : tally.changed) {
-    graph.notes.push_back(fmt::format("{} of {} requantisations reduced from {}: they compute the same", number, tally.all, change));
-  }
-  for (const auto& [dialect, number] : tally.kept) {
-    std::string why = tally.multiplier.empty() ? "no layer below can take the addend and rounding term as its bias"
-                                               : fmt::format("multipliers such as {} are no power of two", tally.multiplier);
-    std::string reason = dialect == "shift" ? " (x >> k, clip)" : fmt::format(" stay {}: {}", dialect, why);
-    graph.notes.push_back(dialect == "shift" ? fmt::format("{} of {} requantisations are shift{}", number, tally.all, reason)
-                                             : fmt::format("{} of {} requantisations{}", number, tally.all, reason));
+  for (const auto& [group, entry] : tally.groups) {
+    const auto& [before, after, kind] = group;
+    const auto& [number, words] = entry;
+    std::string what = before != after ? fmt::format("reduced from {} to {}", before, after) : kind == 0 ? "are shift (x >> k, clip)" : "stay " + after;
+    graph.notes.push_back(fmt::format("{} of {} requantisations {}{}{}", number, tally.all, what, words.empty() ? "" : ": ", words));
   }
 }
 

@@ -30,8 +30,6 @@ struct Translation {
   std::map<std::string, std::string> fractions;  // constants already reported as fractional
   std::set<ValueId> assumed_inputs;              // float-typed inputs without a stated range
   bool pulp = false;                             // the model has RequantShift or another operator of that dialect
-  int64_t half_up = 0;                           // requantisations by origin
-  int64_t floored = 0;
   int64_t integer_divisions = 0;                 // Div of integers, read as floor
   std::vector<std::string> notes;
 };
