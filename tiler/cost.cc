@@ -42,6 +42,19 @@ std::array<int64_t, 7> transfer_slots(const Transfer& t, bool to_tile) {
           t.main_plane_stride};
 }
 
+TileTraffic Problem::traffic(const RegionOperand& operand, const TileBox& tile_box,
+                             const std::vector<Transfer>& transfers) const {
+  TileTraffic traffic;
+  for (const Transfer& each : transfers) {
+    const std::optional<int64_t> cycles = transfer_.evaluate(transfer_slots(each, !operand.output));
+    traffic.good = traffic.good && sensible(cycles) && traffic.cycles < kMaxCycles;
+    traffic.cycles += traffic.good ? *cycles : 0;
+    traffic.moved_bytes += each.planes * each.rows * each.row_bytes;
+  }
+  traffic.buffer_bytes = tile_extent_bytes(tile_of(region, operand, tile_box), transfers);
+  return traffic;
+}
+
 const TileFacts& Problem::facts(const std::vector<int>& classes) {
   const auto [entry, added] = facts_.try_emplace(classes);
   TileFacts& facts = entry->second;
@@ -68,17 +81,11 @@ const TileFacts& Problem::facts(const std::vector<int>& classes) {
       facts.failed = TileFacts::kInexactStore;
       return facts;
     }
-    const std::vector<Transfer> transfers = transfers_of(region, operand, tile_box);
-    int64_t cycles = 0, bytes = 0;
-    for (const Transfer& transfer_now : transfers) {
-      const std::optional<int64_t> each = transfer_.evaluate(transfer_slots(transfer_now, !operand.output));
-      good = good && sensible(each) && cycles < kMaxCycles;
-      cycles += good ? *each : 0;
-      bytes += transfer_now.planes * transfer_now.rows * transfer_now.row_bytes;
-    }
-    facts.dma.push_back(cycles);
-    facts.dma_bytes.push_back(bytes);
-    facts.bytes.push_back(tile_extent_bytes(tile, transfers));
+    const TileTraffic moved = traffic(operand, tile_box, transfers_of(region, operand, tile_box));
+    good = good && moved.good;
+    facts.dma.push_back(moved.cycles);
+    facts.dma_bytes.push_back(moved.moved_bytes);
+    facts.bytes.push_back(moved.buffer_bytes);
   }
   if (!good) facts.failed = TileFacts::kBadExpression;
   return facts;

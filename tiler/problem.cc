@@ -108,10 +108,17 @@ Problem::Problem(const Graph& graph, const Soc& soc, const Match& match, const S
     memories.push_back({operand.memory, memory->bytes});
   }
 
-  const Environment constants = [this](std::string_view name) {
-    return region.layer(name.starts_with("layer.") ? name.substr(6) : name);
+  // Names that only depend on axes with one size to try are constants too.
+  const TileBox whole = whole_box(region);
+  const Environment constants = tile_environment(region, whole);
+  const auto varies = [&](std::string_view name) {
+    const std::optional<TileName> tile = tile_name(region, name);
+    if (!tile) return false;
+    const std::vector<int> moved_by = axes_in(region, *tile);
+    return std::any_of(axes.begin(), axes.end(), [&](const SearchAxis& axis) {
+      return axis.sizes.size() > 1 && std::binary_search(moved_by.begin(), moved_by.end(), axis.axis);
+    });
   };
-  const auto varies = [&](std::string_view name) { return tile_name(region, name).has_value(); };
   const auto slot = [&](std::string_view name) -> int {
     const int known = slot_of(name);
     const std::optional<TileName> tile = tile_name(region, name);
@@ -125,9 +132,13 @@ Problem::Problem(const Graph& graph, const Soc& soc, const Match& match, const S
   launch_ = Formula(launch, slot);
   compute_ = Formula(compute, slot);
   for (const Condition& condition : rule.require) {
-    requirements.emplace_back(fold(condition.expr, constants, varies), slot);
+    requirement_exprs.push_back(fold(condition.expr, constants, varies));
+    requirements.emplace_back(requirement_exprs.back(), slot);
   }
-  for (const Preference& each : rule.prefer) prefer_.emplace_back(fold(each.expr, constants, varies), slot);
+  for (const Preference& each : rule.prefer) {
+    prefer_exprs.push_back(fold(each.expr, constants, varies));
+    prefer_.emplace_back(prefer_exprs.back(), slot);
+  }
   if (soc.dma && soc.dma->target.transfer_cycles) {
     transfer = *soc.dma->target.transfer_cycles;
     transfer_ = Formula(transfer, [](std::string_view name) {

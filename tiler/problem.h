@@ -43,6 +43,13 @@ struct TileFacts {
   std::vector<int64_t> bytes;         // of the tile buffer, over-read included
 };
 
+struct TileTraffic {
+  bool good = true;      // the cycles could be computed
+  int64_t cycles = 0;    // of all transfers of one operand of one tile
+  int64_t moved_bytes = 0;
+  int64_t buffer_bytes = 0;
+};
+
 struct Point {
   std::vector<int> index;
   LoopOrder order = LoopOrder::weights_stationary;
@@ -86,12 +93,15 @@ class Problem {
   std::vector<std::string> slot_names; // names of expressions that differ between tiles
   std::vector<TileName> slots;
   Expr launch, compute, transfer;      // folded
+  std::vector<Expr> requirement_exprs; // folded
+  std::vector<Expr> prefer_exprs;      // folded
   std::vector<Formula> requirements;
 
   // Exact. Stops early, with `worse`, once the cycles exceed `limit`.
   Evaluation evaluate(const Point& point, int64_t limit = INT64_MAX);
   const AxisTiles& tiles(size_t axis, int index);
   const TileFacts& facts(const std::vector<int>& classes);
+  TileTraffic traffic(const RegionOperand& operand, const TileBox& tile_box, const std::vector<Transfer>& transfers) const;
   TileBox box(const std::vector<int>& classes) const;  // representatives of these classes
   Interval representative(size_t axis, int cls) const { return representatives_[axis][static_cast<size_t>(cls)]; }
   std::vector<int> loop_axes(LoopOrder order) const;   // outermost first, into `axes`
