@@ -128,7 +128,12 @@ Packing read_packing(const TomlValue& table, const RuleNames& names, Reading& re
       check_axis(packing.block_axis, place_at(*block, "axis"), names, reading);
     }
     packing.block_size = integer_at(*block, "size", 1);
-    packing.block_pad = integer_at(*block, "pad", 1);
+    packing.block_pad = integer_at(*block, "pad", packing.block_size);
+    if (packing.block_pad < packing.block_size) {
+      report(reading, place_at(*block, "pad"),
+             fmt::format("a block of {} indices has no room in {}", packing.block_size,
+                         packing.block_pad));
+    }
   }
   for (const TomlValue& item : items_at(table, "parts")) {
     PackPart part;

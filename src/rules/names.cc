@@ -157,7 +157,8 @@ std::vector<std::string> known_names(const RuleNames& names, Scope scope) {
   }
   if (scope != Scope::layer) {
     known.insert(kPads.begin(), kPads.end());
-    for (const std::string& size : names.sizes) known.insert({"layer." + size, "inside." + size, "last." + size});
+    for (const std::string& size : names.sizes)
+      known.insert({"layer." + size, "inside." + size, "last." + size});
     for (const std::string& operand : names.placed) {
       if (scope == Scope::job) known.insert(operand + ".address");
       if (names.packed.contains(operand)) continue;

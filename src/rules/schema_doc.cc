@@ -43,12 +43,14 @@ The *anchor* is the first operator that a pattern matched; docs/operators.md lis
 |---|---|---|---|---|
 | `k`, `oy`, `c`, `fy`, ... | x | x | x | axes of the anchor and dimensions of its operands; of a tile where there is one |
 | `layer.k`, ... | | x | x | the same of the whole layer |
+| `last.oy`, ... | | x | x | size of the axis in its last tile, which may be smaller |
 | `inside.fy`, `inside.fx` | | x | x | how many values of a reduction axis fall inside the image, summed over the tile's values of the axis that shares the dimension |
 | `pad.top`, `.left`, `.bottom`, `.right` | | x | x | padding that the tile needs |
 | `conv2d.stride_h`, ... | x | x | x | an attribute of an operator that the pattern may match; a condition that mentions one of an absent operator holds |
 | `requant.present`, ... | x | x | x | 1 if the operator was matched |
 | `x.bits`, `.signed`, `.lo`, `.hi`, `.elements`, `.rank`, `.dtype` | x | x | x | of an operand or the result `y`: type, proven range, shape; `.dtype` is a text like 'int8' |
 | `x.bytes` | x | x | x | its size: dense of a layer, with the device's padding of a tile (one copy) |
+| `x.constant` | x | x | x | 1 if the operand is a constant |
 | `weights.values`, `.min`, `.max` | x | x | x | the values of a constant operand |
 | `x.pitch`, `x.plane` | | x | x | bytes from a row, or a plane, of the tile to the next |
 | `x.address` | | | x | bus address of the tile |
