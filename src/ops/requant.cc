@@ -134,42 +134,46 @@ std::string plus(int64_t addend) {
                                           : fmt::format(" + {}", c_literal(addend));
 }
 
-// x * mul + add + rounding, in C. One literal for a constant addend and the rounding term together.
+bool per_channel(const OpView& op, Operand operand) {
+  return op.has(operand) && op.constant(operand)->elements() > 1;
+}
+
+// The rounding term and a constant addend are one literal.
+int64_t literal_addend(const OpView& op) {
+  const bool constant = op.has(ADD) && !per_channel(op, ADD);
+  return rounding_term(op) + (constant ? op.constant(ADD)->at(0) : 0);
+}
+
+// x * mul + add + rounding, in C.
 std::string scaled(const OpView& op, std::string_view value) {
   std::string text(value);
-  if (op.has(MUL)) {
-    const Tensor& mul = *op.constant(MUL);
-    if (mul.elements() > 1)
-      text += " * $mul";
-    else if (mul.at(0) != 1)
-      text += fmt::format(" * {}", c_literal(mul.at(0)));
+  if (per_channel(op, MUL)) {
+    text += " * $mul";
+  } else if (op.has(MUL) && op.constant(MUL)->at(0) != 1) {
+    text += fmt::format(" * {}", c_literal(op.constant(MUL)->at(0)));
   }
-  int64_t addend = rounding_term(op);
-  if (op.has(ADD)) {
-    const Tensor& add = *op.constant(ADD);
-    if (add.elements() > 1)
-      text += " + $add";
-    else
-      addend += add.at(0);
-  }
-  return text + plus(addend);
+  if (per_channel(op, ADD)) text += " + $add";
+  return text + plus(literal_addend(op));
+}
+
+// Whether every intermediate value of scaled() fits int32, and the shift is defined for int32.
+bool computes_in_int32(const OpView& op, const Steps& steps) {
+  const auto narrow = [](const Range& range) { return fits_int32(range.lo, range.hi); };
+  const int64_t addend = literal_addend(op);
+  return narrow(steps.product) && (!per_channel(op, ADD) || narrow(steps.sum)) &&
+         narrow(steps.rounded) && fits_int32(addend, addend) && op.attribute("shift") < 32;
 }
 
 CBody c_body(const OpView& op) {
   const Steps steps = steps_of(op);
   const int64_t shift = op.attribute("shift");
-  const bool one_addend = !op.has(ADD) || op.constant(ADD)->elements() == 1;
-  const auto narrow = [](const Range& range) { return fits_int32(range.lo, range.hi); };
-  // The sum without the rounding term exists only where the two are not one literal. A shift by 32
-  // or more is undefined.
-  const bool int32 = narrow(steps.product) && (one_addend || narrow(steps.sum)) &&
-                     narrow(steps.rounded) && shift < 32;
+  const bool int32 = computes_in_int32(op, steps);
   std::string text = scaled(op, int32 ? "$value" : "(int64_t)$value");
   const bool trivial = text == "$value";
   if (shift > 0) text = fmt::format("{} >> {}", text == "$value" ? text : "(" + text + ")", shift);
   CBody body;
   const Range bounds = bounds_of(op);
-  if (int32 || narrow(steps.shifted)) {
+  if (int32 || fits_int32(steps.shifted.lo, steps.shifted.hi)) {
     if (!(trivial && shift == 0))
       body.map = int32 ? fmt::format("$value = {};\n", text)
                        : fmt::format("$value = (int32_t)({});\n", text);

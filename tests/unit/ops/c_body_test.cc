@@ -240,6 +240,12 @@ TEST(CBody, Texts) {
                       {wide, constant({}, {514}), constant({}, {-9})}),
        "$value = (int32_t)(((int64_t)$value * 514 - 9) >> 16);\nif ($value < 0) $value = 0;\nif "
        "($value > 255) $value = 255;"},
+      {"a literal beyond int32",
+       test::graph_of("requant", test::requant("half_up", 5),
+                      {activation({1}, {-128, -1}), constant({}, {203}),
+                       constant({}, {INT32_MAX})}),
+       "$value = (int32_t)(((int64_t)$value * 203 + INT64_C(2147483663)) >> 5);\nif ($value > 127) "
+       "$value = 127;"},
       {"wider",
        test::graph_of("requant", test::requant("floor", 0, -8, 7), {wide, constant({}, {514})}),
        "{\n  int64_t wide = (int64_t)$value * 514;\n  if (wide < -8) wide = -8;\n  if (wide > 7) "
