@@ -6,7 +6,6 @@
 // may use, and the documentation.
 #pragma once
 
-#include <map>
 #include <span>
 #include <string>
 #include <string_view>
@@ -136,9 +135,6 @@ std::span<const OpDef* const> all_ops();
 const OpDef* find_op(std::string_view name);  // null if unknown
 const OpDef& op_of(const Node& node);         // a bug if unknown
 bool in_class(const OpDef& op, std::string_view cls);
-
-// "$x + $weights" with {"x", "a"}, {"weights", "b"} gives "a + b"; a hole without a text is a bug.
-std::string fill_holes(std::string_view body, const std::map<std::string, std::string>& holes);
 
 // Checks attributes, operands and types of every node; the invariants of graph.h.
 Status verify_graph(const Graph& graph);

@@ -13,6 +13,7 @@
 namespace heddle {
 namespace {
 
+using test::fill_holes;
 using test::Random;
 
 struct Emitter {

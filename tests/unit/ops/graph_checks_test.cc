@@ -190,13 +190,5 @@ TEST(Table, DocumentationIsUpToDate) {
   EXPECT_TRUE(*committed == document_ops()) << "run again with HEDDLE_REWRITE=1";
 }
 
-TEST(FillHoles, NamesEndAtTheFirstOtherCharacter) {
-  const std::map<std::string, std::string> holes{{"x", "in[i]"}, {"x_2", "b"}, {"acc", "sum"}};
-  EXPECT_EQ(fill_holes("$acc += $x * $x_2;", holes), "sum += in[i] * b;");
-  EXPECT_EQ(fill_holes("", holes), "");
-  EXPECT_EQ(fill_holes("$x[3]", {{"x", "row"}}), "row[3]");
-  EXPECT_THROW(fill_holes("$y", holes), InternalError);
-}
-
 }  // namespace
 }  // namespace heddle

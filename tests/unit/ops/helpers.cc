@@ -177,4 +177,25 @@ Graph random_graph(Random& random, const std::string& op) {
   internal_error(__FILE__, __LINE__, "no acceptable random " + op);
 }
 
+std::string fill_holes(std::string_view body, const std::map<std::string, std::string>& holes) {
+  const auto is_name = [](char c) {
+    return c == '_' || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z');
+  };
+  std::string text;
+  for (size_t i = 0; i < body.size();) {
+    if (body[i] != '$') {
+      text += body[i++];
+      continue;
+    }
+    size_t end = i + 1;
+    while (end < body.size() && is_name(body[end])) ++end;
+    const std::string name(body.substr(i + 1, end - i - 1));
+    const auto found = holes.find(name);
+    HEDDLE_CHECK(found != holes.end(), "no text for the hole $" + name);
+    text += found->second;
+    i = end;
+  }
+  return text;
+}
+
 }  // namespace heddle::test

@@ -148,4 +148,7 @@ inline std::vector<Tensor> random_inputs(Random& random, const Graph& graph) {
   return inputs;
 }
 
+// "$x + $y" with {"x", "a"}, {"y", "b"} gives "a + b"; a hole without a text is a bug.
+std::string fill_holes(std::string_view body, const std::map<std::string, std::string>& holes);
+
 }  // namespace heddle::test
