@@ -247,7 +247,7 @@ void KernelBuilder::add_map(const Node& node, ValueId spine, std::vector<std::st
   const LoopNest nest = op.loops({graph_, node});
   const CBody body = op.c_body({graph_, node});
   HEDDLE_CHECK(!body.map.empty(), "an operator that is no map follows an anchor: " + node.op);
-  HEDDLE_CHECK(graph_.value(node.output).type.shape == graph_.value(spine).type.shape,
+  HEDDLE_CHECK(&node == &anchor_ || graph_.value(node.output).type.shape == graph_.value(spine).type.shape,
                "a fused operator broadcasts its first operand: " + node.op);
   const bool swapped = node.inputs[0] != spine;
   std::map<std::string, std::string> texts;

@@ -1,0 +1,145 @@
+#include "unit/cpu_codegen/program.h"
+
+#include <fmt/format.h>
+
+#include <fstream>
+
+#include "base/files.h"
+#include "base/process.h"
+
+namespace heddle::test {
+namespace {
+
+constexpr int64_t kPoison = 0x55;  // fits every type; gaps must keep it
+
+// Position of every element, in row-major order.
+std::vector<int64_t> positions(const Shape& shape, const Storage& storage) {
+  std::vector<int64_t> result;
+  for (int64_t flat = 0; flat < elements_of(shape); ++flat) {
+    int64_t rest = flat, position = 0;
+    for (size_t d = shape.size(); d-- > 0;) {
+      position += rest % shape[d] * storage.strides[d];
+      rest /= shape[d];
+    }
+    result.push_back(position);
+  }
+  return result;
+}
+
+std::vector<int64_t> stored(const Tensor& dense, const Storage& storage, bool output) {
+  std::vector<int64_t> cells(static_cast<size_t>(storage.bytes / bytes_of(dense.dtype())), kPoison);
+  const std::vector<int64_t> at = positions(dense.shape(), storage);
+  for (size_t i = 0; i < at.size() && !output; ++i) cells[static_cast<size_t>(at[i])] = dense.at(static_cast<int64_t>(i));
+  return cells;
+}
+
+std::string numbers(const std::vector<int64_t>& values) {
+  std::string text;
+  for (const int64_t value : values) {
+    text += value == INT32_MIN ? std::string("(-2147483647 - 1)") : fmt::format("{}", value);
+    text += ',';
+  }
+  return text;
+}
+
+constexpr const char* kMain = R"(
+static int failures;
+static void differ(const char *what, int index, long long want, long long got) {
+  if (failures++ < 20) printf("%s: [%d] is %lld, not %lld\n", what, index, got, want);
+}
+)";
+
+}  // namespace
+
+Storage random_storage(Random& random, const TensorType& type) {
+  Storage storage;
+  storage.strides.assign(type.shape.size(), 1);
+  int64_t stride = 1;
+  const bool dense = random.between(0, 2) == 0;
+  for (size_t d = type.shape.size(); d-- > 0;) {
+    storage.strides[d] = stride;
+    stride = stride * type.shape[d] + (dense ? 0 : random.between(0, 3));
+  }
+  storage.bytes = stride * bytes_of(type.dtype);
+  return storage;
+}
+
+StorageOf random_storages(Random& random, const Graph& graph) {
+  StorageOf storage;
+  for (const ValueId id : graph.inputs) storage[id] = random_storage(random, graph.value(id).type);
+  for (const ValueId id : graph.outputs) storage[id] = random_storage(random, graph.value(id).type);
+  return storage;
+}
+
+Match whole_match(const Graph& graph) {
+  Match match;
+  for (size_t n = 0; n < graph.nodes.size(); ++n) match.nodes.push_back(NodeId{static_cast<int32_t>(n)});
+  match.anchor = match.nodes.front();
+  return match;
+}
+
+std::string Program::declare(const std::string& name, const Tensor& dense, const Storage& storage, bool output) {
+  const std::vector<int64_t> cells = stored(dense, storage, output);
+  return fmt::format("static {}{} {}[{}] = {{{}}};\n", output ? "" : "const ", c_name_of(dense.dtype()), name, cells.size(), numbers(cells));
+}
+
+// Every cell, gaps included.
+std::string Program::compare(const std::string& name, const std::string& what, const Tensor& dense, const Storage& storage) {
+  const std::vector<int64_t> cells = stored(dense, storage, false);
+  return fmt::format("  {{\n    static const {} want[] = {{{}}};\n    for (int i = 0; i < {}; ++i) if ({}[i] != want[i]) "
+                     "differ(\"{}\", i, want[i], {}[i]);\n  }}\n",
+                     c_name_of(dense.dtype()), numbers(cells), cells.size(), name, what, name);
+}
+
+void Program::add(Random& random, const Graph& graph, const StorageOf& storage) {
+  const std::vector<Tensor> inputs = random_inputs(random, graph);
+  const Result<std::vector<Tensor>> values = interpret(graph, inputs);
+  if (!values.ok()) internal_error(__FILE__, __LINE__, errors_of(values));
+  const std::string function = fmt::format("kernel_{}", cases_);
+  const Kernel kernel = make_kernel(graph, whole_match(graph), storage, function);
+  functions_ += kernel.text;
+  std::string arguments, check;
+  for (size_t i = 0; i < kernel.arguments.size(); ++i) {
+    const KernelArgument& argument = kernel.arguments[i];
+    const Value& value = graph.value(argument.value);
+    const Tensor& tensor = value.constant ? *value.constant : (*values)[static_cast<size_t>(argument.value.index)];
+    const Storage& layout = value.constant ? dense_storage(value.type) : storage.at(argument.value);
+    const std::string name = fmt::format("case_{}_{}", cases_, i);
+    functions_ += declare(name, tensor, layout, argument.output);
+    arguments += (i == 0 ? "" : ", ") + name;
+    std::string what = fmt::format("case {}:", cases_);
+    for (const Node& node : graph.nodes) what += ' ' + node.op;
+    if (argument.output) check = compare(name, what, tensor, layout);
+  }
+  main_ += fmt::format("  {}({});\n{}", function, arguments, check);
+  ++cases_;
+}
+
+void Program::add_copy(Random& random, DType dtype, const Shape& from, const Shape& to) {
+  const TensorType x{dtype, from, range_of(dtype)}, y{dtype, to, range_of(dtype)};
+  const Storage x_storage = random_storage(random, x), y_storage = random_storage(random, y);
+  const Tensor tensor = random.tensor({dtype, from, {-100, 100}});
+  const std::string name = fmt::format("copy_{}", cases_);
+  functions_ += make_copy(dtype, from, x_storage, to, y_storage, name).text;
+  functions_ += declare(name + "_x", tensor, x_storage, false) + declare(name + "_y", tensor.reshaped(to), y_storage, true);
+  main_ += fmt::format("  {0}({0}_x, {0}_y);\n", name) + compare(name + "_y", name, tensor.reshaped(to), y_storage);
+  ++cases_;
+}
+
+std::string Program::run() const {
+  const TemporaryFolder folder;
+  std::ofstream(folder.path() / "kernels.c") << "#include <stdint.h>\n#include <stdio.h>\n" << kMain << functions_ << "int main(void) {\n"
+                                             << main_ << "  return failures != 0;\n}\n";
+  const Result<ProcessOutcome> compiled =
+      run_process({"cc", "-std=c99", "-pedantic", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror",
+                   "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-o", "kernels", "kernels.c"},
+                  folder.path());
+  if (!compiled.ok() || compiled->exit_status != 0) return "the compiler: " + (compiled.ok() ? compiled->err : errors_of(compiled));
+  ProcessLimits limits;
+  limits.memory_bytes = int64_t{1} << 46;  // AddressSanitizer reserves its shadow
+  const Result<ProcessOutcome> ran = run_process({(folder.path() / "kernels").string()}, folder.path(), limits);
+  if (!ran.ok()) return errors_of(ran);
+  return ran->exit_status == 0 ? ran->out : fmt::format("exit status {}: {}{}", ran->exit_status, ran->out, ran->err);
+}
+
+}  // namespace heddle::test

@@ -1,0 +1,36 @@
+// One C program that runs many kernels and compares what they leave with what the reference says.
+#pragma once
+
+#include <string>
+
+#include "cpu_codegen/kernel.h"
+#include "unit/ops/helpers.h"
+
+namespace heddle::test {
+
+// Strides with random gaps after rows and planes; the innermost one stays 1.
+Storage random_storage(Random& random, const TensorType& type);
+// Random storages for graph inputs and outputs.
+StorageOf random_storages(Random& random, const Graph& graph);
+
+// All nodes of the graph as one region on the CPU.
+Match whole_match(const Graph& graph);
+
+class Program {
+ public:
+  // Runs the kernel once on random inputs.
+  void add(Random& random, const Graph& graph, const StorageOf& storage);
+  void add_copy(Random& random, DType dtype, const Shape& from, const Shape& to);
+  // Compiled strictly, with AddressSanitizer and UBSan; what it prints about each difference, "" if there is none.
+  std::string run() const;
+  int cases() const { return cases_; }
+
+ private:
+  std::string declare(const std::string& name, const Tensor& dense, const Storage& storage, bool output);
+  std::string compare(const std::string& name, const std::string& what, const Tensor& dense, const Storage& storage);
+
+  std::string functions_, main_;
+  int cases_ = 0;
+};
+
+}  // namespace heddle::test
