@@ -76,6 +76,11 @@ TileDomain read_domain(const TomlMember& member, const RuleNames& names, Reading
   check_axis(member.key, member.key_place, names, reading);
   const std::string& text = member.value.text;
   domain.full = text == "full";
+  if (!domain.full && names.sizes.contains(member.key) && !names.axes.contains(member.key)) {
+    report(reading, member.key_place,
+           fmt::format("`{}` is no axis of the result: it cannot be cut", member.key),
+           "leave it out, or write `full`");
+  }
   if (domain.full || text == "any" || text.empty()) return domain;
   constexpr std::string_view kPrefix = "multiple of ";
   constexpr std::string_view kSuffix = " or full";

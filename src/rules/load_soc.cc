@@ -259,7 +259,7 @@ class SocReader {
         const bool apart =
             stretch.base + stretch.bytes <= other.base || other.base + other.bytes <= stretch.base;
         if (!apart) {
-          error(stretch.place, fmt::format("{} overlaps {}", shown(stretch), shown(other)));
+          error(stretch.place, fmt::format("{} and {} overlap", shown(stretch), shown(other)));
           break;
         }
       }

@@ -40,18 +40,19 @@ bool has_attribute(const OpDef& op, std::string_view name) {
 
 // Axes and the dimensions of operands. An operator's record gives its loop nest only for a node, so
 // the reduction axes that no operand has as a dimension follow from the attributes that make them.
-void add_sizes(const OpDef& op, std::set<std::string>& sizes) {
+void add_sizes(const OpDef& op, std::set<std::string>& sizes, std::set<std::string>& axes) {
+  axes.insert(op.output_dims.begin(), op.output_dims.end());
   for (const OperandDef& operand : op.operands)
     sizes.insert(operand.dims.begin(), operand.dims.end());
-  sizes.insert(op.output_dims.begin(), op.output_dims.end());
-  if (has_attribute(op, "group")) sizes.insert("g");
+  if (has_attribute(op, "group")) axes.insert("g");
   if (has_attribute(op, "kernel_h")) sizes.insert({"fy", "fx"});
   if (in_class(op, "pool")) sizes.insert({"iy", "ix"});
   // Elementwise operators take any rank; dimensions of a rank above four are d0, d1, ...
   if (in_class(op, "map") || in_class(op, "view")) {
-    sizes.insert({"n", "k", "oy", "ox"});
-    for (int d = 0; d < kMaxRank; ++d) sizes.insert(fmt::format("d{}", d));
+    axes.insert({"n", "k", "oy", "ox"});
+    for (int d = 0; d < kMaxRank; ++d) axes.insert(fmt::format("d{}", d));
   }
+  sizes.insert(axes.begin(), axes.end());
 }
 
 // Operators that a spine of this pattern may start with.
@@ -117,7 +118,7 @@ RuleNames names_of(const Pattern& pattern) {
   for (const OpDef* op : all_ops()) {
     for (size_t i = 0; i < pattern.items.size(); ++i) {
       if (!is_meant(*op, pattern.items[i])) continue;
-      if (i < anchors) add_sizes(*op, names.sizes);
+      if (i < anchors) add_sizes(*op, names.sizes, names.axes);
       for (const AttributeDef& attribute : op->attributes) {
         names.attributes.insert(fmt::format("{}.{}", op->name, attribute.name));
       }

@@ -93,8 +93,14 @@ class PatternParser {
     return name;
   }
 
+  void refuse_bare_alternatives() {
+    if (next_is('|')) broken(at_, "alternatives need brackets", "write `(conv2d | dense)`");
+  }
+
   PatternItem parse_item() {
     PatternItem item;
+    refuse_bare_alternatives();
+    if (broken_) return item;
     if (next_is('(')) {
       const size_t open = at_++;
       do {
@@ -122,8 +128,6 @@ class PatternParser {
       broken(at_, "a pattern has no `+`", "write the item twice, the second time with `*`");
     } else if (!broken_ && (next_is('?') || next_is('*'))) {
       broken(at_, fmt::format("{} follows another repetition", found()));
-    } else if (!broken_ && next_is('|')) {
-      broken(at_, "alternatives need brackets", "write `(conv2d | dense)`");
     } else if (!broken_ && at_ < text_.size() && next_is(')')) {
       broken(at_, "`)` closes nothing");
     }

@@ -113,7 +113,7 @@ class Checker {
     }
     for (const KeyDef& def : schema_.keys) {
       const auto [parent, key] = split(def.path);
-      if (parent != path || table.find(key) != nullptr) continue;
+      if (parent != path || table.find(key) != nullptr || is_misspelt(table, path, key)) continue;
       if (def.required) {
         error(table.place, fmt::format("{} has no `{}`", table_name(path), key),
               fmt::format("`{}` is {}: {}", key, wanted(def.type), def.doc));
@@ -133,6 +133,14 @@ class Checker {
       if (split(def.path).parent == path && split(def.path).key == key) return &def;
     }
     return nullptr;
+  }
+
+  // An unknown key that was meant to be this one has been reported already.
+  bool is_misspelt(const TomlValue& table, std::string_view path, std::string_view key) const {
+    const std::vector<std::string> meant = {std::string(key)};
+    return std::any_of(table.members.begin(), table.members.end(), [&](const TomlMember& member) {
+      return find(path, member.key) == nullptr && !did_you_mean(member.key, meant).empty();
+    });
   }
 
   static TomlValue fallback_of(const KeyDef& def, const Place& place) {
@@ -201,7 +209,8 @@ class Checker {
           if (item.kind == TomlKind::table) {
             check_table(item, path + "[]");
           } else {
-            wrong_type(item.place, key, "a list of tables", item);
+            error(item.place, fmt::format("every item of `{}` must be a table, but this is {}", key,
+                                          describe(item.kind)));
           }
         }
         break;
@@ -220,8 +229,9 @@ class Checker {
 
   void check_range(const KeyDef& def, const std::string& key, const TomlValue& value) {
     if (value.integer >= def.least && value.integer <= def.most) return;
-    error(value.place, fmt::format("`{}` is {}, but it must be {} to {}", key, value.integer,
-                                   def.least, def.most));
+    const std::string range = def.least == def.most ? fmt::format("{}", def.least)
+                                                    : fmt::format("{} to {}", def.least, def.most);
+    error(value.place, fmt::format("`{}` is {}, but it must be {}", key, value.integer, range));
   }
 
   void check_text(const KeyDef& def, const std::string& key, const TomlValue& value) {

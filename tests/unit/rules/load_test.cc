@@ -1,0 +1,315 @@
+// The files that ship, and what the loaders make of them.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <random>
+
+#include "base/files.h"
+#include "base/text.h"
+#include "rules/rules.h"
+#include "rules/schema.h"
+#include "rules/toml.h"
+
+namespace heddle {
+namespace fs = std::filesystem;
+namespace {
+
+const fs::path kRoot = HEDDLE_SOURCE_DIR;
+
+template <class T>
+T loaded(Result<T> result) {
+  EXPECT_TRUE(result.ok()) << (result.ok() ? "" : format_diagnostics(result.errors()));
+  return std::move(result).value();
+}
+
+TEST(Load, Diana) {
+  const Soc soc = loaded(load_soc(kRoot / "rules/soc/diana.toml"));
+  EXPECT_EQ(soc.name, "diana");
+  EXPECT_EQ(soc.clock_hz, 260'000'000);
+  EXPECT_EQ(soc.main_memory, "l2");
+  EXPECT_EQ(soc.constant_memory, "l2");
+  EXPECT_EQ(soc.reserved_bytes, 65536);
+  ASSERT_NE(soc.find_memory("l1"), nullptr);
+  EXPECT_EQ(soc.find_memory("l1")->bytes, 262144);
+  EXPECT_EQ(soc.find_memory("l1")->base, 0x10000000u);
+  EXPECT_EQ(soc.find_memory("weights"), nullptr);  // private
+  EXPECT_EQ(soc.cpu.kind, TargetKind::cpu);
+  ASSERT_FALSE(soc.cpu_constants.empty());
+  EXPECT_EQ(soc.cpu_constants[0], (std::pair<std::string, int64_t>("mac_x10", 48)));
+  ASSERT_TRUE(soc.dma);
+  EXPECT_EQ(soc.dma->base, 0x1A100000u);
+  EXPECT_EQ(soc.dma->target.transfer_unit_bytes, 32);
+  ASSERT_EQ(soc.accelerators.size(), 1u);
+  const Target& digital = soc.accelerators[0].target;
+  EXPECT_EQ(digital.name, "diana_digital");
+  EXPECT_EQ(digital.kind, TargetKind::accelerator);
+  ASSERT_EQ(digital.memories.size(), 1u);
+  EXPECT_EQ(digital.memories[0].base, 0x12000000u);
+  EXPECT_EQ(digital.headers, std::vector<std::string>{"driver.h"});
+
+  const Rule& conv = digital.rules[0];
+  EXPECT_EQ(conv.name, "conv2d");
+  EXPECT_EQ(conv.pattern.items.size(), 4u);
+  EXPECT_EQ(conv.layout, (BufferLayout{16, 32}));
+  ASSERT_EQ(conv.packings.size(), 1u);
+  EXPECT_EQ(conv.packings[0].block_axis, "k");
+  EXPECT_EQ(conv.packings[0].block_size, 16);
+  ASSERT_EQ(conv.packings[0].parts.size(), 2u);
+  EXPECT_EQ(conv.packings[0].parts[0].operand, "bias");
+  EXPECT_EQ(conv.packings[0].parts[0].element_bytes, 4);
+  EXPECT_EQ(conv.packings[0].parts[1].order, (std::vector<std::string>{"c", "fy", "fx", "k"}));
+  // The order of the file is kept: it is the order of the tile loops and of the job's fields.
+  ASSERT_EQ(conv.domains.size(), 3u);
+  EXPECT_EQ(conv.domains[0].axis, "k");
+  EXPECT_EQ(conv.domains[0].multiple_of, 16);
+  EXPECT_EQ(conv.domains[1].axis, "oy");
+  EXPECT_EQ(conv.domains[1].multiple_of, 1);
+  EXPECT_EQ(conv.domains[2].axis, "ox");
+  ASSERT_TRUE(conv.job);
+  EXPECT_EQ(conv.job->struct_name, "diana_digital_conv2d_job");
+  ASSERT_GT(conv.job->fields.size(), 3u);
+  EXPECT_EQ(conv.job->fields[0].name, "x");
+  EXPECT_EQ(conv.job->fields[1].name, "x_pitch");
+  EXPECT_FALSE(conv.when[0].why.empty());
+  EXPECT_EQ(conv.when[0].place.line, conv.place.line + 4);
+}
+
+TEST(Load, EverySocAndPolicyThatShips) {
+  for (const char* folder : {"rules/soc", "rules/policy"}) {
+    for (const auto& entry : fs::directory_iterator(kRoot / folder)) {
+      if (entry.path().extension() != ".toml") continue;
+      if (std::string(folder) == "rules/soc") {
+        EXPECT_EQ(loaded(load_soc(entry.path())).name, entry.path().stem());
+      } else {
+        EXPECT_EQ(loaded(load_policy(entry.path())).name, entry.path().stem());
+      }
+    }
+  }
+  const Policy cpu = loaded(load_policy(kRoot / "rules/policy/cpu.toml"));
+  EXPECT_EQ(cpu.avoid, std::vector<std::string>{"*"});
+  EXPECT_EQ(loaded(load_policy(kRoot / "rules/policy/first_match.toml")).objective,
+            Objective::first_match);
+  EXPECT_FALSE(loaded(load_soc(kRoot / "rules/soc/cpu_only.toml")).dma);
+}
+
+TEST(Load, DumpIsTheSameTwiceAndHasNoPaths) {
+  const Soc soc = loaded(load_soc(kRoot / "rules/soc/diana.toml"));
+  EXPECT_EQ(dump(soc), dump(loaded(load_soc(kRoot / "rules/soc/../soc/diana.toml"))));
+  EXPECT_THAT(dump(soc), testing::Not(testing::HasSubstr(kRoot.string())));
+  EXPECT_THAT(dump(soc), testing::HasSubstr("  rule conv2d: conv2d bias_add? requant relu?\n"));
+  EXPECT_THAT(dump(soc),
+              testing::HasSubstr("    tile k: multiple of 16 or full\n    tile oy: any\n"));
+  EXPECT_THAT(dump(soc),
+              testing::HasSubstr("  private memory weights: 65536 bytes at 0x12000000\n"));
+}
+
+// A unit that is not beside the SoC's file is looked for by its last part in the further folders.
+TEST(Load, SearchFolders) {
+  const TemporaryFolder temporary;
+  std::string soc = read_file(kRoot / "rules/soc/diana.toml").value();
+  const std::string cpu = "../../cpu_codegen/generic";
+  soc.replace(soc.find(cpu), cpu.size(), (kRoot / "cpu_codegen/generic").string());
+  const fs::path file = temporary.path() / "soc.toml";
+  std::ofstream(file) << soc;
+  const Result<Soc> lost = load_soc(file);
+  ASSERT_FALSE(lost.ok());
+  EXPECT_EQ(lost.errors()[0].message, "there is no folder `../../accelerators/diana_dma`");
+  EXPECT_EQ(loaded(load_soc(file, {temporary.path(), kRoot / "accelerators"})).accelerators.size(),
+            1u);
+}
+
+TEST(Load, MissingFilesAndFolders) {
+  EXPECT_EQ(load_soc("/no/such.toml").errors()[0].message, "there is no such file");
+  EXPECT_EQ(load_policy("/no/such.toml").errors()[0].message, "there is no such file");
+  EXPECT_EQ(load_target("/no/such").errors()[0].message, "there is no such folder");
+  const TemporaryFolder temporary;
+  EXPECT_EQ(load_target(temporary.path()).errors()[0].message,
+            "the folder has no `accelerator.toml`, `dma.toml` or `cpu.toml`");
+  std::ofstream(temporary.path() / "cpu.toml") << "# " << std::string(300 * 1024, 'x');
+  EXPECT_THAT(load_target(temporary.path()).errors()[0].message,
+              testing::HasSubstr("larger than the limit"));
+}
+
+TEST(Pattern, Items) {
+  const auto show = [](const std::string& text) {
+    std::string shown;
+    for (const PatternItem& item : loaded(parse_pattern(text, {})).items) {
+      shown += shown.empty() ? "" : " ";
+      for (const std::string& name : item.alternatives) shown += name + ",";
+      shown += item.bound.empty() ? "" : "<" + item.bound + ">";
+      shown += item.repeat == PatternItem::Repeat::optional ? "?"
+               : item.repeat == PatternItem::Repeat::star   ? "*"
+                                                            : "";
+    }
+    return shown;
+  };
+  EXPECT_EQ(show("conv2d bias_add? requant relu?"), "conv2d, bias_add,? requant, relu,?");
+  EXPECT_EQ(show("(conv2d | dense) map*"), "conv2d,dense, map,*");
+  EXPECT_EQ(show("(conv2d|dense)map*"), "conv2d,dense, map,*");
+  EXPECT_EQ(show("add(residual) requant"), "add,<residual> requant,");
+  EXPECT_EQ(show("conv2d ( add | bias_add )( residual )? relu"),
+            "conv2d, add,bias_add,<residual>? relu,");
+  EXPECT_EQ(show(" any\t"), "any,");
+}
+
+TEST(Toml, PlacesOfValues) {
+  const std::string text =
+      "a = 1\n[t]\n  b = \"hi\"\nc = '''\nline'''\nlist = [1, { d = 'x' }]\n[[r]]\n[r.s]\ne = "
+      "true\n";
+  const TomlValue root = loaded(parse_toml(text, "f.toml"));
+  const auto shown = [](const Place& place) {
+    return std::to_string(place.line) + ":" + std::to_string(place.column);
+  };
+  EXPECT_EQ(shown(root.place), "0:0");
+  EXPECT_EQ(shown(root.find("a")->place), "1:5");
+  const TomlValue& t = *root.find("t");
+  EXPECT_EQ(shown(t.place), "2:1");
+  EXPECT_EQ(shown(t.find("b")->place), "3:8");  // after the quote
+  EXPECT_EQ(shown(t.find("c")->place), "5:1");  // TOML drops the line break
+  EXPECT_EQ(t.find("c")->place.source_line, "line'''");
+  EXPECT_EQ(shown(t.find("list")->items[1].find("d")->place), "6:19");
+  EXPECT_EQ(shown(root.find("r")->items[0].find("s")->place), "8:1");
+  EXPECT_EQ(shown(t.members[0].key_place), "3:3");
+  EXPECT_EQ(shown(root.members[1].key_place), "2:2");
+  EXPECT_EQ(root.find("missing"), nullptr);
+}
+
+TEST(Toml, Numbers) {
+  const TomlValue root =
+      loaded(parse_toml("a = 0xFFFF_FFFF\nb = -9223372036854775808\nc = 0b101\n"
+                        "d = 0o17\ne = 1_000\nf = +3\ng = 9223372036854775807\n",
+                        "f.toml"));
+  std::vector<int64_t> values;
+  for (const TomlMember& member : root.members) values.push_back(member.value.integer);
+  EXPECT_THAT(values, testing::ElementsAre(0xFFFFFFFF, INT64_MIN, 5, 15, 1000, 3, INT64_MAX));
+  EXPECT_FALSE(parse_toml("a = 9223372036854775808\n", "f.toml").ok());
+}
+
+TEST(Schema, DocumentIsUpToDate) {
+  const fs::path file = kRoot / "rules/SCHEMA.md";
+  if (std::getenv("HEDDLE_REWRITE") != nullptr) std::ofstream(file) << document_schema();
+  EXPECT_EQ(read_file(file).value(), document_schema()) << "HEDDLE_REWRITE=1 rewrites it";
+}
+
+// A table of the schema is well formed: every key has a parent that can hold it.
+TEST(Schema, PathsHaveParents) {
+  for (const Schema& schema : all_schemas()) {
+    for (const KeyDef& def : schema.keys) {
+      const size_t dot = def.path.rfind('.');
+      if (dot == std::string_view::npos) continue;
+      std::string_view parent = def.path.substr(0, dot);
+      const bool list = parent.ends_with("[]");
+      if (list) parent.remove_suffix(2);
+      const bool found =
+          std::any_of(schema.keys.begin(), schema.keys.end(), [&](const KeyDef& other) {
+            return other.path == parent &&
+                   other.type == (list ? KeyType::table_list : KeyType::table);
+          });
+      EXPECT_TRUE(found) << def.path;
+    }
+  }
+}
+
+// Files with random damage: the loaders may refuse them, but never crash, and every error says
+// where.
+TEST(Load, SurvivesDamage) {
+  const TemporaryFolder temporary;
+  const auto copy = [&](const char* from, const char* to) {
+    fs::copy(kRoot / from, temporary.path() / to, fs::copy_options::recursive);
+  };
+  copy("accelerators/diana_digital", "digital");
+  copy("accelerators/diana_dma", "dma");
+  copy("cpu_codegen/generic", "cpu");
+  const auto put = [&](const char* name, const std::string& text) {
+    std::ofstream(temporary.path() / name) << text;
+  };
+  std::string soc = read_file(kRoot / "rules/soc/diana.toml").value();
+  for (const auto& [from, to] : std::vector<std::pair<std::string, std::string>>{
+           {"../../cpu_codegen/generic", "cpu"},
+           {"../../accelerators/diana_dma", "dma"},
+           {"../../accelerators/diana_digital", "digital"}}) {
+    soc.replace(soc.find(from), from.size(), to);
+  }
+  put("soc.toml", soc);
+  ASSERT_TRUE(load_soc(temporary.path() / "soc.toml").ok());
+
+  std::mt19937 random(7);
+  const std::vector<std::string> pieces = {"\"",
+                                           "'",
+                                           "[",
+                                           "]",
+                                           "{",
+                                           "}",
+                                           "=",
+                                           "\n",
+                                           "(",
+                                           ")",
+                                           ".",
+                                           ",",
+                                           "0",
+                                           "-1",
+                                           "99999999999999999999",
+                                           "\xFF",
+                                           "\\",
+                                           "#",
+                                           "[[",
+                                           "]]",
+                                           "\"\"\"",
+                                           " ",
+                                           "true",
+                                           "1.5",
+                                           "[[rule]]\n",
+                                           "x",
+                                           "|",
+                                           "*",
+                                           "?",
+                                           "1979-05-27",
+                                           "\t",
+                                           std::string(1, '\0'),
+                                           "\xC3\xA9"};
+  const std::vector<const char*> files = {"soc.toml", "digital/accelerator.toml", "dma/dma.toml",
+                                          "cpu/cpu.toml"};
+  int refused = 0;
+  for (int round = 0; round < 240; ++round) {
+    const char* file = files[static_cast<size_t>(round) % files.size()];
+    const std::string whole = read_file(temporary.path() / file).value();
+    std::string text = whole;
+    for (size_t edits = 1 + random() % 3; edits > 0; --edits) {
+      const size_t at = random() % text.size();
+      const size_t length = std::min<size_t>(random() % 20, text.size() - at);
+      switch (random() % 4) {
+        case 0:
+          text.erase(at, length);
+          break;
+        case 1:
+          text.insert(at, pieces[random() % pieces.size()]);
+          break;
+        case 2:
+          text.insert(random() % text.size(), text.substr(at, length * 4));
+          break;
+        default:
+          text.replace(at, std::min<size_t>(1, length), pieces[random() % pieces.size()]);
+          break;
+      }
+    }
+    put(file, text);
+    const Result<Soc> result = load_soc(temporary.path() / "soc.toml");
+    if (!result.ok()) {
+      ++refused;
+      for (const Diagnostic& error : result.errors()) {
+        EXPECT_FALSE(error.message.empty());
+        EXPECT_THAT(error.place.file, testing::HasSubstr(temporary.path().string()));
+      }
+      EXPECT_FALSE(format_diagnostics(result.errors()).empty());
+    } else {
+      EXPECT_FALSE(dump(*result).empty());
+    }
+    put(file, whole);
+  }
+  EXPECT_GT(refused, 120);
+}
+
+}  // namespace
+}  // namespace heddle
