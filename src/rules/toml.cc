@@ -106,17 +106,21 @@ bool fits(const TomlValue& value) {
          (magnitude < limit || (negative && magnitude == limit));
 }
 
-TomlValue convert(const Foreign& foreign, const Source& source, Diagnostics& errors) {
+// `start` is where the value begins, quotes included. toml11 counts lines anew for every location:
+// asked once a value.
+TomlValue convert(const Foreign& foreign, const Source& source, Diagnostics& errors, Place& start) {
   TomlValue value;
   const toml::source_location location = foreign.location();
-  value.place =
-      place_at(source, static_cast<int>(location.line()), static_cast<int>(location.column()));
+  start = place_at(source, static_cast<int>(location.line()), static_cast<int>(location.column()));
+  value.place = start;
+  Place item_start;
   switch (foreign.type()) {
     case toml::value_t::integer:
       value.kind = TomlKind::integer;
       value.integer = foreign.as_integer();
-      if (!fits(value))
+      if (!fits(value)) {
         errors.push_back(error_at(value.place, "this number does not fit into 64 bits"));
+      }
       break;
     case toml::value_t::string:
       value.kind = TomlKind::text;
@@ -130,16 +134,14 @@ TomlValue convert(const Foreign& foreign, const Source& source, Diagnostics& err
     case toml::value_t::array:
       value.kind = TomlKind::list;
       for (const Foreign& item : foreign.as_array()) {
-        value.items.push_back(convert(item, source, errors));
+        value.items.push_back(convert(item, source, errors, item_start));
       }
       break;
     case toml::value_t::table:
       value.kind = TomlKind::table;
       for (const auto& [key, item] : foreign.as_table()) {
-        TomlMember member{key, {}, convert(item, source, errors)};
-        const Place start = place_at(source, static_cast<int>(item.location().line()),
-                                     static_cast<int>(item.location().column()));
-        member.key_place = place_of_key(source, key, start);
+        TomlMember member{key, {}, convert(item, source, errors, item_start)};
+        member.key_place = place_of_key(source, key, item_start);
         value.members.push_back(std::move(member));
       }
       std::stable_sort(value.members.begin(), value.members.end(),
@@ -249,7 +251,8 @@ Result<TomlValue> parse_toml(const std::string& text, const std::string& file_na
   try {
     const Foreign root =
         toml::parse<toml::discard_comments, std::map, std::vector>(stream, file_name);
-    TomlValue value = convert(root, source, errors);
+    Place start;
+    TomlValue value = convert(root, source, errors, start);
     value.place = Place{};
     value.place.file = file_name;
     if (!errors.empty()) return errors;

@@ -295,7 +295,12 @@ TEST(Load, SurvivesDamage) {
       }
     }
     put(file, text);
-    const Result<Soc> result = load_soc(temporary.path() / "soc.toml");
+    const fs::path damaged = temporary.path() / file;
+    const bool is_soc = damaged.filename() == "soc.toml";
+    const Result<Target> target = is_soc ? error_at({}, "") : load_target(damaged.parent_path());
+    // What a target accepts, the SoC that holds it must get through as well.
+    const Result<Soc> result = is_soc || target.ok() ? load_soc(temporary.path() / "soc.toml")
+                                                     : Result<Soc>(target.errors());
     if (!result.ok()) {
       ++refused;
       for (const Diagnostic& error : result.errors()) {
