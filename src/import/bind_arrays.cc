@@ -19,8 +19,8 @@ const Tensor* find_key(const Arrays& arrays, const std::string& key) {
 }
 
 // By name first; then the conventional keys; a lone .npy is the lone value.
-const Tensor* find_array(const Arrays& arrays, const std::string& name, const std::string& kind, size_t index,
-                         size_t count) {
+const Tensor* find_array(const Arrays& arrays, const std::string& name, const std::string& kind,
+                         size_t index, size_t count) {
   std::vector<std::string> keys = {name, fmt::format("{}_{}", kind, index)};
   if (count == 1) keys.insert(keys.end(), {kind, kind + "s"});
   keys.push_back(fmt::format("arr_{}", index));
@@ -30,10 +30,12 @@ const Tensor* find_array(const Arrays& arrays, const std::string& name, const st
   return count == 1 && arrays.size() == 1 && arrays[0].first.empty() ? &arrays[0].second : nullptr;
 }
 
-// How many samples the array holds for a value of this shape; 0: it does not fit. `tiled` is set where it is short.
+// How many samples the array holds for a value of this shape; 0: it does not fit. `tiled` is set
+// where it is short.
 int64_t samples_in(const Shape& array, const Shape& shape, bool* tiled) {
   *tiled = false;
-  if (array.size() == shape.size() + 1 && std::equal(shape.begin(), shape.end(), array.begin() + 1)) return array[0];
+  if (array.size() == shape.size() + 1 && std::equal(shape.begin(), shape.end(), array.begin() + 1))
+    return array[0];
   if (array.size() == shape.size() && !shape.empty() && shape[0] == 1 &&
       std::equal(shape.begin() + 1, shape.end(), array.begin() + 1)) {
     return array[0];
@@ -50,27 +52,32 @@ struct Binding {
   int64_t samples = 0;
 };
 
-// Extra `arr_1`, `input_1` are what some exporters feed for a weight: fine where a constant of the graph equals them.
-void check_extra(const Graph& graph, const Arrays& arrays, size_t count, const std::string& kind, const std::string& file,
-                 Diagnostics* errors) {
+// Extra `arr_1`, `input_1` are what some exporters feed for a weight: fine where a constant of the
+// graph equals them.
+void check_extra(const Graph& graph, const Arrays& arrays, size_t count, const std::string& kind,
+                 const std::string& file, Diagnostics* errors) {
   for (size_t i = count; i < count + arrays.size(); ++i) {
     for (const std::string& key : {fmt::format("arr_{}", i), fmt::format("{}_{}", kind, i)}) {
       const Tensor* extra = find_key(arrays, key);
       if (extra == nullptr) continue;
       std::vector<int64_t> values = extra->to_ints();
-      bool constant = std::any_of(graph.values.begin(), graph.values.end(), [&](const Value& value) {
-        return value.constant && value.constant->elements() == extra->elements() && value.constant->to_ints() == values;
-      });
+      bool constant =
+          std::any_of(graph.values.begin(), graph.values.end(), [&](const Value& value) {
+            return value.constant && value.constant->elements() == extra->elements() &&
+                   value.constant->to_ints() == values;
+          });
       if (!constant) {
-        errors->push_back(error_at(in_file(file),
-                                   fmt::format("array {} belongs to no {} of the graph, which has {}", ticked(key), kind, count)));
+        errors->push_back(error_at(
+            in_file(file), fmt::format("array {} belongs to no {} of the graph, which has {}",
+                                       ticked(key), kind, count)));
       }
     }
   }
 }
 
-Result<std::vector<Sample>> bind(const Graph& graph, const Arrays& arrays, const std::vector<ValueId>& ids,
-                                 const std::string& kind, const std::string& file) {
+Result<std::vector<Sample>> bind(const Graph& graph, const Arrays& arrays,
+                                 const std::vector<ValueId>& ids, const std::string& kind,
+                                 const std::string& file) {
   Diagnostics errors;
   std::vector<Binding> bindings;
   int64_t samples = 1;
@@ -80,24 +87,29 @@ Result<std::vector<Sample>> bind(const Graph& graph, const Arrays& arrays, const
     if (array == nullptr) {
       std::string keys;
       for (const auto& [key, tensor] : arrays) keys += (keys.empty() ? "" : ", ") + ticked(key);
-      errors.push_back(error_at(
-          in_file(file), fmt::format("no array for {} {}; the file has {}", kind, ticked(value.name), keys.empty() ? "none" : keys),
-          fmt::format("name it {}, `{}_{}` or `arr_{}`", ticked(value.name), kind, i, i)));
+      errors.push_back(
+          error_at(in_file(file),
+                   fmt::format("no array for {} {}; the file has {}", kind, ticked(value.name),
+                               keys.empty() ? "none" : keys),
+                   fmt::format("name it {}, `{}_{}` or `arr_{}`", ticked(value.name), kind, i, i)));
       continue;
     }
     bool tiled = false;
     int64_t held = samples_in(array->shape(), value.type.shape, &tiled);
     if (held == 0) {
-      errors.push_back(error_at(in_file(file),
-                                fmt::format("the array for {} {} has shape {}, which does not fit {}", kind, ticked(value.name),
-                                            to_string(array->shape()), to_string(value.type.shape)),
-                                fmt::format("give {} elements, a multiple of them with a leading batch dimension, or a divisor",
-                                            elements_of(value.type.shape))));
+      errors.push_back(error_at(
+          in_file(file),
+          fmt::format("the array for {} {} has shape {}, which does not fit {}", kind,
+                      ticked(value.name), to_string(array->shape()), to_string(value.type.shape)),
+          fmt::format(
+              "give {} elements, a multiple of them with a leading batch dimension, or a divisor",
+              elements_of(value.type.shape))));
       continue;
     }
     if (held != 1 && samples != 1 && held != samples) {
-      errors.push_back(error_at(in_file(file), fmt::format("the array for {} {} holds {} samples, another one {}", kind,
-                                                                 ticked(value.name), held, samples)));
+      errors.push_back(error_at(
+          in_file(file), fmt::format("the array for {} {} holds {} samples, another one {}", kind,
+                                     ticked(value.name), held, samples)));
     }
     samples = std::max(samples, held);
     bindings.push_back({array, held});
@@ -119,8 +131,9 @@ Result<std::vector<Sample>> bind(const Graph& graph, const Arrays& arrays, const
         int64_t value = bindings[i].array->at(from);
         if (input && (value < type.range.lo || value > type.range.hi)) {
           errors.push_back(error_at(
-              in_file(file), fmt::format("element {} for input {} is {}, outside its range [{}, {}]", from,
-                                               ticked(graph.value(ids[i]).name), value, type.range.lo, type.range.hi)));
+              in_file(file),
+              fmt::format("element {} for input {} is {}, outside its range [{}, {}]", from,
+                          ticked(graph.value(ids[i]).name), value, type.range.lo, type.range.hi)));
           return errors;
         }
         tensor.set(e, value);
@@ -134,11 +147,13 @@ Result<std::vector<Sample>> bind(const Graph& graph, const Arrays& arrays, const
 
 }  // namespace
 
-Result<std::vector<Sample>> match_inputs(const Graph& graph, const Arrays& arrays, const std::string& file) {
+Result<std::vector<Sample>> match_inputs(const Graph& graph, const Arrays& arrays,
+                                         const std::string& file) {
   return bind(graph, arrays, graph.inputs, "input", file);
 }
 
-Result<std::vector<Sample>> match_outputs(const Graph& graph, const Arrays& arrays, const std::string& file) {
+Result<std::vector<Sample>> match_outputs(const Graph& graph, const Arrays& arrays,
+                                          const std::string& file) {
   return bind(graph, arrays, graph.outputs, "output", file);
 }
 

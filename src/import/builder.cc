@@ -10,22 +10,26 @@
 namespace heddle {
 namespace {
 
-constexpr int64_t kMaxElements = int64_t{1} << 28;  // of one tensor: far beyond any microcontroller, still allocatable
+constexpr int64_t kMaxElements =
+    int64_t{1} << 28;  // of one tensor: far beyond any microcontroller, still allocatable
 constexpr int64_t kMaxFoldedMacs = int64_t{1} << 28;
 
 // Where all operands are constants the operator is evaluated now, by its own reference.
-ValueId fold(Builder& builder, const OpDef& op, const Node& node, const TensorType& type, std::string name) {
+ValueId fold(Builder& builder, const OpDef& op, const Node& node, const TensorType& type,
+             std::string name) {
   Graph& graph = builder.graph;
   Node folded = node;
   folded.output = graph.add_value(new_value(name, type));
   OpView view{graph, folded};
   if (op.loops != nullptr && op.loops(view).macs > kMaxFoldedMacs) {
-    report(builder, node.name, "all operands are constants, but evaluating them would take too long",
+    report(builder, node.name,
+           "all operands are constants, but evaluating them would take too long",
            "replace the node by its result");
     return {};
   }
   std::vector<const Tensor*> operands;
-  for (ValueId id : node.inputs) operands.push_back(id.valid() ? &*graph.value(id).constant : nullptr);
+  for (ValueId id : node.inputs)
+    operands.push_back(id.valid() ? &*graph.value(id).constant : nullptr);
   Tensor values = op.reference(view, operands);
   graph.values.pop_back();
   return add_narrow_constant(builder, std::move(name), values);
@@ -60,7 +64,8 @@ ValueId add_narrow_constant(Builder& builder, std::string name, const Tensor& va
   return add_constant(builder, std::move(name), std::move(narrow));
 }
 
-ValueId add_int32_constant(Builder& builder, std::string name, Shape shape, const std::vector<int64_t>& values) {
+ValueId add_int32_constant(Builder& builder, std::string name, Shape shape,
+                           const std::vector<int64_t>& values) {
   return add_constant(builder, std::move(name), Tensor::of(DType::int32, std::move(shape), values));
 }
 
@@ -76,7 +81,9 @@ ValueId add_operator(Builder& builder, NewNode wanted) {
     return {};
   }
   if (elements_of(type->shape) > kMaxElements) {
-    report(builder, node.name, fmt::format("the result {} has more than {} elements", to_string(type->shape), thousands(kMaxElements)));
+    report(builder, node.name,
+           fmt::format("the result {} has more than {} elements", to_string(type->shape),
+                       thousands(kMaxElements)));
     return {};
   }
   bool constant = std::all_of(node.inputs.begin(), node.inputs.end(),
@@ -88,8 +95,12 @@ ValueId add_operator(Builder& builder, NewNode wanted) {
   return output;
 }
 
-const TensorType& type_of(const Builder& builder, ValueId id) { return builder.graph.value(id).type; }
-bool is_constant(const Builder& builder, ValueId id) { return builder.graph.value(id).constant.has_value(); }
+const TensorType& type_of(const Builder& builder, ValueId id) {
+  return builder.graph.value(id).type;
+}
+bool is_constant(const Builder& builder, ValueId id) {
+  return builder.graph.value(id).constant.has_value();
+}
 
 std::string producer_op(const Graph& graph, ValueId id) {
   NodeId producer = graph.value(id).producer;
@@ -124,7 +135,11 @@ ValueId copy_value(Rebuild& rebuild, const Graph& from, ValueId id) {
 }
 
 void copy_node(Rebuild& rebuild, const Graph& from, const Node& node) {
-  NewNode copy{.op = node.op, .name = node.name, .value_name = from.value(node.output).name, .inputs = {}, .attributes = node.attributes};
+  NewNode copy{.op = node.op,
+               .name = node.name,
+               .value_name = from.value(node.output).name,
+               .inputs = {},
+               .attributes = node.attributes};
   for (ValueId id : node.inputs) copy.inputs.push_back(copy_value(rebuild, from, id));
   rebuild.ids[static_cast<size_t>(node.output.index)] = add_operator(rebuild.to, std::move(copy));
 }

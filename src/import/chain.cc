@@ -22,11 +22,14 @@ bool all_are(const std::vector<int64_t>& values, int64_t wanted) {
   return std::all_of(values.begin(), values.end(), [&](int64_t v) { return v == wanted; });
 }
 
-int64_t at_channel(const std::vector<int64_t>& values, size_t k) { return values[values.size() == 1 ? 0 : k]; }
+int64_t at_channel(const std::vector<int64_t>& values, size_t k) {
+  return values[values.size() == 1 ? 0 : k];
+}
 
 // Elementwise, with the longer one's length; nothing where the lengths clash or 64 bits overflow.
 template <class Operation>
-std::optional<std::vector<int64_t>> zip(const std::vector<int64_t>& a, const std::vector<int64_t>& b, Operation operation) {
+std::optional<std::vector<int64_t>> zip(const std::vector<int64_t>& a,
+                                        const std::vector<int64_t>& b, Operation operation) {
   if (a.size() != 1 && b.size() != 1 && a.size() != b.size()) return std::nullopt;
   std::vector<int64_t> result(std::max(a.size(), b.size()));
   for (size_t k = 0; k < result.size(); ++k) {
@@ -45,10 +48,12 @@ bool axis_free(const Chain& chain, const PerChannel& other) {
 Wide floor_shift(Wide value, int64_t shift) { return value >> shift; }  // C++20: arithmetic
 
 int64_t saturate(Wide value) {
-  return static_cast<int64_t>(std::clamp<Wide>(value, std::numeric_limits<int64_t>::min(), std::numeric_limits<int64_t>::max()));
+  return static_cast<int64_t>(std::clamp<Wide>(value, std::numeric_limits<int64_t>::min(),
+                                               std::numeric_limits<int64_t>::max()));
 }
 
-// The MAC node below a value, through a bias_add: what a batch norm folds into. Invalid where there is none.
+// The MAC node below a value, through a bias_add: what a batch norm folds into. Invalid where there
+// is none.
 struct MacBelow {
   NodeId mac;
   NodeId bias;  // may be invalid
@@ -64,43 +69,58 @@ MacBelow mac_below(const Graph& graph, ValueId id) {
   return found;
 }
 
-// (conv(x, w) + b) * m + a = conv(x, w * m) + (b * m + a), exact in integers. Done where the weights stay in 8 bits; the
-// old nodes are dead then.
+// (conv(x, w) + b) * m + a = conv(x, w * m) + (b * m + a), exact in integers. Done where the
+// weights stay in 8 bits; the old nodes are dead then.
 ValueId fold_into_weights(Builder& builder, const Chain& chain) {
   Graph& graph = builder.graph;
   MacBelow below = mac_below(graph, chain.base);
-  if (chain.base_shared || !below.mac.valid() || !graph.value(chain.base).consumers.empty()) return {};
-  if (below.bias.valid() && graph.value(graph.node(below.bias).inputs[0]).consumers.size() > 1) return {};
+  if (chain.base_shared || !below.mac.valid() || !graph.value(chain.base).consumers.empty())
+    return {};
+  if (below.bias.valid() && graph.value(graph.node(below.bias).inputs[0]).consumers.size() > 1)
+    return {};
   if (chain.mul.size() > 1 && chain.axis != 1) return {};
   const Node mac = graph.node(below.mac);
   const Tensor weights = *graph.value(mac.inputs[1]).constant;
   size_t channels = static_cast<size_t>(weights.shape()[0]);
-  if ((chain.mul.size() > 1 && chain.mul.size() != channels) || (chain.add.size() > 1 && chain.add.size() != channels)) return {};
+  if ((chain.mul.size() > 1 && chain.mul.size() != channels) ||
+      (chain.add.size() > 1 && chain.add.size() != channels))
+    return {};
 
   Tensor scaled(DType::int64, weights.shape());
   int64_t per_channel_count = weights.elements() / static_cast<int64_t>(channels);
   for (int64_t i = 0; i < weights.elements(); ++i) {
-    std::optional<int64_t> value = checked_mul(weights.at(i), at_channel(chain.mul, static_cast<size_t>(i / per_channel_count)));
+    std::optional<int64_t> value = checked_mul(
+        weights.at(i), at_channel(chain.mul, static_cast<size_t>(i / per_channel_count)));
     if (!value || *value < -128 || *value > 127) return {};
     scaled.set(i, *value);
   }
   std::vector<int64_t> bias(channels, 0);
   for (size_t k = 0; k < channels; ++k) {
-    int64_t old = below.bias.valid() ? graph.value(graph.node(below.bias).inputs[1]).constant->at(static_cast<int64_t>(k)) : 0;
+    int64_t old =
+        below.bias.valid()
+            ? graph.value(graph.node(below.bias).inputs[1]).constant->at(static_cast<int64_t>(k))
+            : 0;
     std::optional<int64_t> product = checked_mul(old, at_channel(chain.mul, k));
-    std::optional<int64_t> sum = product ? checked_add(*product, at_channel(chain.add, k)) : std::nullopt;
+    std::optional<int64_t> sum =
+        product ? checked_add(*product, at_channel(chain.add, k)) : std::nullopt;
     if (!sum || !fits_int32(*sum)) return {};
     bias[k] = *sum;
   }
   std::string weights_name = graph.value(mac.inputs[1]).name;
-  ValueId y = add_operator(builder, {.op = mac.op,
-                                     .name = mac.name,
-                                     .value_name = all_are(bias, 0) ? chain.value_name : chain.value_name + "_acc",
-                                     .inputs = {mac.inputs[0], add_narrow_constant(builder, weights_name, scaled)},
-                                     .attributes = mac.attributes});
+  ValueId y = add_operator(
+      builder, {.op = mac.op,
+                .name = mac.name,
+                .value_name = all_are(bias, 0) ? chain.value_name : chain.value_name + "_acc",
+                .inputs = {mac.inputs[0], add_narrow_constant(builder, weights_name, scaled)},
+                .attributes = mac.attributes});
   if (!y.valid() || all_are(bias, 0)) return y;
-  ValueId constant = add_int32_constant(builder, chain.name + "_bias", {static_cast<int64_t>(channels)}, bias);
-  return add_operator(builder, {.op = "bias_add", .name = chain.name, .value_name = chain.value_name, .inputs = {y, constant}, .attributes = {{"axis", int64_t{1}}}});
+  ValueId constant =
+      add_int32_constant(builder, chain.name + "_bias", {static_cast<int64_t>(channels)}, bias);
+  return add_operator(builder, {.op = "bias_add",
+                                .name = chain.name,
+                                .value_name = chain.value_name,
+                                .inputs = {y, constant},
+                                .attributes = {{"axis", int64_t{1}}}});
 }
 
 // x + add: a bias along the channel axis.
@@ -109,14 +129,20 @@ ValueId add_bias(Builder& builder, const Chain& chain, const std::string& node) 
   int64_t rank = static_cast<int64_t>(shape.size());
   int64_t axis = chain.add.size() > 1 ? chain.axis : std::min<int64_t>(1, rank - 1);
   if (rank == 0 || !std::all_of(chain.add.begin(), chain.add.end(), fits_int32)) {
-    report(builder, node, fmt::format("adds {} to {}: biases are 32 bits, of tensors with dimensions", chain.add[0], to_string(shape)));
+    report(builder, node,
+           fmt::format("adds {} to {}: biases are 32 bits, of tensors with dimensions",
+                       chain.add[0], to_string(shape)));
     return {};
   }
   int64_t channels = shape[static_cast<size_t>(axis)];
   std::vector<int64_t> bias = chain.add;
   if (bias.size() == 1) bias.assign(static_cast<size_t>(channels), chain.add[0]);
   ValueId constant = add_int32_constant(builder, chain.name + "_bias", {channels}, bias);
-  return add_operator(builder, {.op = "bias_add", .name = chain.name, .value_name = chain.value_name, .inputs = {chain.base, constant}, .attributes = {{"axis", axis}}});
+  return add_operator(builder, {.op = "bias_add",
+                                .name = chain.name,
+                                .value_name = chain.value_name,
+                                .inputs = {chain.base, constant},
+                                .attributes = {{"axis", axis}}});
 }
 
 }  // namespace
@@ -133,7 +159,8 @@ Chain start_chain(ValueId base, bool shared) {
   return chain;
 }
 
-std::optional<PerChannel> per_channel(const Shape& shape, const Shape& constant_shape, const std::vector<int64_t>& values) {
+std::optional<PerChannel> per_channel(const Shape& shape, const Shape& constant_shape,
+                                      const std::vector<int64_t>& values) {
   if (values.empty() || constant_shape.size() > shape.size()) return std::nullopt;
   if (values.size() == 1) return PerChannel{values, 0};
   std::optional<PerChannel> result;
@@ -146,10 +173,13 @@ std::optional<PerChannel> per_channel(const Shape& shape, const Shape& constant_
   return result;
 }
 
-std::optional<PerChannel> requant_channel(const Shape& shape, const Shape& constant_shape, const std::vector<int64_t>& values) {
+std::optional<PerChannel> requant_channel(const Shape& shape, const Shape& constant_shape,
+                                          const std::vector<int64_t>& values) {
   if (values.size() == 1) return PerChannel{values, 0};
-  bool leading = constant_shape.size() >= 2 && static_cast<size_t>(constant_shape[0]) == values.size();
-  if (leading && shape.size() >= 2 && constant_shape.size() < shape.size() + 1 && constant_shape.size() + 1 >= shape.size()) {
+  bool leading =
+      constant_shape.size() >= 2 && static_cast<size_t>(constant_shape[0]) == values.size();
+  if (leading && shape.size() >= 2 && constant_shape.size() < shape.size() + 1 &&
+      constant_shape.size() + 1 >= shape.size()) {
     // [C, 1, 1] of [N, C, H, W], and of [N, C, W] too.
     if (constant_shape[0] != shape[1]) return std::nullopt;
     return PerChannel{values, 1};
@@ -157,7 +187,9 @@ std::optional<PerChannel> requant_channel(const Shape& shape, const Shape& const
   return per_channel(shape, constant_shape, values);
 }
 
-bool is_pure_add(const Chain& chain) { return chain.stage == Chain::Stage::scaled && all_are(chain.mul, 1); }
+bool is_pure_add(const Chain& chain) {
+  return chain.stage == Chain::Stage::scaled && all_are(chain.mul, 1);
+}
 
 bool scale_chain(Chain& chain, const PerChannel& mul) {
   if (!axis_free(chain, mul)) return false;
@@ -212,25 +244,36 @@ Range chain_range(const Graph& graph, const Chain& chain) {
 ValueId finish_chain(Builder& builder, const Chain& chain, const std::string& node) {
   if (chain.stage == Chain::Stage::none) return chain.base;
   if (chain.stage == Chain::Stage::divided) {
-    report(builder, node, fmt::format("reads {}, which was divided by 2^{} and has fractions: no Floor follows the Div", ticked(chain.value_name), chain.shift),
+    report(builder, node,
+           fmt::format(
+               "reads {}, which was divided by 2^{} and has fractions: no Floor follows the Div",
+               ticked(chain.value_name), chain.shift),
            "put a Floor behind the Div");
     return {};
   }
   bool plain = chain.stage == Chain::Stage::scaled;
-  if (plain && all_are(chain.mul, 1)) return all_are(chain.add, 0) ? chain.base : add_bias(builder, chain, node);
+  if (plain && all_are(chain.mul, 1))
+    return all_are(chain.add, 0) ? chain.base : add_bias(builder, chain, node);
   if (plain) {
     size_t errors = builder.errors.size();
     ValueId folded = fold_into_weights(builder, chain);
     if (folded.valid() || builder.errors.size() > errors) return folded;
   }
   Range range = chain_range(builder.graph, chain);
-  RequantForm form{.mul = chain.mul, .add = chain.add, .axis = chain.axis, .shift = chain.shift, .rounding = chain.rounding,
-                   .lo = chain.lo.value_or(range.lo), .hi = chain.hi.value_or(range.hi)};
+  RequantForm form{.mul = chain.mul,
+                   .add = chain.add,
+                   .axis = chain.axis,
+                   .shift = chain.shift,
+                   .rounding = chain.rounding,
+                   .lo = chain.lo.value_or(range.lo),
+                   .hi = chain.hi.value_or(range.hi)};
   // A lone bound may lie beyond everything that can come: the value is constant then.
   if (!chain.lo) form.lo = std::min(form.lo, form.hi);
   if (!chain.hi) form.hi = std::max(form.lo, form.hi);
   if (!fits_int32(form.lo) || !fits_int32(form.hi)) {
-    report(builder, node, fmt::format("{} can reach [{}, {}], beyond 32 bits", ticked(chain.value_name), form.lo, form.hi),
+    report(builder, node,
+           fmt::format("{} can reach [{}, {}], beyond 32 bits", ticked(chain.value_name), form.lo,
+                       form.hi),
            "put a Clip behind it");
     return {};
   }
@@ -240,7 +283,8 @@ ValueId finish_chain(Builder& builder, const Chain& chain, const std::string& no
 RequantForm requant_form(const Graph& graph, const Node& node) {
   RequantForm form;
   auto constant = [&](size_t i, std::vector<int64_t>& values) {
-    if (i < node.inputs.size() && node.inputs[i].valid()) values = graph.value(node.inputs[i]).constant->to_ints();
+    if (i < node.inputs.size() && node.inputs[i].valid())
+      values = graph.value(node.inputs[i]).constant->to_ints();
   };
   constant(1, form.mul);
   constant(2, form.add);
@@ -252,7 +296,8 @@ RequantForm requant_form(const Graph& graph, const Node& node) {
   return form;
 }
 
-ValueId add_requant(Builder& builder, const std::string& name, const std::string& value_name, ValueId x, RequantForm form) {
+ValueId add_requant(Builder& builder, const std::string& name, const std::string& value_name,
+                    ValueId x, RequantForm form) {
   auto uniform = [](std::vector<int64_t>& values) {
     if (all_are(values, values[0])) values.resize(1);
   };
@@ -261,7 +306,9 @@ ValueId add_requant(Builder& builder, const std::string& name, const std::string
   for (const std::vector<int64_t>* values : {&form.mul, &form.add}) {
     for (int64_t value : *values) {
       if (fits_int32(value)) continue;
-      report(builder, name, fmt::format("the requantisation's {} {} does not fit 32 bits", values == &form.mul ? "multiplier" : "addend", value));
+      report(builder, name,
+             fmt::format("the requantisation's {} {} does not fit 32 bits",
+                         values == &form.mul ? "multiplier" : "addend", value));
       return {};
     }
   }

@@ -1,4 +1,5 @@
-// A run of Mul, Add, Div, Floor, Clip on one value, collected before it becomes a node: `clip((x * mul + add) >> shift)`.
+// A run of Mul, Add, Div, Floor, Clip on one value, collected before it becomes a node: `clip((x *
+// mul + add) >> shift)`.
 #pragma once
 
 #include <optional>
@@ -20,26 +21,31 @@ struct Chain {
   Stage stage = Stage::none;
   std::vector<int64_t> mul{1};  // one element or one per channel
   std::vector<int64_t> add{0};
-  int64_t axis = 0;             // of the value, where mul or add is per channel
+  int64_t axis = 0;  // of the value, where mul or add is per channel
   int64_t shift = 0;
   std::string rounding = "floor";
   std::optional<int64_t> lo, hi;
-  bool integer_division = false;  // a Div of integers without Floor: ONNX would truncate, the dialect means floor
-  bool base_shared = false;     // other nodes read the base too: it cannot be changed
-  std::string name;             // of the last node in the chain
-  std::string value_name;       // of the last tensor
+  bool integer_division =
+      false;  // a Div of integers without Floor: ONNX would truncate, the dialect means floor
+  bool base_shared = false;  // other nodes read the base too: it cannot be changed
+  std::string name;          // of the last node in the chain
+  std::string value_name;    // of the last tensor
 };
 
 Chain start_chain(ValueId base, bool shared);
 
-// A constant as NumPy would broadcast it against `shape`: at most one dimension may vary, and it may not enlarge the shape.
-std::optional<PerChannel> per_channel(const Shape& shape, const Shape& constant_shape, const std::vector<int64_t>& values);
+// A constant as NumPy would broadcast it against `shape`: at most one dimension may vary, and it
+// may not enlarge the shape.
+std::optional<PerChannel> per_channel(const Shape& shape, const Shape& constant_shape,
+                                      const std::vector<int64_t>& values);
 // The rule of RequantShift: [] or [1]; [C, 1, 1] is dimension 1; [C] the last one; else as NumPy.
-std::optional<PerChannel> requant_channel(const Shape& shape, const Shape& constant_shape, const std::vector<int64_t>& values);
+std::optional<PerChannel> requant_channel(const Shape& shape, const Shape& constant_shape,
+                                          const std::vector<int64_t>& values);
 
 bool is_pure_add(const Chain& chain);  // scaled, by no multiplier other than 1
 
-// x * mul, x + add. False where the two axes differ or 64 bits do not suffice: make a node of the chain first.
+// x * mul, x + add. False where the two axes differ or 64 bits do not suffice: make a node of the
+// chain first.
 bool scale_chain(Chain& chain, const PerChannel& mul);
 bool offset_chain(Chain& chain, const PerChannel& add);
 void clip_chain(Chain& chain, std::optional<int64_t> lo, std::optional<int64_t> hi);
@@ -50,7 +56,8 @@ Range chain_range(const Graph& graph, const Chain& chain);
 // The node(s) that compute the chain. `node` is named in messages. Invalid after an error.
 ValueId finish_chain(Builder& builder, const Chain& chain, const std::string& node);
 
-// A requant node in its plainest form: uniform vectors as scalars, no mul of 1, no add of 0, 'floor' without both is 'shift'.
+// A requant node in its plainest form: uniform vectors as scalars, no mul of 1, no add of 0,
+// 'floor' without both is 'shift'.
 struct RequantForm {
   std::vector<int64_t> mul{1};
   std::vector<int64_t> add{0};
@@ -61,7 +68,8 @@ struct RequantForm {
   int64_t hi = 0;
 };
 RequantForm requant_form(const Graph& graph, const Node& node);
-ValueId add_requant(Builder& builder, const std::string& name, const std::string& value_name, ValueId x, RequantForm form);
+ValueId add_requant(Builder& builder, const std::string& name, const std::string& value_name,
+                    ValueId x, RequantForm form);
 
 bool is_mac(const std::string& op);  // of the operator table's class "mac"
 

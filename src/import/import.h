@@ -1,4 +1,5 @@
-// Reads a model, translates it to the canonical operators and normalises it. The only way into a Graph; see npz.h for vectors.
+// Reads a model, translates it to the canonical operators and normalises it. The only way into a
+// Graph; see npz.h for vectors.
 #pragma once
 
 #include <filesystem>
@@ -12,14 +13,16 @@
 namespace heddle {
 
 struct ImportOptions {
-  std::map<std::string, DType> input_types;  // --input-type NAME=uint8: range and type of a graph input
+  std::map<std::string, DType>
+      input_types;  // --input-type NAME=uint8: range and type of a graph input
 };
 
-// Reads and imports a file, by its content: ONNX. The graph is normalised, verified, and never rewritten again.
-// All errors of the model at once, each with the node's name.
+// Reads and imports a file, by its content: ONNX. The graph is normalised, verified, and never
+// rewritten again. All errors of the model at once, each with the node's name.
 Result<Graph> import_model(const std::filesystem::path& file, const ImportOptions& options);
 
 // The same from memory; `file` is for messages and the graph's name.
-Result<Graph> import_onnx(std::string_view bytes, const std::string& file, const ImportOptions& options);
+Result<Graph> import_onnx(std::string_view bytes, const std::string& file,
+                          const ImportOptions& options);
 
 }  // namespace heddle

@@ -14,7 +14,8 @@ namespace {
 std::vector<bool> live_nodes(const Graph& graph) {
   std::vector<bool> live(graph.nodes.size(), false);
   auto mark = [&](ValueId id) {
-    if (id.valid() && graph.value(id).producer.valid()) live[static_cast<size_t>(graph.value(id).producer.index)] = true;
+    if (id.valid() && graph.value(id).producer.valid())
+      live[static_cast<size_t>(graph.value(id).producer.index)] = true;
   };
   for (ValueId id : graph.outputs) mark(id);
   for (size_t i = graph.nodes.size(); i-- > 0;) {
@@ -29,7 +30,8 @@ bool is_view(const std::string& op) { return op == "reshape" || op == "flatten";
 // The node that alone reads a value which is no output; null where there is none.
 const Node* only_consumer(const Graph& graph, ValueId id) {
   const Value& value = graph.value(id);
-  return value.consumers.size() == 1 && !graph.is_output(id) ? &graph.node(value.consumers[0]) : nullptr;
+  return value.consumers.size() == 1 && !graph.is_output(id) ? &graph.node(value.consumers[0])
+                                                             : nullptr;
 }
 
 bool all_zero(const Tensor& tensor) { return tensor.min_max() == Range{0, 0}; }
@@ -41,11 +43,12 @@ bool changes_nothing(const Graph& from, const Node& node) {
   if (is_view(node.op)) return x.shape == y.shape;
   if (node.op == "bias_add") return all_zero(*from.value(node.inputs[1]).constant);
   if (node.op == "relu") return x.range.lo >= 0;
-  if (node.op == "clip") return int_attribute(node, "lo") <= x.range.lo && x.range.hi <= int_attribute(node, "hi");
+  if (node.op == "clip")
+    return int_attribute(node, "lo") <= x.range.lo && x.range.hi <= int_attribute(node, "hi");
   if (node.op == "requant") {
     RequantForm form = requant_form(from, node);
-    return form.mul == std::vector<int64_t>{1} && form.add == std::vector<int64_t>{0} && form.shift == 0 && form.lo <= x.range.lo &&
-           x.range.hi <= form.hi;
+    return form.mul == std::vector<int64_t>{1} && form.add == std::vector<int64_t>{0} &&
+           form.shift == 0 && form.lo <= x.range.lo && x.range.hi <= form.hi;
   }
   return false;
 }
@@ -58,18 +61,21 @@ struct Pass {
 
 ValueId& new_id(Pass& pass, ValueId id) { return pass.rebuild.ids[static_cast<size_t>(id.index)]; }
 
-// Lets the node's readers read its operand instead. An output needs a node's value of its own behind it.
+// Lets the node's readers read its operand instead. An output needs a node's value of its own
+// behind it.
 bool bypass(Pass& pass, const Node& node) {
   ValueId source = copy_value(pass.rebuild, pass.from, node.inputs[0]);
   if (pass.from.is_output(node.output)) {
-    bool own = pass.rebuild.to.graph.value(source).producer.valid() && !pass.from.is_output(node.inputs[0]);
+    bool own = pass.rebuild.to.graph.value(source).producer.valid() &&
+               !pass.from.is_output(node.inputs[0]);
     if (!own || !pass.output_values.insert(source).second) return false;
   }
   new_id(pass, node.output) = source;
   return true;
 }
 
-// The requantisation with the bounds of the Relus and Clips that alone read it; those then change nothing.
+// The requantisation with the bounds of the Relus and Clips that alone read it; those then change
+// nothing.
 void copy_requant(Pass& pass, const Node& node) {
   RequantForm form = requant_form(pass.from, node);
   const Node* last = &node;
@@ -82,7 +88,8 @@ void copy_requant(Pass& pass, const Node& node) {
     last = next;
   }
   std::string name = last == &node ? node.name : last->name;
-  ValueId y = add_requant(pass.rebuild.to, name, pass.from.value(last->output).name, copy_value(pass.rebuild, pass.from, node.inputs[0]), form);
+  ValueId y = add_requant(pass.rebuild.to, name, pass.from.value(last->output).name,
+                          copy_value(pass.rebuild, pass.from, node.inputs[0]), form);
   // Every value on the way is this one; the loop skips the nodes in between.
   for (const Node* at = &node;; at = only_consumer(pass.from, at->output)) {
     new_id(pass, at->output) = y;
@@ -90,7 +97,8 @@ void copy_requant(Pass& pass, const Node& node) {
   }
 }
 
-// Views compose: only the last shape counts. [N, C, H, W] to [N, C*H*W] is called flatten, whatever it came as.
+// Views compose: only the last shape counts. [N, C, H, W] to [N, C*H*W] is called flatten, whatever
+// it came as.
 void copy_view(Pass& pass, const Node& node) {
   ValueId source = node.inputs[0];
   while (pass.from.value(source).producer.valid()) {
@@ -106,8 +114,11 @@ void copy_view(Pass& pass, const Node& node) {
     if (bypass(pass, back)) return;
   }
   bool flat = y.size() == 2 && x.size() >= 2 && y[0] == x[0];
-  NewNode view{.op = flat ? "flatten" : "reshape", .name = node.name, .value_name = pass.from.value(node.output).name,
-               .inputs = {copy_value(pass.rebuild, pass.from, source)}, .attributes = {}};
+  NewNode view{.op = flat ? "flatten" : "reshape",
+               .name = node.name,
+               .value_name = pass.from.value(node.output).name,
+               .inputs = {copy_value(pass.rebuild, pass.from, source)},
+               .attributes = {}};
   if (flat) {
     view.attributes["axis"] = int64_t{1};
   } else {

@@ -72,7 +72,8 @@ Result<Header> parse_header(std::string_view bytes, const std::string& name) {
     return bad(name, "not a .npy array: its first bytes are not `\\x93NUMPY`");
   }
   uint8_t version = static_cast<uint8_t>(bytes[6]);
-  if (version < 1 || version > 3) return bad(name, fmt::format("version {} of the .npy format is not supported", version));
+  if (version < 1 || version > 3)
+    return bad(name, fmt::format("version {} of the .npy format is not supported", version));
   size_t length_bytes = version == 1 ? 2 : 4;
   if (bytes.size() < 8 + length_bytes) return bad(name, "the .npy header is cut short");
   uint32_t length = 0;
@@ -91,13 +92,16 @@ Result<Header> parse_header(std::string_view bytes, const std::string& name) {
   // '<i8', '|b1': byte order, kind, width, between quotes.
   std::string_view text = *descr;
   size_t end = text.size() < 2 ? std::string_view::npos : text.find(text[0], 1);
-  std::string_view type = end == std::string_view::npos || end > 16 ? std::string_view() : text.substr(1, end - 1);
+  std::string_view type =
+      end == std::string_view::npos || end > 16 ? std::string_view() : text.substr(1, end - 1);
   static constexpr std::string_view kKnown[] = {"|i1", "<i1", "<i2", "<i4", "<i8", "|u1", "<u1",
                                                 "<u2", "<u4", "<u8", "|b1", "<f4", "<f8"};
   bool known = false;
   for (std::string_view k : kKnown) known = known || k == type;
   if (!known) {
-    return bad(name, fmt::format("element type `{}` is not supported", terminal_text(type.empty() ? text.substr(0, 16) : type)),
+    return bad(name,
+               fmt::format("element type `{}` is not supported",
+                           terminal_text(type.empty() ? text.substr(0, 16) : type)),
                "store little-endian integers, bools, float32 or float64");
   }
   header.kind = type[1];
@@ -108,7 +112,8 @@ Result<Header> parse_header(std::string_view bytes, const std::string& name) {
     return bad(name, "`fortran_order` in the .npy header is neither True nor False");
   }
   std::optional<Shape> shape = parse_shape(*shape_text);
-  if (!shape || checked_elements(*shape) < 0) return bad(name, "`shape` in the .npy header is no tuple of sizes");
+  if (!shape || checked_elements(*shape) < 0)
+    return bad(name, "`shape` in the .npy header is no tuple of sizes");
   header.shape = std::move(*shape);
   return header;
 }
@@ -121,22 +126,30 @@ T read_at(const char* data, int64_t index) {
 }
 
 // The element as an integer; nothing where it is none (the value is then in *fraction).
-std::optional<int64_t> element(const Header& header, const char* data, int64_t i, double* fraction) {
+std::optional<int64_t> element(const Header& header, const char* data, int64_t i,
+                               double* fraction) {
   switch (header.kind) {
     case 'b':
       return read_at<uint8_t>(data, i) != 0;
     case 'i':
       switch (header.width) {
-        case 1: return read_at<int8_t>(data, i);
-        case 2: return read_at<int16_t>(data, i);
-        case 4: return read_at<int32_t>(data, i);
-        default: return read_at<int64_t>(data, i);
+        case 1:
+          return read_at<int8_t>(data, i);
+        case 2:
+          return read_at<int16_t>(data, i);
+        case 4:
+          return read_at<int32_t>(data, i);
+        default:
+          return read_at<int64_t>(data, i);
       }
     case 'u':
       switch (header.width) {
-        case 1: return read_at<uint8_t>(data, i);
-        case 2: return read_at<uint16_t>(data, i);
-        case 4: return read_at<uint32_t>(data, i);
+        case 1:
+          return read_at<uint8_t>(data, i);
+        case 2:
+          return read_at<uint16_t>(data, i);
+        case 4:
+          return read_at<uint32_t>(data, i);
         default: {
           uint64_t value = read_at<uint64_t>(data, i);
           *fraction = static_cast<double>(value);
@@ -145,9 +158,11 @@ std::optional<int64_t> element(const Header& header, const char* data, int64_t i
         }
       }
     default: {
-      double value = header.width == 4 ? static_cast<double>(read_at<float>(data, i)) : read_at<double>(data, i);
+      double value = header.width == 4 ? static_cast<double>(read_at<float>(data, i))
+                                       : read_at<double>(data, i);
       *fraction = value;
-      if (!(std::fabs(value) <= 9007199254740992.0) || value != std::floor(value)) return std::nullopt;  // 2^53
+      if (!(std::fabs(value) <= 9007199254740992.0) || value != std::floor(value))
+        return std::nullopt;  // 2^53
       return static_cast<int64_t>(value);
     }
   }
@@ -174,8 +189,8 @@ Result<Tensor> parse_npy(std::string_view bytes, const std::string& name) {
   int64_t count = elements_of(header.shape);
   int64_t available = static_cast<int64_t>(bytes.size() - header.data_begin);
   if (count > available / header.width) {  // before anything of that size is allocated
-    return bad(name, fmt::format("shape {} needs {} bytes of data, the file has {}", to_string(header.shape),
-                                 count * header.width, available));
+    return bad(name, fmt::format("shape {} needs {} bytes of data, the file has {}",
+                                 to_string(header.shape), count * header.width, available));
   }
   Tensor tensor(DType::int64, header.shape);
   const char* data = bytes.data() + header.data_begin;
@@ -184,7 +199,8 @@ Result<Tensor> parse_npy(std::string_view bytes, const std::string& name) {
     std::optional<int64_t> value = element(header, data, i, &fraction);
     int64_t flat = header.fortran ? from_fortran(header.shape, i) : i;
     if (!value) {
-      return bad(name, fmt::format("element {} is {}, which is no integer of 64 bits", flat, fraction),
+      return bad(name,
+                 fmt::format("element {} is {}, which is no integer of 64 bits", flat, fraction),
                  "integer networks take integers: quantise the array first");
     }
     tensor.set(flat, *value);

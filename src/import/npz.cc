@@ -23,7 +23,9 @@ struct EntryCloser {
   void operator()(zip_file_t* entry) const { zip_fclose(entry); }
 };
 
-Diagnostic bad(const std::string& file, std::string message) { return error_at(in_file(file), std::move(message)); }
+Diagnostic bad(const std::string& file, std::string message) {
+  return error_at(in_file(file), std::move(message));
+}
 
 Result<Arrays> parse_npz(const std::string& bytes, const std::string& file) {
   zip_error_t error;
@@ -38,7 +40,8 @@ Result<Arrays> parse_npz(const std::string& bytes, const std::string& file) {
     return bad(file, fmt::format("not a readable .npz archive: {}", reason));
   }
   int64_t entries = zip_get_num_entries(archive.get(), 0);
-  if (entries > kMaxEntries) return bad(file, fmt::format("the archive has {} entries, more than {}", entries, kMaxEntries));
+  if (entries > kMaxEntries)
+    return bad(file, fmt::format("the archive has {} entries, more than {}", entries, kMaxEntries));
 
   Arrays arrays;
   Diagnostics errors;
@@ -46,8 +49,8 @@ Result<Arrays> parse_npz(const std::string& bytes, const std::string& file) {
   for (int64_t i = 0; i < entries; ++i) {
     zip_stat_t stat;
     zip_stat_init(&stat);
-    if (zip_stat_index(archive.get(), static_cast<zip_uint64_t>(i), 0, &stat) != 0 || !(stat.valid & ZIP_STAT_SIZE) ||
-        !(stat.valid & ZIP_STAT_NAME)) {
+    if (zip_stat_index(archive.get(), static_cast<zip_uint64_t>(i), 0, &stat) != 0 ||
+        !(stat.valid & ZIP_STAT_SIZE) || !(stat.valid & ZIP_STAT_NAME)) {
       errors.push_back(bad(file, fmt::format("entry {} of the archive is unreadable", i)));
       continue;
     }
@@ -56,11 +59,13 @@ Result<Arrays> parse_npz(const std::string& bytes, const std::string& file) {
     key.resize(key.size() - 4);
     std::string shown = fmt::format("{}[{}]", file, terminal_text(key));
     if (stat.size > static_cast<zip_uint64_t>(kMaxUnpackedBytes - unpacked)) {
-      errors.push_back(bad(shown, fmt::format("the archive unpacks to more than {} bytes", thousands(kMaxUnpackedBytes))));
+      errors.push_back(bad(shown, fmt::format("the archive unpacks to more than {} bytes",
+                                              thousands(kMaxUnpackedBytes))));
       break;
     }
     unpacked += static_cast<int64_t>(stat.size);
-    std::unique_ptr<zip_file_t, EntryCloser> entry(zip_fopen_index(archive.get(), static_cast<zip_uint64_t>(i), 0));
+    std::unique_ptr<zip_file_t, EntryCloser> entry(
+        zip_fopen_index(archive.get(), static_cast<zip_uint64_t>(i), 0));
     // The stated size is foreign: grow with what is really there.
     std::string content;
     bool complete = entry != nullptr;
@@ -94,7 +99,8 @@ Result<Arrays> read_arrays(const std::filesystem::path& path) {
   Result<std::string> bytes = read_file(path, kMaxFileBytes);
   if (!bytes.ok()) return bytes.errors();
   if (bytes->starts_with("PK")) return parse_npz(*bytes, file);
-  if (!bytes->starts_with("\x93NUMPY")) return bad(file, "neither a .npy array nor an .npz archive");
+  if (!bytes->starts_with("\x93NUMPY"))
+    return bad(file, "neither a .npy array nor an .npz archive");
   Result<Tensor> tensor = parse_npy(*bytes, file);
   if (!tensor.ok()) return tensor.errors();
   return Arrays{{"", std::move(*tensor)}};

@@ -1,4 +1,5 @@
-// NumPy arrays (.npy, .npz): input vectors, expected outputs, stored activations; and how they bind to a graph.
+// NumPy arrays (.npy, .npz): input vectors, expected outputs, stored activations; and how they bind
+// to a graph.
 #pragma once
 
 #include <filesystem>
@@ -14,7 +15,8 @@ namespace heddle {
 
 using Arrays = std::vector<std::pair<std::string, Tensor>>;  // key ("" for .npy), int64 values
 
-// Integers, bools and floats with integral values, as int64 tensors in archive order. Nothing of the file is trusted.
+// Integers, bools and floats with integral values, as int64 tensors in archive order. Nothing of
+// the file is trusted.
 Result<Arrays> read_arrays(const std::filesystem::path& file);
 
 // One .npy file's bytes. `name` is for messages.
@@ -23,13 +25,16 @@ Result<Tensor> parse_npy(std::string_view bytes, const std::string& name);
 // One set of graph inputs: in the order of graph.inputs, in their types and shapes.
 using Sample = std::vector<Tensor>;
 
-// Binds arrays to the graph's inputs, by the input's name, else `input_0`.., `input`, `arr_0`.. in graph order. An array
-// with a leading batch dimension holds several samples ([200, 1, 28, 28] for an input [1, 1, 28, 28]); one shorter than
-// the input is tiled; every element must lie in the input's proven range. `file` is for messages.
-Result<std::vector<Sample>> match_inputs(const Graph& graph, const Arrays& arrays, const std::string& file);
+// Binds arrays to the graph's inputs, by the input's name, else `input_0`.., `input`, `arr_0`.. in
+// graph order. An array with a leading batch dimension holds several samples ([200, 1, 28, 28] for
+// an input [1, 1, 28, 28]); one shorter than the input is tiled; every element must lie in the
+// input's proven range. `file` is for messages.
+Result<std::vector<Sample>> match_inputs(const Graph& graph, const Arrays& arrays,
+                                         const std::string& file);
 
-// The same for expected outputs (`output_0`.., `output`, `arr_0`..), but int64 and unchecked: a value that the network
-// cannot produce is a divergence, not a bad file.
-Result<std::vector<Sample>> match_outputs(const Graph& graph, const Arrays& arrays, const std::string& file);
+// The same for expected outputs (`output_0`.., `output`, `arr_0`..), but int64 and unchecked: a
+// value that the network cannot produce is a divergence, not a bad file.
+Result<std::vector<Sample>> match_outputs(const Graph& graph, const Arrays& arrays,
+                                          const std::string& file);
 
 }  // namespace heddle

@@ -1,4 +1,5 @@
-// ONNX to Graph: orders the nodes, gives each to its handler, collects every error, then normalises.
+// ONNX to Graph: orders the nodes, gives each to its handler, collects every error, then
+// normalises.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -15,8 +16,8 @@
 namespace heddle {
 namespace {
 
-constexpr int64_t kMaxModelBytes = int64_t{64} << 20;  // eight million float-typed weights and as much again
-constexpr Range kAssumedRange{-128, 255};              // of a float-typed input about which nothing is known
+constexpr int64_t kMaxModelBytes = int64_t{64}
+                                   << 20;  // eight million float-typed weights and as much again
 
 std::string label(const RawNode& node) { return fmt::format("{} ({})", node.name, node.op); }
 
@@ -30,12 +31,14 @@ Handler find_handler(const std::vector<OperatorEntry>& entries, const RawNode& n
 
 // ---- names: each tensor has one origin
 
-// Reports duplicate and missing tensors; afterwards every name that a node reads has exactly one origin.
+// Reports duplicate and missing tensors; afterwards every name that a node reads has exactly one
+// origin.
 void check_names(Translation& t, const RawModel& model) {
   std::set<std::string> defined;
   auto define = [&](const std::string& name, const std::string& node) {
     if (!name.empty() && !defined.insert(name).second) {
-      report(t.builder, node, fmt::format("tensor {} is defined twice", ticked(name)), "every tensor needs a name of its own");
+      report(t.builder, node, fmt::format("tensor {} is defined twice", ticked(name)),
+             "every tensor needs a name of its own");
     }
   };
   std::set<std::string> initialisers;
@@ -44,7 +47,8 @@ void check_names(Translation& t, const RawModel& model) {
     initialisers.insert(tensor.name);
   }
   for (const RawInfo& input : model.inputs) {
-    if (!initialisers.contains(input.name)) define(input.name, "");  // an initialiser may be listed as an input
+    if (!initialisers.contains(input.name))
+      define(input.name, "");  // an initialiser may be listed as an input
   }
   for (const RawNode& node : model.nodes) {
     for (const std::string& output : node.outputs) define(output, label(node));
@@ -57,12 +61,15 @@ void check_names(Translation& t, const RawModel& model) {
     }
   }
   for (const RawInfo& output : model.outputs) {
-    if (!defined.contains(output.name)) report(t.builder, "", fmt::format("graph output {} is defined by no node", ticked(output.name)));
+    if (!defined.contains(output.name))
+      report(t.builder, "",
+             fmt::format("graph output {} is defined by no node", ticked(output.name)));
   }
   if (model.outputs.empty()) report(t.builder, "", "the graph has no outputs", "name at least one");
 }
 
-// Indices of model.nodes, producers first, otherwise in the file's order (Kahn, smallest index first).
+// Indices of model.nodes, producers first, otherwise in the file's order (Kahn, smallest index
+// first).
 std::vector<size_t> topological_order(Translation& t, const RawModel& model) {
   std::map<std::string, size_t> producer;
   for (size_t i = 0; i < model.nodes.size(); ++i) {
@@ -95,9 +102,12 @@ std::vector<size_t> topological_order(Translation& t, const RawModel& model) {
     std::string names;
     int64_t left = 0;
     for (size_t i = 0; i < waiting.size(); ++i) {
-      if (waiting[i] > 0 && ++left <= 8) names += (names.empty() ? "" : ", ") + ticked(model.nodes[i].name);
+      if (waiting[i] > 0 && ++left <= 8)
+        names += (names.empty() ? "" : ", ") + ticked(model.nodes[i].name);
     }
-    report(t.builder, "", fmt::format("{} nodes wait for each other in a cycle: {}{}", left, names, left > 8 ? " ..." : ""),
+    report(t.builder, "",
+           fmt::format("{} nodes wait for each other in a cycle: {}{}", left, names,
+                       left > 8 ? " ..." : ""),
            "a network must be acyclic");
   }
   return order;
@@ -113,8 +123,10 @@ bool lacks_scales(Translation& t, const RawModel& model) {
   int64_t layers = 0;
   std::string first;
   for (const RawNode& node : model.nodes) {
-    bool requantises = node.op == "RequantShift" || node.op == "Div" || node.op == "Floor" || node.op.find("uantize") != std::string::npos ||
-                       node.op.starts_with("QLinear") || node.op.starts_with("QGemm") || node.op.ends_with("Integer");
+    bool requantises = node.op == "RequantShift" || node.op == "Div" || node.op == "Floor" ||
+                       node.op.find("uantize") != std::string::npos ||
+                       node.op.starts_with("QLinear") || node.op.starts_with("QGemm") ||
+                       node.op.ends_with("Integer");
     if (requantises) return false;
     if (node.op != "Conv" && node.op != "Gemm" && node.op != "MatMul") continue;
     for (size_t i = 0; i < 2 && i < node.inputs.size(); ++i) {
@@ -126,10 +138,12 @@ bool lacks_scales(Translation& t, const RawModel& model) {
       }
     }
   }
-  bool fractional = std::any_of(model.initialisers.begin(), model.initialisers.end(), [](const RawTensor& x) { return x.fraction.has_value(); });
+  bool fractional = std::any_of(model.initialisers.begin(), model.initialisers.end(),
+                                [](const RawTensor& x) { return x.fraction.has_value(); });
   if (layers < 2 && !(layers == 1 && fractional)) return false;
   report(t.builder, first,
-         fmt::format("{} layers multiply 8-bit tensors, but the model has neither scales (QuantizeLinear, QLinear operators) nor "
+         fmt::format("{} layers multiply 8-bit tensors, but the model has neither scales "
+                     "(QuantizeLinear, QLinear operators) nor "
                      "requantisation (RequantShift, Div with Floor): what its sums mean is lost",
                      layers),
          "export the model again, with its quantisation parameters");
@@ -140,7 +154,8 @@ std::string known_shape(const Translation& t, const RawModel& model, const std::
   auto found = t.tensors.find(tensor);
   if (found != t.tensors.end() && !found->second.broken) {
     if (found->second.constant) return to_string(found->second.constant->values.shape());
-    if (found->second.chain.base.valid()) return to_string(type_of(t.builder, found->second.chain.base).shape);
+    if (found->second.chain.base.valid())
+      return to_string(type_of(t.builder, found->second.chain.base).shape);
   }
   for (const RawInfo& info : model.infos) {
     if (info.name != tensor || !info.has_shape || info.dims.size() > 32) continue;
@@ -156,144 +171,39 @@ struct Unsupported {
   std::string nodes;
 };
 
-void note_unsupported(const Translation& t, const RawModel& model, const RawNode& node, std::map<std::string, Unsupported>* all) {
+void note_unsupported(const Translation& t, const RawModel& model, const RawNode& node,
+                      std::map<std::string, Unsupported>* all) {
   std::string op = node.op;
   if (!node.domain.empty() && node.domain != "ai.onnx") op = node.domain + "::" + op;
   Unsupported& entry = (*all)[op];
   if (++entry.count > 12) return;
   std::string shape = node.inputs.empty() ? "" : known_shape(t, model, node.inputs[0]);
-  entry.nodes += fmt::format("{}{}{}", entry.nodes.empty() ? "" : ", ", ticked(node.name), shape.empty() ? "" : " of " + shape);
+  entry.nodes += fmt::format("{}{}{}", entry.nodes.empty() ? "" : ", ", ticked(node.name),
+                             shape.empty() ? "" : " of " + shape);
 }
 
 void report_unsupported(Translation& t, const std::map<std::string, Unsupported>& all) {
   bool float_dialect = false;
-  for (const auto& [op, entry] : all) float_dialect = float_dialect || op.find("uantizeLinear") != std::string::npos || op.starts_with("QLinear");
+  for (const auto& [op, entry] : all)
+    float_dialect =
+        float_dialect || op.find("uantizeLinear") != std::string::npos || op.starts_with("QLinear");
   for (const auto& [op, entry] : all) {
     std::string more = entry.count > 12 ? fmt::format(" and {} more", entry.count - 12) : "";
-    report(t.builder, "", fmt::format("operator {} is not supported ({} node{}): {}{}", ticked(op), entry.count, entry.count == 1 ? "" : "s", entry.nodes, more),
-           float_dialect ? "integer dialects are read: RequantShift, or Div, Floor and Clip; QuantizeLinear and QLinear models are not"
+    report(t.builder, "",
+           fmt::format("operator {} is not supported ({} node{}): {}{}", ticked(op), entry.count,
+                       entry.count == 1 ? "" : "s", entry.nodes, more),
+           float_dialect ? "integer dialects are read: RequantShift, or Div, Floor and Clip; "
+                           "QuantizeLinear and QLinear models are not"
                          : "");
-  }
-}
-
-// ---- graph inputs
-
-std::optional<Shape> input_shape(Translation& t, const RawInfo& info) {
-  if (!info.has_shape) {
-    report(t.builder, "", fmt::format("graph input {} has no shape", ticked(info.name)), "export the model with static shapes");
-    return std::nullopt;
-  }
-  Shape shape;
-  for (size_t d = 0; d < info.dims.size() && d < 32; ++d) {
-    int64_t dim = info.dims[d].value;
-    std::string shown = info.dims[d].symbol.empty() ? fmt::format("{}", dim) : ticked(info.dims[d].symbol);
-    if (dim <= 0 && d == 0) {
-      t.notes.push_back(fmt::format("input {}: the batch dimension {} is taken as 1", ticked(info.name), shown));
-      dim = 1;
-    } else if (dim <= 0) {
-      report(t.builder, "", fmt::format("dimension {} of graph input {} is {}, not a size", d, ticked(info.name), shown),
-             "export the model with static shapes; only the batch dimension may be open");
-      return std::nullopt;
-    }
-    shape.push_back(dim);
-  }
-  int64_t elements = checked_elements(shape);
-  if (elements < 0 || elements > (int64_t{1} << 28)) {
-    report(t.builder, "", fmt::format("graph input {} of shape {} is too large", ticked(info.name), to_string(shape)));
-    return std::nullopt;
-  }
-  return shape;
-}
-
-std::optional<DType> declared_dtype(int32_t type) {
-  switch (type) {
-    case kOnnxInt8: return DType::int8;
-    case kOnnxUint8: case kOnnxBool: return DType::uint8;
-    case kOnnxInt16: return DType::int16;
-    case kOnnxUint16: return DType::uint16;
-    case kOnnxInt32: return DType::int32;
-    default: return std::nullopt;
-  }
-}
-
-void add_input(Translation& t, const RawInfo& info, const ImportOptions& options) {
-  Known broken;
-  broken.broken = true;
-  t.tensors[info.name] = broken;
-  std::optional<Shape> shape = input_shape(t, info);
-  if (!shape) return;
-
-  TensorType type{DType::int16, *shape, kAssumedRange};
-  auto option = options.input_types.find(info.name);
-  bool assumed = false;
-  if (option != options.input_types.end()) {
-    type.dtype = option->second;
-    if (type.dtype == DType::float32 || type.dtype == DType::int64) {
-      report(t.builder, "", fmt::format("input {} cannot be {}", ticked(info.name), name_of(type.dtype)), "choose an integer type of at most 32 bits");
-      return;
-    }
-    type.range = range_of(type.dtype);
-  } else if (std::optional<DType> declared = declared_dtype(info.type)) {
-    type.dtype = *declared;
-    type.range = info.type == kOnnxBool ? Range{0, 1} : range_of(*declared);
-  } else if (is_float_type(info.type) || info.type == kOnnxInt64) {
-    assumed = true;  // int64 is what exporters write where they mean "an integer"
-  } else {
-    report(t.builder, "", fmt::format("graph input {} is of {}, which is not supported", ticked(info.name), onnx_type_name(info.type)),
-           "say what it is with --input-type NAME=int8");
-    return;
-  }
-  ValueId id = t.builder.graph.add_value(new_value(info.name, type));
-  t.builder.graph.inputs.push_back(id);
-  if (assumed) t.assumed_inputs.insert(id);
-  Known known;
-  known.shared = t.uses[info.name] > 1;
-  known.chain = start_chain(id, known.shared);
-  t.tensors[info.name] = std::move(known);
-}
-
-void add_inputs(Translation& t, const RawModel& model, const ImportOptions& options) {
-  std::vector<std::string> names;
-  for (const RawInfo& info : model.inputs) {
-    auto found = t.tensors.find(info.name);
-    if (found != t.tensors.end()) continue;  // an initialiser
-    names.push_back(info.name);
-    add_input(t, info, options);
-  }
-  for (const auto& [name, type] : options.input_types) {
-    if (std::find(names.begin(), names.end(), name) == names.end()) {
-      report(t.builder, "", fmt::format("--input-type names {}, which is no graph input{}", ticked(name), did_you_mean(name, names)));
-    }
-  }
-}
-
-void add_outputs(Translation& t, const RawModel& model) {
-  for (const RawInfo& info : model.outputs) {
-    RawNode reader{.name = info.name, .op = "graph output", .domain = {}, .inputs = {info.name}, .outputs = {}, .attributes = {}};
-    auto found = t.tensors.find(info.name);
-    if (found == t.tensors.end() || found->second.broken) continue;
-    if (found->second.constant) {
-      fail(t, reader, "the output does not depend on any input: it is constant");
-      continue;
-    }
-    std::optional<ValueId> value = value_operand(t, reader, 0);
-    if (!value) continue;
-    Graph& graph = t.builder.graph;
-    if (!graph.value(*value).producer.valid()) {
-      fail(t, reader, "the output is a graph input unchanged: there is nothing to compute");
-    } else if (graph.is_output(*value)) {
-      fail(t, reader, fmt::format("the output is the same tensor as output {}", ticked(graph.value(*value).name)), "name it once");
-    } else {
-      graph.value(*value).name = info.name;
-      graph.outputs.push_back(*value);
-    }
   }
 }
 
 // What the file says, before any reduction.
 std::string dialect_of(const Graph& graph) {
   const std::pair<const char*, const char*> dialects[] = {
-      {"half_up", "half_up (RequantShift)"}, {"floor", "floor (Mul, Add, Div, Floor, Clip)"}, {"shift", "shift (Div, Floor, Clip)"}};
+      {"half_up", "half_up (RequantShift)"},
+      {"floor", "floor (Mul, Add, Div, Floor, Clip)"},
+      {"shift", "shift (Div, Floor, Clip)"}};
   std::string text;
   for (const auto& [rounding, words] : dialects) {
     bool used = std::any_of(graph.nodes.begin(), graph.nodes.end(), [&](const Node& node) {
@@ -306,7 +216,8 @@ std::string dialect_of(const Graph& graph) {
 
 void translate_nodes(Translation& t, RawModel& model) {
   std::vector<OperatorEntry> entries = layer_operators();
-  for (const std::vector<OperatorEntry>& more : {map_operators(), view_operators()}) entries.insert(entries.end(), more.begin(), more.end());
+  for (const std::vector<OperatorEntry>& more : {map_operators(), view_operators()})
+    entries.insert(entries.end(), more.begin(), more.end());
   std::map<std::string, Unsupported> unsupported;
   Known broken;
   broken.broken = true;
@@ -325,24 +236,12 @@ void translate_nodes(Translation& t, RawModel& model) {
     for (size_t o = 1; o < node.outputs.size(); ++o) {
       auto uses = t.uses.find(node.outputs[o]);
       if (uses != t.uses.end() && uses->second > 0 && handler != nullptr) {
-        fail(t, node, fmt::format("its output {}, {}, is not supported", o, ticked(node.outputs[o])));
+        fail(t, node,
+             fmt::format("its output {}, {}, is not supported", o, ticked(node.outputs[o])));
       }
     }
   }
   report_unsupported(t, unsupported);
-}
-
-// Ranges that nobody stated are a guess that the user must see.
-void note_assumptions(Translation& t) {
-  for (ValueId id : t.assumed_inputs) {
-    const std::string& name = t.builder.graph.value(id).name;
-    t.notes.push_back(fmt::format("input {}: nothing bounds it, values from {} to {} are assumed (--input-type {}=uint8 or int8 says better)",
-                                  ticked(name), kAssumedRange.lo, kAssumedRange.hi, terminal_text(name)));
-  }
-  if (t.integer_divisions > 0) {
-    t.notes.push_back(fmt::format("{} integer Div nodes without Floor are read as floor, as this dialect means them (ONNX would truncate)",
-                                  t.integer_divisions));
-  }
 }
 
 bool uses_pulp(const RawModel& model) {
@@ -354,14 +253,16 @@ bool uses_pulp(const RawModel& model) {
 
 }  // namespace
 
-Result<Graph> import_onnx(std::string_view bytes, const std::string& file, const ImportOptions& options) {
+Result<Graph> import_onnx(std::string_view bytes, const std::string& file,
+                          const ImportOptions& options) {
   Result<RawModel> read = read_onnx_proto(bytes, file);
   if (!read.ok()) return read.errors();
   RawModel& model = *read;
 
   Translation t;
   t.builder.file = file;
-  t.builder.graph.name = model.name.empty() ? std::filesystem::path(file).stem().string() : model.name;
+  t.builder.graph.name =
+      model.name.empty() ? std::filesystem::path(file).stem().string() : model.name;
   check_names(t, model);
   if (!t.builder.errors.empty() || lacks_scales(t, model)) return t.builder.errors;
 
@@ -384,7 +285,8 @@ Result<Graph> import_onnx(std::string_view bytes, const std::string& file, const
   note_assumptions(t);
   Graph graph = std::move(t.builder.graph);
   graph.dialect = dialect_of(graph);
-  // From here on the graph is in canonical operators; the passes only make it smaller or weaken its requantisations.
+  // From here on the graph is in canonical operators; the passes only make it smaller or weaken its
+  // requantisations.
   Result<Graph> normal = normalise(graph, file);
   if (!normal.ok()) return normal.errors();
   Result<Graph> reduced = reduce_requantisations(*normal, file);
@@ -394,7 +296,8 @@ Result<Graph> import_onnx(std::string_view bytes, const std::string& file, const
   if (!result.ok()) return result.errors();
   result->notes.insert(result->notes.begin(), t.notes.begin(), t.notes.end());
   Status verified = verify_graph(*result);
-  HEDDLE_CHECK(verified.ok(), "the imported graph does not verify: " + format_diagnostics(verified.errors()));
+  HEDDLE_CHECK(verified.ok(),
+               "the imported graph does not verify: " + format_diagnostics(verified.errors()));
   return result;
 }
 
@@ -402,7 +305,8 @@ Result<Graph> import_model(const std::filesystem::path& file, const ImportOption
   Result<std::string> bytes = read_file(file, kMaxModelBytes);
   if (!bytes.ok()) return bytes.errors();
   if (bytes->size() >= 8 && bytes->substr(4, 4) == "TFL3") {
-    return error_at(in_file(file.string()), "TFLite models are not read", "give an integer ONNX model");
+    return error_at(in_file(file.string()), "TFLite models are not read",
+                    "give an integer ONNX model");
   }
   return import_onnx(*bytes, file.string(), options);
 }

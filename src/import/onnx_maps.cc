@@ -1,4 +1,5 @@
-// Add, Sub, Mul, Div, Floor, Clip, Relu, RequantShift, iSoftmax. Scalings stay chains (chain.h) until something else reads them.
+// Add, Sub, Mul, Div, Floor, Clip, Relu, RequantShift, iSoftmax. Scalings stay chains (chain.h)
+// until something else reads them.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -14,10 +15,14 @@ constexpr int64_t kMaxShift = 62;
 
 using Stage = Chain::Stage;
 
-bool is_power_of_two(int64_t value) { return value > 0 && std::has_single_bit(static_cast<uint64_t>(value)); }
+bool is_power_of_two(int64_t value) {
+  return value > 0 && std::has_single_bit(static_cast<uint64_t>(value));
+}
 int64_t log2_of(int64_t power) { return std::countr_zero(static_cast<uint64_t>(power)); }
 
-const Shape& shape_of(const Translation& t, const Chain& chain) { return type_of(t.builder, chain.base).shape; }
+const Shape& shape_of(const Translation& t, const Chain& chain) {
+  return type_of(t.builder, chain.base).shape;
+}
 
 // Makes a node of the chain so far and starts a new one behind it.
 bool restart(Translation& t, const RawNode& node, Chain* chain, bool shared) {
@@ -27,18 +32,24 @@ bool restart(Translation& t, const RawNode& node, Chain* chain, bool shared) {
   return true;
 }
 
-// The constant as it varies over the chain's value. Before opset 7, `broadcast` and `axis` said where its dimensions go.
-std::optional<PerChannel> channel_constant(Translation& t, const RawNode& node, const Chain& chain, const RawTensor& constant) {
+// The constant as it varies over the chain's value. Before opset 7, `broadcast` and `axis` said
+// where its dimensions go.
+std::optional<PerChannel> channel_constant(Translation& t, const RawNode& node, const Chain& chain,
+                                           const RawTensor& constant) {
   const Shape& shape = shape_of(t, chain);
   Shape constant_shape = constant.values.shape();
   if (int_of(t, node, "broadcast", 0) != 0 && node.attributes.contains("axis")) {
     int64_t axis = int_of(t, node, "axis", 0);
-    while (axis >= 0 && axis + static_cast<int64_t>(constant_shape.size()) < static_cast<int64_t>(shape.size())) constant_shape.push_back(1);
+    while (axis >= 0 &&
+           axis + static_cast<int64_t>(constant_shape.size()) < static_cast<int64_t>(shape.size()))
+      constant_shape.push_back(1);
   }
   std::optional<PerChannel> found = per_channel(shape, constant_shape, constant.values.to_ints());
   if (!found) {
-    fail(t, node, fmt::format("constant {} of shape {} against {}: it may vary along one dimension only, and not enlarge the tensor",
-                              ticked(constant.name), to_string(constant.values.shape()), to_string(shape)));
+    fail(t, node,
+         fmt::format("constant {} of shape {} against {}: it may vary along one dimension only, "
+                     "and not enlarge the tensor",
+                     ticked(constant.name), to_string(constant.values.shape()), to_string(shape)));
   }
   return found;
 }
@@ -56,19 +67,27 @@ void extend(Translation& t, const RawNode& node, const Known& known, bool fresh,
   set_chain(t, node, std::move(chain));
 }
 
-bool above_mac(const Translation& t, const Chain& chain) { return is_mac(producer_op(t.builder.graph, chain.base)); }
+bool above_mac(const Translation& t, const Chain& chain) {
+  return is_mac(producer_op(t.builder.graph, chain.base));
+}
 
 // The bias of a layer stays a bias; only a division directly behind takes it as its addend.
-bool is_layer_bias(const Translation& t, const Chain& chain) { return is_pure_add(chain) && above_mac(t, chain); }
+bool is_layer_bias(const Translation& t, const Chain& chain) {
+  return is_pure_add(chain) && above_mac(t, chain);
+}
 
-void add_constant_to(Translation& t, const RawNode& node, const Known& known, const RawTensor& constant, int64_t sign) {
+void add_constant_to(Translation& t, const RawNode& node, const Known& known,
+                     const RawTensor& constant, int64_t sign) {
   std::optional<PerChannel> values = channel_constant(t, node, known.chain, constant);
   if (!values) return;
   for (int64_t& value : values->values) {
-    if (value < INT32_MIN || value > INT32_MAX) return fail(t, node, fmt::format("constant {} does not fit 32 bits", value));
+    if (value < INT32_MIN || value > INT32_MAX)
+      return fail(t, node, fmt::format("constant {} does not fit 32 bits", value));
     value *= sign;
   }
-  if (known.chain.stage == Stage::divided) return fail(t, node, "adds to a fraction: no Floor follows the Div", "put a Floor behind the Div");
+  if (known.chain.stage == Stage::divided)
+    return fail(t, node, "adds to a fraction: no Floor follows the Div",
+                "put a Floor behind the Div");
   extend(t, node, known, false, [&](Chain& chain) { return offset_chain(chain, *values); });
 }
 
@@ -95,13 +114,17 @@ void mul(Translation& t, const RawNode& node) {
   Known* a = operand(t, node, 0);
   Known* b = operand(t, node, 1);
   if (a == nullptr || b == nullptr) return;
-  if (!a->constant && !b->constant) return fail(t, node, "multiplies two computed tensors, which is not supported");
+  if (!a->constant && !b->constant)
+    return fail(t, node, "multiplies two computed tensors, which is not supported");
   const Known& x = a->constant ? *b : *a;
   const RawTensor& constant = a->constant ? *a->constant : *b->constant;
   std::optional<PerChannel> values = channel_constant(t, node, x.chain, constant);
   if (!values) return;
-  if (x.chain.stage == Stage::divided) return fail(t, node, "multiplies a fraction: no Floor follows the Div", "put a Floor behind the Div");
-  extend(t, node, x, is_layer_bias(t, x.chain), [&](Chain& chain) { return scale_chain(chain, *values); });
+  if (x.chain.stage == Stage::divided)
+    return fail(t, node, "multiplies a fraction: no Floor follows the Div",
+                "put a Floor behind the Div");
+  extend(t, node, x, is_layer_bias(t, x.chain),
+         [&](Chain& chain) { return scale_chain(chain, *values); });
 }
 
 void div(Translation& t, const RawNode& node) {
@@ -111,9 +134,12 @@ void div(Translation& t, const RawNode& node) {
   if (x->constant) return fail(t, node, "divides a constant by a constant that does not divide it");
   std::vector<int64_t> divisors = constant->values.to_ints();
   int64_t divisor = divisors.empty() ? 0 : divisors[0];
-  bool uniform = std::all_of(divisors.begin(), divisors.end(), [&](int64_t d) { return d == divisor; });
+  bool uniform =
+      std::all_of(divisors.begin(), divisors.end(), [&](int64_t d) { return d == divisor; });
   if (!uniform || !is_power_of_two(divisor) || !channel_constant(t, node, x->chain, *constant)) {
-    return fail(t, node, fmt::format("divides by {}{}: only one power of two for all channels is supported", divisor, uniform ? "" : " and others"),
+    return fail(t, node,
+                fmt::format("divides by {}{}: only one power of two for all channels is supported",
+                            divisor, uniform ? "" : " and others"),
                 "fold the rest of the scale into the multiplier before the Div");
   }
   bool floors = !is_float_type(constant->type);
@@ -140,11 +166,15 @@ void floor_op(Translation& t, const RawNode& node) {
   set_chain(t, node, std::move(chain));
 }
 
-// A graph input that nothing else reads: what a Clip would change must never be given, so its type says so instead.
-bool narrow_input(Translation& t, const RawNode& node, const Known& x, std::optional<int64_t> lo, std::optional<int64_t> hi) {
+// A graph input that nothing else reads: what a Clip would change must never be given, so its type
+// says so instead.
+bool narrow_input(Translation& t, const RawNode& node, const Known& x, std::optional<int64_t> lo,
+                  std::optional<int64_t> hi) {
   Graph& graph = t.builder.graph;
   Value& value = graph.value(x.chain.base);
-  if (x.shared || x.chain.stage != Stage::none || value.producer.valid() || value.constant || !value.consumers.empty()) return false;
+  if (x.shared || x.chain.stage != Stage::none || value.producer.valid() || value.constant ||
+      !value.consumers.empty())
+    return false;
   Range range = value.type.range;
   if (t.assumed_inputs.contains(x.chain.base) && lo && hi) range = {*lo, *hi};
   range = {std::max(range.lo, lo.value_or(range.lo)), std::min(range.hi, hi.value_or(range.hi))};
@@ -152,14 +182,17 @@ bool narrow_input(Translation& t, const RawNode& node, const Known& x, std::opti
   t.assumed_inputs.erase(x.chain.base);
   value.type.range = range;
   value.type.dtype = narrowest_type(range);
-  t.notes.push_back(fmt::format("input {}: {} bounds it, so it is {} of {} to {}", ticked(value.name), ticked(node.name),
-                                name_of(value.type.dtype), range.lo, range.hi));
+  t.notes.push_back(fmt::format("input {}: {} bounds it, so it is {} of {} to {}",
+                                ticked(value.name), ticked(node.name), name_of(value.type.dtype),
+                                range.lo, range.hi));
   set_alias(t, node, x);
   return true;
 }
 
-void clip_to(Translation& t, const RawNode& node, std::optional<int64_t> lo, std::optional<int64_t> hi) {
-  if (lo && hi && *lo > *hi) return fail(t, node, fmt::format("its bounds [{}, {}] are empty", *lo, *hi));
+void clip_to(Translation& t, const RawNode& node, std::optional<int64_t> lo,
+             std::optional<int64_t> hi) {
+  if (lo && hi && *lo > *hi)
+    return fail(t, node, fmt::format("its bounds [{}, {}] are empty", *lo, *hi));
   Known* x = operand(t, node, 0);
   if (x == nullptr) return;
   if (!lo && !hi) return set_alias(t, node, *x);
@@ -174,7 +207,8 @@ void clip_to(Translation& t, const RawNode& node, std::optional<int64_t> lo, std
   std::optional<ValueId> value = value_operand(t, node, 0);
   if (!value) return;
   Range range = type_of(t.builder, *value).range;
-  if (lo.value_or(range.lo) <= range.lo && hi.value_or(range.hi) >= range.hi) return set_alias(t, node, *operand(t, node, 0));
+  if (lo.value_or(range.lo) <= range.lo && hi.value_or(range.hi) >= range.hi)
+    return set_alias(t, node, *operand(t, node, 0));
   if (lo == 0 && !hi) return set_value(t, node, emit(t, node, "relu", {*value}, {}));
   // An open side is as far away as the value goes.
   int64_t low = lo ? *lo : std::min(range.lo, *hi);
@@ -184,8 +218,10 @@ void clip_to(Translation& t, const RawNode& node, std::optional<int64_t> lo, std
 
 void relu(Translation& t, const RawNode& node) { clip_to(t, node, 0, std::nullopt); }
 
-// One bound of Clip: an operand from opset 11 on, an attribute before. Infinities and float32's ends are no bound.
-bool clip_bound(Translation& t, const RawNode& node, size_t i, const std::string& name, std::optional<int64_t>* bound) {
+// One bound of Clip: an operand from opset 11 on, an attribute before. Infinities and float32's
+// ends are no bound.
+bool clip_bound(Translation& t, const RawNode& node, size_t i, const std::string& name,
+                std::optional<int64_t>* bound) {
   std::optional<double> value;
   if (has_operand(node, i)) {
     auto found = t.tensors.find(node.inputs[i]);
@@ -195,14 +231,18 @@ bool clip_bound(Translation& t, const RawNode& node, size_t i, const std::string
       fail(t, node, fmt::format("its bound {} is not one constant", ticked(name)));
       return false;
     }
-    value = constant->fraction ? constant->fraction->value : static_cast<double>(constant->values.at(0));
+    value = constant->fraction ? constant->fraction->value
+                               : static_cast<double>(constant->values.at(0));
   } else if (auto found = node.attributes.find(name); found != node.attributes.end()) {
     if (const double* number = std::get_if<double>(&found->second)) value = *number;
-    if (const int64_t* number = std::get_if<int64_t>(&found->second)) value = static_cast<double>(*number);
+    if (const int64_t* number = std::get_if<int64_t>(&found->second))
+      value = static_cast<double>(*number);
   }
-  if (!value || std::fabs(*value) >= 2147483648.0) return true;  // beyond int32: no bound of a network of int32 sums
+  if (!value || std::fabs(*value) >= 2147483648.0)
+    return true;  // beyond int32: no bound of a network of int32 sums
   if (*value != std::floor(*value)) {
-    fail(t, node, fmt::format("its bound {} is {}, not an integer", ticked(name), *value), "integer networks clip to integers");
+    fail(t, node, fmt::format("its bound {} is {}, not an integer", ticked(name), *value),
+         "integer networks clip to integers");
     return false;
   }
   *bound = static_cast<int64_t>(*value);
@@ -225,28 +265,40 @@ void requant_shift(Translation& t, const RawNode& node) {
   std::optional<int64_t> levels = maybe_int(t, node, "n_levels_out");
   if (!levels) levels = maybe_int(t, node, "n_levels");
   bool is_signed = int_of(t, node, "signed", 1) != 0;
-  if (!div || !is_power_of_two(*div)) return fail(t, node, fmt::format("`div` is {}, not a power of two", div ? std::to_string(*div) : "absent"));
+  if (!div || !is_power_of_two(*div))
+    return fail(
+        t, node,
+        fmt::format("`div` is {}, not a power of two", div ? std::to_string(*div) : "absent"));
   if (!levels || *levels < 2 || *levels > (int64_t{1} << 31)) {
-    return fail(t, node, fmt::format("`n_levels_out` is {}, not a number of levels", levels ? std::to_string(*levels) : "absent"));
+    return fail(t, node,
+                fmt::format("`n_levels_out` is {}, not a number of levels",
+                            levels ? std::to_string(*levels) : "absent"));
   }
   if (mul_tensor == nullptr || add_tensor == nullptr) return;
   Known* x = operand(t, node, 0);
   if (x == nullptr) return;
   if (x->constant) return fail(t, node, "requantises a constant", "replace the node by its result");
   const Shape shape = shape_of(t, x->chain);
-  std::optional<PerChannel> m = requant_channel(shape, mul_tensor->values.shape(), mul_tensor->values.to_ints());
-  std::optional<PerChannel> a = requant_channel(shape, add_tensor->values.shape(), add_tensor->values.to_ints());
+  std::optional<PerChannel> m =
+      requant_channel(shape, mul_tensor->values.shape(), mul_tensor->values.to_ints());
+  std::optional<PerChannel> a =
+      requant_channel(shape, add_tensor->values.shape(), add_tensor->values.to_ints());
   if (!m || !a) {
     const RawTensor& bad = m ? *add_tensor : *mul_tensor;
-    return fail(t, node, fmt::format("constant {} of shape {} does not fit an input of shape {}", ticked(bad.name), to_string(bad.values.shape()), to_string(shape)));
+    return fail(t, node,
+                fmt::format("constant {} of shape {} does not fit an input of shape {}",
+                            ticked(bad.name), to_string(bad.values.shape()), to_string(shape)));
   }
   bool fresh = x->chain.stage == Stage::divided || is_layer_bias(t, x->chain);
   extend(t, node, *x, fresh, [&](Chain& chain) {
     Chain next = chain;
     if (!scale_chain(next, *m) || !offset_chain(next, *a)) return false;
-    bool fits = std::all_of(next.mul.begin(), next.mul.end(), [](int64_t v) { return v == static_cast<int32_t>(v); }) &&
-                std::all_of(next.add.begin(), next.add.end(), [](int64_t v) { return v == static_cast<int32_t>(v); });
-    if (!fits && chain.stage != Stage::none) return false;  // two scalings in one do not fit: one node each
+    bool fits = std::all_of(next.mul.begin(), next.mul.end(),
+                            [](int64_t v) { return v == static_cast<int32_t>(v); }) &&
+                std::all_of(next.add.begin(), next.add.end(),
+                            [](int64_t v) { return v == static_cast<int32_t>(v); });
+    if (!fits && chain.stage != Stage::none)
+      return false;  // two scalings in one do not fit: one node each
     next.shift = log2_of(*div);
     next.stage = Stage::requantised;
     next.rounding = "half_up";
@@ -259,22 +311,32 @@ void requant_shift(Translation& t, const RawNode& node) {
 
 void softmax(Translation& t, const RawNode& node) {
   Attributes attributes;
-  const std::pair<const char*, const char*> names[] = {
-      {"coeffA", "coeff_a"}, {"coeffB", "coeff_b"}, {"coeffC", "coeff_c"}, {"log2", "log2"}, {"n_levels", "levels"}};
+  const std::pair<const char*, const char*> names[] = {{"coeffA", "coeff_a"},
+                                                       {"coeffB", "coeff_b"},
+                                                       {"coeffC", "coeff_c"},
+                                                       {"log2", "log2"},
+                                                       {"n_levels", "levels"}};
   for (const auto& [theirs, ours] : names) {
     std::optional<int64_t> value = maybe_int(t, node, theirs);
     if (!value) return fail(t, node, fmt::format("attribute `{}` is missing", theirs));
     attributes[ours] = *value;
   }
-  if (std::optional<ValueId> x = value_operand(t, node, 0)) set_value(t, node, emit(t, node, "softmax", {*x}, std::move(attributes)));
+  if (std::optional<ValueId> x = value_operand(t, node, 0))
+    set_value(t, node, emit(t, node, "softmax", {*x}, std::move(attributes)));
 }
 
 }  // namespace
 
 std::vector<OperatorEntry> map_operators() {
-  return {{"Add", add},     {"Sub", sub},     {"Mul", mul},
-          {"Div", div},     {"Floor", floor_op}, {"Clip", clip},
-          {"Relu", relu},   {"RequantShift", requant_shift, true}, {"iSoftmax", softmax, true}};
+  return {{"Add", add},
+          {"Sub", sub},
+          {"Mul", mul},
+          {"Div", div},
+          {"Floor", floor_op},
+          {"Clip", clip},
+          {"Relu", relu},
+          {"RequantShift", requant_shift, true},
+          {"iSoftmax", softmax, true}};
 }
 
 }  // namespace heddle

@@ -1,8 +1,8 @@
-// The only file that sees ONNX's protobuf schema. Debian's libonnx 1.12 is built with ONNX_ML and needs it said.
+// The only file that sees ONNX's protobuf schema. Debian's libonnx 1.12 is built with ONNX_ML and
+// needs it said.
 #define ONNX_ML 1
-#include <onnx/onnx_pb.h>
-
 #include <fmt/format.h>
+#include <onnx/onnx_pb.h>
 
 #include <bit>
 #include <cmath>
@@ -34,11 +34,25 @@ struct Reader {
 
 int64_t width_of(int32_t type) {
   switch (type) {
-    case kOnnxUint8: case kOnnxInt8: case kOnnxBool: return 1;
-    case kOnnxUint16: case kOnnxInt16: case kOnnxFloat16: case kOnnxBfloat16: return 2;
-    case kOnnxFloat: case kOnnxInt32: case kOnnxUint32: return 4;
-    case kOnnxInt64: case kOnnxUint64: case kOnnxDouble: return 8;
-    default: return 0;
+    case kOnnxUint8:
+    case kOnnxInt8:
+    case kOnnxBool:
+      return 1;
+    case kOnnxUint16:
+    case kOnnxInt16:
+    case kOnnxFloat16:
+    case kOnnxBfloat16:
+      return 2;
+    case kOnnxFloat:
+    case kOnnxInt32:
+    case kOnnxUint32:
+      return 4;
+    case kOnnxInt64:
+    case kOnnxUint64:
+    case kOnnxDouble:
+      return 8;
+    default:
+      return 0;
   }
 }
 
@@ -46,8 +60,10 @@ double half_to_double(uint16_t bits) {
   int exponent = (bits >> 10) & 31;
   double mantissa = bits & 1023;
   double sign = bits & 0x8000 ? -1 : 1;
-  if (exponent == 31) return mantissa == 0 ? sign * std::numeric_limits<double>::infinity() : std::nan("");
-  return sign * (exponent == 0 ? std::ldexp(mantissa, -24) : std::ldexp(mantissa + 1024, exponent - 25));
+  if (exponent == 31)
+    return mantissa == 0 ? sign * std::numeric_limits<double>::infinity() : std::nan("");
+  return sign *
+         (exponent == 0 ? std::ldexp(mantissa, -24) : std::ldexp(mantissa + 1024, exponent - 25));
 }
 
 template <class T>
@@ -66,71 +82,109 @@ struct Element {
 
 Element of_int(int64_t value) { return {true, value, static_cast<double>(value)}; }
 Element of_real(double value) {
-  bool whole = std::fabs(value) <= 4611686018427387904.0 && value == std::floor(value);  // 2^62; false for NaN
+  bool whole = std::fabs(value) <= 4611686018427387904.0 &&
+               value == std::floor(value);  // 2^62; false for NaN
   return {whole, whole ? static_cast<int64_t>(value) : 0, value};
 }
 Element of_unsigned(uint64_t value) {
   bool whole = value <= static_cast<uint64_t>(std::numeric_limits<int64_t>::max());
   return {whole, whole ? static_cast<int64_t>(value) : 0, static_cast<double>(value)};
 }
-double bfloat_to_double(uint16_t bits) { return std::bit_cast<float>(static_cast<uint32_t>(bits) << 16); }
+double bfloat_to_double(uint16_t bits) {
+  return std::bit_cast<float>(static_cast<uint32_t>(bits) << 16);
+}
 
 Element raw_element(int32_t type, const std::string& raw, int64_t i) {
   switch (type) {
-    case kOnnxFloat: return of_real(raw_at<float>(raw, i));
-    case kOnnxDouble: return of_real(raw_at<double>(raw, i));
-    case kOnnxFloat16: return of_real(half_to_double(raw_at<uint16_t>(raw, i)));
-    case kOnnxBfloat16: return of_real(bfloat_to_double(raw_at<uint16_t>(raw, i)));
-    case kOnnxUint8: return of_int(raw_at<uint8_t>(raw, i));
-    case kOnnxInt8: return of_int(raw_at<int8_t>(raw, i));
-    case kOnnxUint16: return of_int(raw_at<uint16_t>(raw, i));
-    case kOnnxInt16: return of_int(raw_at<int16_t>(raw, i));
-    case kOnnxInt32: return of_int(raw_at<int32_t>(raw, i));
-    case kOnnxInt64: return of_int(raw_at<int64_t>(raw, i));
-    case kOnnxUint32: return of_int(raw_at<uint32_t>(raw, i));
-    case kOnnxUint64: return of_unsigned(raw_at<uint64_t>(raw, i));
-    default: return of_int(raw_at<uint8_t>(raw, i) != 0);
+    case kOnnxFloat:
+      return of_real(raw_at<float>(raw, i));
+    case kOnnxDouble:
+      return of_real(raw_at<double>(raw, i));
+    case kOnnxFloat16:
+      return of_real(half_to_double(raw_at<uint16_t>(raw, i)));
+    case kOnnxBfloat16:
+      return of_real(bfloat_to_double(raw_at<uint16_t>(raw, i)));
+    case kOnnxUint8:
+      return of_int(raw_at<uint8_t>(raw, i));
+    case kOnnxInt8:
+      return of_int(raw_at<int8_t>(raw, i));
+    case kOnnxUint16:
+      return of_int(raw_at<uint16_t>(raw, i));
+    case kOnnxInt16:
+      return of_int(raw_at<int16_t>(raw, i));
+    case kOnnxInt32:
+      return of_int(raw_at<int32_t>(raw, i));
+    case kOnnxInt64:
+      return of_int(raw_at<int64_t>(raw, i));
+    case kOnnxUint32:
+      return of_int(raw_at<uint32_t>(raw, i));
+    case kOnnxUint64:
+      return of_unsigned(raw_at<uint64_t>(raw, i));
+    default:
+      return of_int(raw_at<uint8_t>(raw, i) != 0);
   }
 }
 
 // Which of the typed arrays holds elements of this type.
 int64_t typed_count(const onnx::TensorProto& proto) {
   switch (proto.data_type()) {
-    case kOnnxFloat: return proto.float_data_size();
-    case kOnnxDouble: return proto.double_data_size();
-    case kOnnxInt64: return proto.int64_data_size();
-    case kOnnxUint32: case kOnnxUint64: return proto.uint64_data_size();
-    default: return proto.int32_data_size();
+    case kOnnxFloat:
+      return proto.float_data_size();
+    case kOnnxDouble:
+      return proto.double_data_size();
+    case kOnnxInt64:
+      return proto.int64_data_size();
+    case kOnnxUint32:
+    case kOnnxUint64:
+      return proto.uint64_data_size();
+    default:
+      return proto.int32_data_size();
   }
 }
 
 Element typed_element(const onnx::TensorProto& proto, int64_t index) {
   int i = static_cast<int>(index);
   switch (proto.data_type()) {
-    case kOnnxFloat: return of_real(proto.float_data(i));
-    case kOnnxDouble: return of_real(proto.double_data(i));
-    case kOnnxInt64: return of_int(proto.int64_data(i));
-    case kOnnxUint32: return of_int(static_cast<uint32_t>(proto.uint64_data(i)));
-    case kOnnxUint64: return of_unsigned(proto.uint64_data(i));
-    case kOnnxFloat16: return of_real(half_to_double(static_cast<uint16_t>(proto.int32_data(i))));
-    case kOnnxBfloat16: return of_real(bfloat_to_double(static_cast<uint16_t>(proto.int32_data(i))));
-    case kOnnxUint8: return of_int(static_cast<uint8_t>(proto.int32_data(i)));
-    case kOnnxInt8: return of_int(static_cast<int8_t>(proto.int32_data(i)));
-    case kOnnxUint16: return of_int(static_cast<uint16_t>(proto.int32_data(i)));
-    case kOnnxInt16: return of_int(static_cast<int16_t>(proto.int32_data(i)));
-    case kOnnxBool: return of_int(proto.int32_data(i) != 0);
-    default: return of_int(proto.int32_data(i));
+    case kOnnxFloat:
+      return of_real(proto.float_data(i));
+    case kOnnxDouble:
+      return of_real(proto.double_data(i));
+    case kOnnxInt64:
+      return of_int(proto.int64_data(i));
+    case kOnnxUint32:
+      return of_int(static_cast<uint32_t>(proto.uint64_data(i)));
+    case kOnnxUint64:
+      return of_unsigned(proto.uint64_data(i));
+    case kOnnxFloat16:
+      return of_real(half_to_double(static_cast<uint16_t>(proto.int32_data(i))));
+    case kOnnxBfloat16:
+      return of_real(bfloat_to_double(static_cast<uint16_t>(proto.int32_data(i))));
+    case kOnnxUint8:
+      return of_int(static_cast<uint8_t>(proto.int32_data(i)));
+    case kOnnxInt8:
+      return of_int(static_cast<int8_t>(proto.int32_data(i)));
+    case kOnnxUint16:
+      return of_int(static_cast<uint16_t>(proto.int32_data(i)));
+    case kOnnxInt16:
+      return of_int(static_cast<int16_t>(proto.int32_data(i)));
+    case kOnnxBool:
+      return of_int(proto.int32_data(i) != 0);
+    default:
+      return of_int(proto.int32_data(i));
   }
 }
 
-std::optional<RawTensor> read_tensor(Reader& reader, const onnx::TensorProto& proto, const std::string& owner) {
-  std::string what = proto.name().empty() ? "the tensor" : fmt::format("tensor {}", ticked(proto.name()));
+std::optional<RawTensor> read_tensor(Reader& reader, const onnx::TensorProto& proto,
+                                     const std::string& owner) {
+  std::string what =
+      proto.name().empty() ? "the tensor" : fmt::format("tensor {}", ticked(proto.name()));
   if (proto.data_location() == onnx::TensorProto::EXTERNAL || proto.external_data_size() > 0) {
     std::string location;
     for (const onnx::StringStringEntryProto& entry : proto.external_data()) {
       if (entry.key() == "location") location = entry.value();
     }
-    reader.error(owner, fmt::format("{} keeps its data in another file, {}", what, ticked(location)),
+    reader.error(owner,
+                 fmt::format("{} keeps its data in another file, {}", what, ticked(location)),
                  "save the model as one file (onnx.save_model with save_as_external_data=False)");
     return std::nullopt;
   }
@@ -140,7 +194,8 @@ std::optional<RawTensor> read_tensor(Reader& reader, const onnx::TensorProto& pr
   }
   int64_t width = width_of(proto.data_type());
   if (width == 0) {
-    reader.error(owner, fmt::format("{} has elements of {}, which are not supported", what, onnx_type_name(proto.data_type())));
+    reader.error(owner, fmt::format("{} has elements of {}, which are not supported", what,
+                                    onnx_type_name(proto.data_type())));
     return std::nullopt;
   }
   Shape shape(proto.dims().begin(), proto.dims().end());
@@ -153,10 +208,12 @@ std::optional<RawTensor> read_tensor(Reader& reader, const onnx::TensorProto& pr
   // The data must be there before a tensor of its size is made.
   bool raw = proto.has_raw_data();
   int64_t have = raw ? static_cast<int64_t>(proto.raw_data().size()) : typed_count(proto);
-  int64_t want = raw ? (count > std::numeric_limits<int64_t>::max() / width ? -1 : count * width) : count;
+  int64_t want =
+      raw ? (count > std::numeric_limits<int64_t>::max() / width ? -1 : count * width) : count;
   if (have != want) {
-    reader.error(owner, fmt::format("{} of {} {} needs {} {}, but the file holds {}", what, onnx_type_name(proto.data_type()),
-                                    to_string(shape), want, raw ? "bytes" : "elements", have));
+    reader.error(owner, fmt::format("{} of {} {} needs {} {}, but the file holds {}", what,
+                                    onnx_type_name(proto.data_type()), to_string(shape), want,
+                                    raw ? "bytes" : "elements", have));
     return std::nullopt;
   }
 
@@ -168,11 +225,13 @@ std::optional<RawTensor> read_tensor(Reader& reader, const onnx::TensorProto& pr
   for (int64_t i = 0; i < count && !tensor.fraction; ++i) {
     Element e = element(i);
     if (!e.whole) tensor.fraction = Fraction{i, e.real};
-    range = i == 0 ? Range{e.integer, e.integer} : Range{std::min(range.lo, e.integer), std::max(range.hi, e.integer)};
+    range = i == 0 ? Range{e.integer, e.integer}
+                   : Range{std::min(range.lo, e.integer), std::max(range.hi, e.integer)};
   }
   if (tensor.fraction) {
     tensor.values = Tensor(DType::float32, shape);
-    for (int64_t i = 0; i < count; ++i) tensor.values.set_float(i, static_cast<float>(element(i).real));
+    for (int64_t i = 0; i < count; ++i)
+      tensor.values.set_float(i, static_cast<float>(element(i).real));
   } else {
     tensor.values = Tensor(narrowest_type(range), shape);
     for (int64_t i = 0; i < count; ++i) tensor.values.set(i, element(i).integer);
@@ -180,19 +239,26 @@ std::optional<RawTensor> read_tensor(Reader& reader, const onnx::TensorProto& pr
   return tensor;
 }
 
-RawAttribute read_attribute(Reader& reader, const onnx::AttributeProto& proto, const std::string& owner) {
+RawAttribute read_attribute(Reader& reader, const onnx::AttributeProto& proto,
+                            const std::string& owner) {
   switch (proto.type()) {
-    case onnx::AttributeProto::INT: return proto.i();
-    case onnx::AttributeProto::FLOAT: return static_cast<double>(proto.f());
-    case onnx::AttributeProto::STRING: return proto.s();
-    case onnx::AttributeProto::INTS: return std::vector<int64_t>(proto.ints().begin(), proto.ints().end());
-    case onnx::AttributeProto::FLOATS: return std::vector<double>(proto.floats().begin(), proto.floats().end());
+    case onnx::AttributeProto::INT:
+      return proto.i();
+    case onnx::AttributeProto::FLOAT:
+      return static_cast<double>(proto.f());
+    case onnx::AttributeProto::STRING:
+      return proto.s();
+    case onnx::AttributeProto::INTS:
+      return std::vector<int64_t>(proto.ints().begin(), proto.ints().end());
+    case onnx::AttributeProto::FLOATS:
+      return std::vector<double>(proto.floats().begin(), proto.floats().end());
     case onnx::AttributeProto::TENSOR: {
       std::optional<RawTensor> tensor = read_tensor(reader, proto.t(), owner);
       if (tensor) return std::move(*tensor);
       return std::monostate();
     }
-    default: break;
+    default:
+      break;
   }
   // Old files leave the type out (IR version < 2).
   if (proto.has_i()) return proto.i();
@@ -221,7 +287,8 @@ RawInfo read_info(const onnx::ValueInfoProto& proto) {
   info.type = type.elem_type();
   info.has_shape = type.has_shape();
   for (const onnx::TensorShapeProto_Dimension& dim : type.shape().dim()) {
-    info.dims.push_back({dim.has_dim_value() ? dim.dim_value() : -1, dim.has_dim_param() ? dim.dim_param() : ""});
+    info.dims.push_back(
+        {dim.has_dim_value() ? dim.dim_value() : -1, dim.has_dim_param() ? dim.dim_param() : ""});
   }
   return info;
 }
@@ -230,21 +297,36 @@ RawInfo read_info(const onnx::ValueInfoProto& proto) {
 
 std::string onnx_type_name(int32_t type) {
   switch (type) {
-    case kOnnxFloat: return "float32";
-    case kOnnxUint8: return "uint8";
-    case kOnnxInt8: return "int8";
-    case kOnnxUint16: return "uint16";
-    case kOnnxInt16: return "int16";
-    case kOnnxInt32: return "int32";
-    case kOnnxInt64: return "int64";
-    case 8: return "string";
-    case kOnnxBool: return "bool";
-    case kOnnxFloat16: return "float16";
-    case kOnnxDouble: return "float64";
-    case kOnnxUint32: return "uint32";
-    case kOnnxUint64: return "uint64";
-    case kOnnxBfloat16: return "bfloat16";
-    default: return fmt::format("type {}", type);
+    case kOnnxFloat:
+      return "float32";
+    case kOnnxUint8:
+      return "uint8";
+    case kOnnxInt8:
+      return "int8";
+    case kOnnxUint16:
+      return "uint16";
+    case kOnnxInt16:
+      return "int16";
+    case kOnnxInt32:
+      return "int32";
+    case kOnnxInt64:
+      return "int64";
+    case 8:
+      return "string";
+    case kOnnxBool:
+      return "bool";
+    case kOnnxFloat16:
+      return "float16";
+    case kOnnxDouble:
+      return "float64";
+    case kOnnxUint32:
+      return "uint32";
+    case kOnnxUint64:
+      return "uint64";
+    case kOnnxBfloat16:
+      return "bfloat16";
+    default:
+      return fmt::format("type {}", type);
   }
 }
 
@@ -255,7 +337,8 @@ bool is_float_type(int32_t type) {
 Result<RawModel> read_onnx_proto(std::string_view bytes, const std::string& file) {
   Reader reader{.file = file, .errors = {}};
   if (!within_field_budget(bytes, kMaxFields)) {
-    reader.error("", fmt::format("the model has more than {} nodes, attributes and fields", thousands(kMaxFields)));
+    reader.error("", fmt::format("the model has more than {} nodes, attributes and fields",
+                                 thousands(kMaxFields)));
     return reader.errors;
   }
   onnx::ModelProto proto;
@@ -274,17 +357,21 @@ Result<RawModel> read_onnx_proto(std::string_view bytes, const std::string& file
     if (opset.domain().empty() || opset.domain() == "ai.onnx") model.opset = opset.version();
   }
   for (const onnx::TensorProto& tensor : graph.initializer()) {
-    if (std::optional<RawTensor> read = read_tensor(reader, tensor, tensor.name())) model.initialisers.push_back(std::move(*read));
+    if (std::optional<RawTensor> read = read_tensor(reader, tensor, tensor.name()))
+      model.initialisers.push_back(std::move(*read));
   }
   for (const onnx::SparseTensorProto& tensor : graph.sparse_initializer()) {
-    reader.error(tensor.values().name(), "the initialiser is a sparse tensor, which is not supported", "export it as a dense one");
+    reader.error(tensor.values().name(),
+                 "the initialiser is a sparse tensor, which is not supported",
+                 "export it as a dense one");
   }
   for (int i = 0; i < graph.node_size(); ++i) {
     model.nodes.push_back(read_node(reader, graph.node(i), static_cast<size_t>(i)));
   }
   for (const onnx::ValueInfoProto& info : graph.input()) model.inputs.push_back(read_info(info));
   for (const onnx::ValueInfoProto& info : graph.output()) model.outputs.push_back(read_info(info));
-  for (const onnx::ValueInfoProto& info : graph.value_info()) model.infos.push_back(read_info(info));
+  for (const onnx::ValueInfoProto& info : graph.value_info())
+    model.infos.push_back(read_info(info));
   if (!reader.errors.empty()) return reader.errors;
   return model;
 }

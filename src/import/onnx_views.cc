@@ -20,11 +20,13 @@ void emit_reshape(Translation& t, const RawNode& node, ValueId x, const Shape& s
 
 // From opset 5 on the shape is an operand.
 void reshape(Translation& t, const RawNode& node) {
-  std::optional<std::vector<int64_t>> wanted = has_operand(node, 1) ? ints_operand(t, node, 1, "shape") : maybe_ints(t, node, "shape");
+  std::optional<std::vector<int64_t>> wanted =
+      has_operand(node, 1) ? ints_operand(t, node, 1, "shape") : maybe_ints(t, node, "shape");
   std::optional<ValueId> x = value_operand(t, node, 0);
   if (!wanted || !x) return;
   bool zero_copies = int_of(t, node, "allowzero", 0) == 0;
-  std::optional<Shape> shape = resolve_reshape(t, node, shape_of_value(t, *x), *wanted, zero_copies);
+  std::optional<Shape> shape =
+      resolve_reshape(t, node, shape_of_value(t, *x), *wanted, zero_copies);
   if (shape) emit_reshape(t, node, *x, *shape);
 }
 
@@ -48,7 +50,8 @@ bool normal_axes(Translation& t, const RawNode& node, int64_t rank, std::vector<
   std::sort(axes->begin(), axes->end());
   bool fine = std::adjacent_find(axes->begin(), axes->end()) == axes->end();
   for (int64_t axis : *axes) fine = fine && axis >= 0 && axis < rank;
-  if (!fine) fail(t, node, fmt::format("`axes` {} do not fit {} dimensions", to_string(*axes), rank));
+  if (!fine)
+    fail(t, node, fmt::format("`axes` {} do not fit {} dimensions", to_string(*axes), rank));
   return fine;
 }
 
@@ -61,7 +64,8 @@ void squeeze(Translation& t, const RawNode& node) {
   Shape shape;
   for (size_t d = 0; d < from.size(); ++d) {
     bool listed = axes && std::binary_search(axes->begin(), axes->end(), static_cast<int64_t>(d));
-    if (listed && from[d] != 1) return fail(t, node, fmt::format("dimension {} of {} is not 1", d, to_string(from)));
+    if (listed && from[d] != 1)
+      return fail(t, node, fmt::format("dimension {} of {} is not 1", d, to_string(from)));
     if (axes ? !listed : from[d] != 1) shape.push_back(from[d]);
   }
   emit_reshape(t, node, *x, shape);
@@ -84,23 +88,35 @@ void unsqueeze(Translation& t, const RawNode& node) {
   emit_reshape(t, node, *x, shape);
 }
 
-// Forms: `paddings` (opset 1), `pads` and `value` as attributes (2..10), as operands (11..), with `axes` (18..).
+// Forms: `paddings` (opset 1), `pads` and `value` as attributes (2..10), as operands (11..), with
+// `axes` (18..).
 void pad(Translation& t, const RawNode& node) {
   std::string mode = text_of(node, "mode", "constant");
-  if (mode != "constant") return fail(t, node, fmt::format("`mode` is {}: only constant padding is supported", ticked(mode)));
+  if (mode != "constant")
+    return fail(t, node,
+                fmt::format("`mode` is {}: only constant padding is supported", ticked(mode)));
   std::optional<std::vector<int64_t>> pads =
-      has_operand(node, 1) ? ints_operand(t, node, 1, "pads") : maybe_ints(t, node, node.attributes.contains("pads") ? "pads" : "paddings");
-  std::optional<std::vector<int64_t>> values = has_operand(node, 2) ? ints_operand(t, node, 2, "value") : std::vector<int64_t>{int_of(t, node, "value", 0)};
-  std::optional<std::vector<int64_t>> axes = has_operand(node, 3) ? ints_operand(t, node, 3, "axes") : std::vector<int64_t>{0, 1, 2, 3};
+      has_operand(node, 1)
+          ? ints_operand(t, node, 1, "pads")
+          : maybe_ints(t, node, node.attributes.contains("pads") ? "pads" : "paddings");
+  std::optional<std::vector<int64_t>> values =
+      has_operand(node, 2) ? ints_operand(t, node, 2, "value")
+                           : std::vector<int64_t>{int_of(t, node, "value", 0)};
+  std::optional<std::vector<int64_t>> axes =
+      has_operand(node, 3) ? ints_operand(t, node, 3, "axes") : std::vector<int64_t>{0, 1, 2, 3};
   std::optional<ValueId> x = value_operand(t, node, 0);
   if (!pads || !values || !axes || !x) {
     if (!pads && !has_operand(node, 1)) fail(t, node, "`pads` is missing");
     return;
   }
   const Shape shape = shape_of_value(t, *x);
-  if (shape.size() != 4) return fail(t, node, fmt::format("its input has shape {}: only images [N, C, H, W] are padded", to_string(shape)));
+  if (shape.size() != 4)
+    return fail(t, node,
+                fmt::format("its input has shape {}: only images [N, C, H, W] are padded",
+                            to_string(shape)));
   if (!normal_axes(t, node, 4, &*axes)) return;
-  if (pads->size() != 2 * axes->size() || values->size() != 1) return fail(t, node, fmt::format("{} pads for {} axes", pads->size(), axes->size()));
+  if (pads->size() != 2 * axes->size() || values->size() != 1)
+    return fail(t, node, fmt::format("{} pads for {} axes", pads->size(), axes->size()));
   int64_t all[2][4] = {};
   for (size_t i = 0; i < axes->size(); ++i) {
     all[0][(*axes)[i]] = (*pads)[i];
@@ -108,13 +124,23 @@ void pad(Translation& t, const RawNode& node) {
   }
   for (const auto& side : all) {
     bool spatial = side[0] == 0 && side[1] == 0 && side[2] >= 0 && side[3] >= 0;
-    if (!spatial) return fail(t, node, fmt::format("pads {}: only height and width can be padded, by no negative number", to_string(*pads)));
+    if (!spatial)
+      return fail(t, node,
+                  fmt::format("pads {}: only height and width can be padded, by no negative number",
+                              to_string(*pads)));
   }
   if (all[0][2] + all[0][3] + all[1][2] + all[1][3] == 0) return identity(t, node);
-  set_value(t, node, emit(t, node, "pad", {*x}, {{"pad_top", all[0][2]}, {"pad_left", all[0][3]}, {"pad_bottom", all[1][2]}, {"pad_right", all[1][3]}, {"value", values->front()}}));
+  set_value(t, node,
+            emit(t, node, "pad", {*x},
+                 {{"pad_top", all[0][2]},
+                  {"pad_left", all[0][3]},
+                  {"pad_bottom", all[1][2]},
+                  {"pad_right", all[1][3]},
+                  {"value", values->front()}}));
 }
 
-// Integers keep their value in every float type, and in an integer type that holds their proven range.
+// Integers keep their value in every float type, and in an integer type that holds their proven
+// range.
 void cast(Translation& t, const RawNode& node) {
   Known* x = operand(t, node, 0);
   if (x == nullptr) return;
@@ -122,61 +148,103 @@ void cast(Translation& t, const RawNode& node) {
   if (is_float_type(static_cast<int32_t>(to))) return set_alias(t, node, *x);
   std::optional<Range> target;
   switch (to) {
-    case kOnnxInt8: target = range_of(DType::int8); break;
-    case kOnnxUint8: target = range_of(DType::uint8); break;
-    case kOnnxInt16: target = range_of(DType::int16); break;
-    case kOnnxUint16: target = range_of(DType::uint16); break;
-    case kOnnxInt32: target = range_of(DType::int32); break;
-    case kOnnxInt64: case kOnnxUint64: case kOnnxUint32: target = range_of(DType::int64); break;
-    case kOnnxBool: target = Range{0, 1}; break;
-    default: return fail(t, node, fmt::format("casts to {}, which is not supported", onnx_type_name(static_cast<int32_t>(to))));
+    case kOnnxInt8:
+      target = range_of(DType::int8);
+      break;
+    case kOnnxUint8:
+      target = range_of(DType::uint8);
+      break;
+    case kOnnxInt16:
+      target = range_of(DType::int16);
+      break;
+    case kOnnxUint16:
+      target = range_of(DType::uint16);
+      break;
+    case kOnnxInt32:
+      target = range_of(DType::int32);
+      break;
+    case kOnnxInt64:
+    case kOnnxUint64:
+    case kOnnxUint32:
+      target = range_of(DType::int64);
+      break;
+    case kOnnxBool:
+      target = Range{0, 1};
+      break;
+    default:
+      return fail(t, node,
+                  fmt::format("casts to {}, which is not supported",
+                              onnx_type_name(static_cast<int32_t>(to))));
   }
   if (to == kOnnxUint64 || to == kOnnxUint32) target->lo = 0;
-  if (!x->constant && x->chain.stage == Chain::Stage::divided) return fail(t, node, "casts a fraction: no Floor follows the Div", "put a Floor behind the Div");
+  if (!x->constant && x->chain.stage == Chain::Stage::divided)
+    return fail(t, node, "casts a fraction: no Floor follows the Div",
+                "put a Floor behind the Div");
   // Bounds of the chain so far; a Clip before the Cast is part of it.
-  Range range = x->constant ? x->constant->values.min_max() : chain_range(t.builder.graph, x->chain);
+  Range range =
+      x->constant ? x->constant->values.min_max() : chain_range(t.builder.graph, x->chain);
   if (!x->constant) {
     if (x->chain.lo) range = {std::max(range.lo, *x->chain.lo), std::max(range.hi, *x->chain.lo)};
     if (x->chain.hi) range = {std::min(range.lo, *x->chain.hi), std::min(range.hi, *x->chain.hi)};
   }
   if (!target->contains(range)) {
-    return fail(t, node, fmt::format("casts values of [{}, {}] to {}, which does not hold them", range.lo, range.hi, onnx_type_name(static_cast<int32_t>(to))),
+    return fail(t, node,
+                fmt::format("casts values of [{}, {}] to {}, which does not hold them", range.lo,
+                            range.hi, onnx_type_name(static_cast<int32_t>(to))),
                 "put a Clip before the Cast, or narrow the input with --input-type NAME=uint8");
   }
   set_alias(t, node, *x);
 }
 
-Tensor list_tensor(const std::vector<int64_t>& values) { return Tensor::of(DType::int64, {static_cast<int64_t>(values.size())}, values); }
+Tensor list_tensor(const std::vector<int64_t>& values) {
+  return Tensor::of(DType::int64, {static_cast<int64_t>(values.size())}, values);
+}
 
 RawTensor float_constant(const std::vector<double>& values, Shape shape) {
   RawTensor tensor{.name = {}, .type = kOnnxFloat, .values = {}, .fraction = {}};
   std::vector<int64_t> whole;
   for (size_t i = 0; i < values.size(); ++i) {
-    bool integral = values[i] >= -9e15 && values[i] <= 9e15 && values[i] == static_cast<double>(static_cast<int64_t>(values[i]));
-    if (!integral && !tensor.fraction) tensor.fraction = Fraction{static_cast<int64_t>(i), values[i]};
+    bool integral = values[i] >= -9e15 && values[i] <= 9e15 &&
+                    values[i] == static_cast<double>(static_cast<int64_t>(values[i]));
+    if (!integral && !tensor.fraction)
+      tensor.fraction = Fraction{static_cast<int64_t>(i), values[i]};
     whole.push_back(integral ? static_cast<int64_t>(values[i]) : 0);
   }
   tensor.values = Tensor::of(DType::int64, shape, whole);
   if (!tensor.fraction) return tensor;
   tensor.values = Tensor(DType::float32, shape);
-  for (size_t i = 0; i < values.size(); ++i) tensor.values.set_float(static_cast<int64_t>(i), static_cast<float>(values[i]));
+  for (size_t i = 0; i < values.size(); ++i)
+    tensor.values.set_float(static_cast<int64_t>(i), static_cast<float>(values[i]));
   return tensor;
 }
 
 void constant(Translation& t, const RawNode& node) {
   for (const auto& [name, value] : node.attributes) {
-    if (const RawTensor* tensor = std::get_if<RawTensor>(&value); tensor != nullptr && name == "value") return set_constant(t, node, *tensor);
-    if (const int64_t* number = std::get_if<int64_t>(&value); number != nullptr && name == "value_int") {
-      return set_constant(t, node, {.name = {}, .type = kOnnxInt64, .values = Tensor::of(DType::int64, {}, {*number}), .fraction = {}});
+    if (const RawTensor* tensor = std::get_if<RawTensor>(&value);
+        tensor != nullptr && name == "value")
+      return set_constant(t, node, *tensor);
+    if (const int64_t* number = std::get_if<int64_t>(&value);
+        number != nullptr && name == "value_int") {
+      return set_constant(t, node,
+                          {.name = {},
+                           .type = kOnnxInt64,
+                           .values = Tensor::of(DType::int64, {}, {*number}),
+                           .fraction = {}});
     }
-    if (const auto* numbers = std::get_if<std::vector<int64_t>>(&value); numbers != nullptr && name == "value_ints") {
-      return set_constant(t, node, {.name = {}, .type = kOnnxInt64, .values = list_tensor(*numbers), .fraction = {}});
+    if (const auto* numbers = std::get_if<std::vector<int64_t>>(&value);
+        numbers != nullptr && name == "value_ints") {
+      return set_constant(
+          t, node,
+          {.name = {}, .type = kOnnxInt64, .values = list_tensor(*numbers), .fraction = {}});
     }
-    if (const double* number = std::get_if<double>(&value); number != nullptr && name == "value_float") {
+    if (const double* number = std::get_if<double>(&value);
+        number != nullptr && name == "value_float") {
       return set_constant(t, node, float_constant({*number}, {}));
     }
-    if (const auto* numbers = std::get_if<std::vector<double>>(&value); numbers != nullptr && name == "value_floats") {
-      return set_constant(t, node, float_constant(*numbers, {static_cast<int64_t>(numbers->size())}));
+    if (const auto* numbers = std::get_if<std::vector<double>>(&value);
+        numbers != nullptr && name == "value_floats") {
+      return set_constant(t, node,
+                          float_constant(*numbers, {static_cast<int64_t>(numbers->size())}));
     }
   }
   fail(t, node, "has no dense numeric value");
@@ -185,8 +253,9 @@ void constant(Translation& t, const RawNode& node) {
 }  // namespace
 
 std::vector<OperatorEntry> view_operators() {
-  return {{"Identity", identity}, {"Dropout", identity}, {"Reshape", reshape},     {"Flatten", flatten}, {"Squeeze", squeeze},
-          {"Unsqueeze", unsqueeze}, {"Pad", pad},        {"Cast", cast},           {"Constant", constant}};
+  return {{"Identity", identity}, {"Dropout", identity}, {"Reshape", reshape},
+          {"Flatten", flatten},   {"Squeeze", squeeze},  {"Unsqueeze", unsqueeze},
+          {"Pad", pad},           {"Cast", cast},        {"Constant", constant}};
 }
 
 }  // namespace heddle

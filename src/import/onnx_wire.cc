@@ -1,5 +1,6 @@
-// Counts what a protobuf message would allocate, before protobuf allocates it: an empty node takes two bytes in the file
-// and two hundred in memory. Only the message types that can nest or repeat cheaply are followed.
+// Counts what a protobuf message would allocate, before protobuf allocates it: an empty node takes
+// two bytes in the file and two hundred in memory. Only the message types that can nest or repeat
+// cheaply are followed.
 #include "import/onnx_wire.h"
 
 #include <array>
@@ -63,7 +64,9 @@ bool walk(std::string_view bytes, Message message, int depth, int64_t* budget) {
         std::string_view content = bytes.substr(0, value);
         bytes.remove_prefix(value);
         for (const Field& field : kFields) {
-          if (field.parent == message && field.number == tag >> 3 && !walk(content, field.child, depth + 1, budget)) return false;
+          if (field.parent == message && field.number == tag >> 3 &&
+              !walk(content, field.child, depth + 1, budget))
+            return false;
         }
         break;
       }
@@ -76,6 +79,8 @@ bool walk(std::string_view bytes, Message message, int depth, int64_t* budget) {
 
 }  // namespace
 
-bool within_field_budget(std::string_view model, int64_t fields) { return walk(model, Message::model, 0, &fields); }
+bool within_field_budget(std::string_view model, int64_t fields) {
+  return walk(model, Message::model, 0, &fields);
+}
 
 }  // namespace heddle

@@ -1,4 +1,5 @@
-// An ONNX model as plain data, free of protobuf. onnx_proto.cc fills it; onnx.cc translates it to a Graph.
+// An ONNX model as plain data, free of protobuf. onnx_proto.cc fills it; onnx.cc translates it to a
+// Graph.
 #pragma once
 
 #include <map>
@@ -15,8 +16,19 @@ namespace heddle {
 
 // ONNX's TensorProto.DataType, as far as we name them.
 enum OnnxType : int32_t {
-  kOnnxFloat = 1, kOnnxUint8 = 2, kOnnxInt8 = 3, kOnnxUint16 = 4, kOnnxInt16 = 5, kOnnxInt32 = 6, kOnnxInt64 = 7,
-  kOnnxBool = 9, kOnnxFloat16 = 10, kOnnxDouble = 11, kOnnxUint32 = 12, kOnnxUint64 = 13, kOnnxBfloat16 = 16,
+  kOnnxFloat = 1,
+  kOnnxUint8 = 2,
+  kOnnxInt8 = 3,
+  kOnnxUint16 = 4,
+  kOnnxInt16 = 5,
+  kOnnxInt32 = 6,
+  kOnnxInt64 = 7,
+  kOnnxBool = 9,
+  kOnnxFloat16 = 10,
+  kOnnxDouble = 11,
+  kOnnxUint32 = 12,
+  kOnnxUint64 = 13,
+  kOnnxBfloat16 = 16,
 };
 std::string onnx_type_name(int32_t type);  // "float32"; "type 99"
 bool is_float_type(int32_t type);
@@ -28,13 +40,14 @@ struct Fraction {
 
 struct RawTensor {
   std::string name{};
-  int32_t type = 0;                  // as declared, an OnnxType
-  Tensor values{};                     // integers in the narrowest type; float32 where `fraction` is set
+  int32_t type = 0;  // as declared, an OnnxType
+  Tensor values{};   // integers in the narrowest type; float32 where `fraction` is set
   std::optional<Fraction> fraction{};  // the first element that is no integer
 };
 
 // monostate: a kind that we never use (graphs, sparse tensors ...).
-using RawAttribute = std::variant<std::monostate, int64_t, double, std::string, std::vector<int64_t>, std::vector<double>, RawTensor>;
+using RawAttribute = std::variant<std::monostate, int64_t, double, std::string,
+                                  std::vector<int64_t>, std::vector<double>, RawTensor>;
 
 struct RawDim {
   int64_t value = -1;  // -1: unknown or symbolic
@@ -67,8 +80,8 @@ struct RawModel {
   std::vector<RawInfo> infos{};
 };
 
-// Decodes and checks sizes, types and encodings of every tensor before anything of its size is allocated. Errors: no ONNX
-// model, external data, sparse or segmented tensors, wrong sizes.
+// Decodes and checks sizes, types and encodings of every tensor before anything of its size is
+// allocated. Errors: no ONNX model, external data, sparse or segmented tensors, wrong sizes.
 Result<RawModel> read_onnx_proto(std::string_view bytes, const std::string& file);
 
 }  // namespace heddle

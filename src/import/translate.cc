@@ -11,21 +11,26 @@ namespace {
 
 // What a fractional constant means for a network that should be of integers.
 constexpr const char* kFloatRemedy =
-    "this looks like a float network: quantise it first, to integer values with RequantShift or Div, Floor, Clip after each layer";
+    "this looks like a float network: quantise it first, to integer values with RequantShift or "
+    "Div, Floor, Clip after each layer";
 
 std::string label(const RawNode& node) { return fmt::format("{} ({})", node.name, node.op); }
 
 bool report_fraction(Translation& t, const RawNode& node, const RawTensor& tensor) {
   if (!tensor.fraction) return false;
   if (t.fractions.emplace(tensor.name.empty() ? node.name : tensor.name, node.name).second) {
-    fail(t, node, fmt::format("constant {} {} is not integer: element {} is {}", ticked(tensor.name), to_string(tensor.values.shape()),
-                              tensor.fraction->element, tensor.fraction->value),
+    fail(t, node,
+         fmt::format("constant {} {} is not integer: element {} is {}", ticked(tensor.name),
+                     to_string(tensor.values.shape()), tensor.fraction->element,
+                     tensor.fraction->value),
          kFloatRemedy);
   }
   return true;
 }
 
-std::string output_name(const RawNode& node) { return node.outputs.empty() ? node.name : node.outputs[0]; }
+std::string output_name(const RawNode& node) {
+  return node.outputs.empty() ? node.name : node.outputs[0];
+}
 
 bool output_shared(const Translation& t, const std::string& name) {
   auto uses = t.uses.find(name);
@@ -49,7 +54,9 @@ void fail(Translation& t, const RawNode& node, std::string message, std::string 
   report(t.builder, label(node), std::move(message), std::move(remedy));
 }
 
-bool has_operand(const RawNode& node, size_t i) { return i < node.inputs.size() && !node.inputs[i].empty(); }
+bool has_operand(const RawNode& node, size_t i) {
+  return i < node.inputs.size() && !node.inputs[i].empty();
+}
 
 Known* operand(Translation& t, const RawNode& node, size_t i) {
   if (!has_operand(node, i)) {
@@ -65,7 +72,8 @@ Known* operand(Translation& t, const RawNode& node, size_t i) {
 std::optional<ValueId> value_operand(Translation& t, const RawNode& node, size_t i) {
   Known* known = operand(t, node, i);
   if (known == nullptr) return std::nullopt;
-  if (known->constant) return add_narrow_constant(t.builder, known->constant->name, known->constant->values);
+  if (known->constant)
+    return add_narrow_constant(t.builder, known->constant->name, known->constant->values);
   ValueId value = finish_chain(t.builder, known->chain, label(node));
   if (!value.valid()) {
     known->broken = true;
@@ -75,18 +83,22 @@ std::optional<ValueId> value_operand(Translation& t, const RawNode& node, size_t
   return value;
 }
 
-const RawTensor* constant_operand(Translation& t, const RawNode& node, size_t i, std::string_view what) {
+const RawTensor* constant_operand(Translation& t, const RawNode& node, size_t i,
+                                  std::string_view what) {
   Known* known = operand(t, node, i);
   if (known == nullptr) return nullptr;
   if (!known->constant) {
-    fail(t, node, fmt::format("the {} {} must be constant, but they are computed", what, ticked(node.inputs[i])),
+    fail(t, node,
+         fmt::format("the {} {} must be constant, but they are computed", what,
+                     ticked(node.inputs[i])),
          "only layers with constant parameters are supported");
     return nullptr;
   }
   return &*known->constant;
 }
 
-std::optional<std::vector<int64_t>> ints_operand(Translation& t, const RawNode& node, size_t i, std::string_view what) {
+std::optional<std::vector<int64_t>> ints_operand(Translation& t, const RawNode& node, size_t i,
+                                                 std::string_view what) {
   const RawTensor* tensor = constant_operand(t, node, i, what);
   if (tensor == nullptr) return std::nullopt;
   return tensor->values.to_ints();
@@ -99,9 +111,14 @@ std::optional<int64_t> maybe_int(Translation& t, const RawNode& node, const std:
   std::optional<int64_t> result;
   if (const int64_t* number = std::get_if<int64_t>(&value)) result = *number;
   if (const double* number = std::get_if<double>(&value)) result = whole(*number);
-  if (const auto* numbers = std::get_if<std::vector<int64_t>>(&value); numbers != nullptr && numbers->size() == 1) result = numbers->front();
-  if (const auto* numbers = std::get_if<std::vector<double>>(&value); numbers != nullptr && numbers->size() == 1) result = whole(numbers->front());
-  if (const RawTensor* tensor = std::get_if<RawTensor>(&value); tensor != nullptr && tensor->values.elements() == 1 && !tensor->fraction) {
+  if (const auto* numbers = std::get_if<std::vector<int64_t>>(&value);
+      numbers != nullptr && numbers->size() == 1)
+    result = numbers->front();
+  if (const auto* numbers = std::get_if<std::vector<double>>(&value);
+      numbers != nullptr && numbers->size() == 1)
+    result = whole(numbers->front());
+  if (const RawTensor* tensor = std::get_if<RawTensor>(&value);
+      tensor != nullptr && tensor->values.elements() == 1 && !tensor->fraction) {
     result = tensor->values.at(0);
   }
   if (!result) fail(t, node, fmt::format("attribute {} is not one integer", ticked(name)));
@@ -112,11 +129,13 @@ int64_t int_of(Translation& t, const RawNode& node, const std::string& name, int
   return maybe_int(t, node, name).value_or(otherwise);
 }
 
-std::optional<std::vector<int64_t>> maybe_ints(Translation& t, const RawNode& node, const std::string& name) {
+std::optional<std::vector<int64_t>> maybe_ints(Translation& t, const RawNode& node,
+                                               const std::string& name) {
   auto found = node.attributes.find(name);
   if (found == node.attributes.end()) return std::nullopt;
   if (const auto* numbers = std::get_if<std::vector<int64_t>>(&found->second)) return *numbers;
-  if (const int64_t* number = std::get_if<int64_t>(&found->second)) return std::vector<int64_t>{*number};
+  if (const int64_t* number = std::get_if<int64_t>(&found->second))
+    return std::vector<int64_t>{*number};
   fail(t, node, fmt::format("attribute {} is not a list of integers", ticked(name)));
   return std::nullopt;
 }
@@ -140,7 +159,10 @@ void set_chain(Translation& t, const RawNode& node, Chain chain, bool inherits_s
 void set_value(Translation& t, const RawNode& node, ValueId value) {
   if (!value.valid()) return;
   if (is_constant(t.builder, value)) {
-    RawTensor constant{.name = output_name(node), .type = kOnnxFloat, .values = *t.builder.graph.value(value).constant, .fraction = {}};
+    RawTensor constant{.name = output_name(node),
+                       .type = kOnnxFloat,
+                       .values = *t.builder.graph.value(value).constant,
+                       .fraction = {}};
     return set_constant(t, node, std::move(constant));
   }
   bool shared = output_shared(t, output_name(node));
@@ -157,7 +179,8 @@ void set_constant(Translation& t, const RawNode& node, RawTensor constant) {
 void set_alias(Translation& t, const RawNode& node, const Known& source) {
   Known known = source;
   known.shared = source.shared || output_shared(t, output_name(node));
-  known.chain.base_shared = known.chain.base_shared || (known.chain.stage == Chain::Stage::none && known.shared);
+  known.chain.base_shared =
+      known.chain.base_shared || (known.chain.stage == Chain::Stage::none && known.shared);
   if (known.chain.stage != Chain::Stage::none) {
     known.chain.name = node.name;
     known.chain.value_name = output_name(node);
@@ -165,8 +188,8 @@ void set_alias(Translation& t, const RawNode& node, const Known& source) {
   set(t, node, std::move(known));
 }
 
-ValueId emit_named(Translation& t, std::string name, std::string value_name, std::string op, std::vector<ValueId> inputs,
-                   Attributes attributes) {
+ValueId emit_named(Translation& t, std::string name, std::string value_name, std::string op,
+                   std::vector<ValueId> inputs, Attributes attributes) {
   return add_operator(t.builder, {.op = std::move(op),
                                   .name = std::move(name),
                                   .value_name = std::move(value_name),
@@ -174,11 +197,14 @@ ValueId emit_named(Translation& t, std::string name, std::string value_name, std
                                   .attributes = std::move(attributes)});
 }
 
-ValueId emit(Translation& t, const RawNode& node, std::string op, std::vector<ValueId> inputs, Attributes attributes) {
-  return emit_named(t, node.name, output_name(node), std::move(op), std::move(inputs), std::move(attributes));
+ValueId emit(Translation& t, const RawNode& node, std::string op, std::vector<ValueId> inputs,
+             Attributes attributes) {
+  return emit_named(t, node.name, output_name(node), std::move(op), std::move(inputs),
+                    std::move(attributes));
 }
 
-ValueId emit_bias(Translation& t, const RawNode& node, ValueId x, const std::vector<int64_t>& bias, int64_t axis) {
+ValueId emit_bias(Translation& t, const RawNode& node, ValueId x, const std::vector<int64_t>& bias,
+                  int64_t axis) {
   if (!x.valid()) return x;
   bool zero = true;
   for (int64_t value : bias) {
@@ -189,13 +215,15 @@ ValueId emit_bias(Translation& t, const RawNode& node, ValueId x, const std::vec
     }
   }
   if (zero) return x;
-  ValueId constant = add_int32_constant(t.builder, node.name + "_bias", {static_cast<int64_t>(bias.size())}, bias);
+  ValueId constant =
+      add_int32_constant(t.builder, node.name + "_bias", {static_cast<int64_t>(bias.size())}, bias);
   t.builder.graph.value(x).name = output_name(node) + "_acc";
-  return emit_named(t, node.name + "_bias", output_name(node), "bias_add", {x, constant}, {{"axis", axis}});
+  return emit_named(t, node.name + "_bias", output_name(node), "bias_add", {x, constant},
+                    {{"axis", axis}});
 }
 
-std::optional<Shape> resolve_reshape(Translation& t, const RawNode& node, const Shape& from, const std::vector<int64_t>& wanted,
-                                     bool zero_copies) {
+std::optional<Shape> resolve_reshape(Translation& t, const RawNode& node, const Shape& from,
+                                     const std::vector<int64_t>& wanted, bool zero_copies) {
   Shape shape;
   std::optional<size_t> open;
   for (size_t d = 0; d < wanted.size(); ++d) {
@@ -211,8 +239,11 @@ std::optional<Shape> resolve_reshape(Translation& t, const RawNode& node, const 
   int64_t known = shape.size() > 32 ? -1 : checked_elements(shape);
   if (open && known > 0 && total % known == 0) shape[*open] = total / known;
   if (known < 0 || checked_elements(shape) != total) {
-    Shape shown(wanted.begin(), wanted.begin() + static_cast<std::ptrdiff_t>(std::min<size_t>(wanted.size(), 32)));
-    fail(t, node, fmt::format("cannot reshape {} ({} elements) to {}", to_string(from), total, to_string(shown)));
+    Shape shown(wanted.begin(),
+                wanted.begin() + static_cast<std::ptrdiff_t>(std::min<size_t>(wanted.size(), 32)));
+    fail(t, node,
+         fmt::format("cannot reshape {} ({} elements) to {}", to_string(from), total,
+                     to_string(shown)));
     return std::nullopt;
   }
   return shape;

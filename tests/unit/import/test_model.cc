@@ -35,13 +35,33 @@ void fill(const TestTensor& tensor, onnx::TensorProto* proto) {
   std::string raw;
   for (double value : tensor.values) {
     switch (tensor.type) {
-      case kFloat: tensor.raw ? append_raw<float>(raw, value) : proto->add_float_data(static_cast<float>(value)); break;
-      case kDouble: tensor.raw ? append_raw<double>(raw, value) : proto->add_double_data(value); break;
-      case kInt64: tensor.raw ? append_raw<int64_t>(raw, value) : proto->add_int64_data(static_cast<int64_t>(value)); break;
-      case kInt32: tensor.raw ? append_raw<int32_t>(raw, value) : proto->add_int32_data(static_cast<int32_t>(value)); break;
-      case kHalf: tensor.raw ? append_raw<uint16_t>(raw, value) : proto->add_int32_data(static_cast<int32_t>(value)); break;
-      case kInt8: tensor.raw ? append_raw<int8_t>(raw, value) : proto->add_int32_data(static_cast<int32_t>(value)); break;
-      default: tensor.raw ? append_raw<uint8_t>(raw, value) : proto->add_int32_data(static_cast<int32_t>(value)); break;
+      case kFloat:
+        tensor.raw ? append_raw<float>(raw, value)
+                   : proto->add_float_data(static_cast<float>(value));
+        break;
+      case kDouble:
+        tensor.raw ? append_raw<double>(raw, value) : proto->add_double_data(value);
+        break;
+      case kInt64:
+        tensor.raw ? append_raw<int64_t>(raw, value)
+                   : proto->add_int64_data(static_cast<int64_t>(value));
+        break;
+      case kInt32:
+        tensor.raw ? append_raw<int32_t>(raw, value)
+                   : proto->add_int32_data(static_cast<int32_t>(value));
+        break;
+      case kHalf:
+        tensor.raw ? append_raw<uint16_t>(raw, value)
+                   : proto->add_int32_data(static_cast<int32_t>(value));
+        break;
+      case kInt8:
+        tensor.raw ? append_raw<int8_t>(raw, value)
+                   : proto->add_int32_data(static_cast<int32_t>(value));
+        break;
+      default:
+        tensor.raw ? append_raw<uint8_t>(raw, value)
+                   : proto->add_int32_data(static_cast<int32_t>(value));
+        break;
     }
   }
   if (tensor.raw && !tensor.external) {
@@ -52,9 +72,15 @@ void fill(const TestTensor& tensor, onnx::TensorProto* proto) {
 
 struct FillAttribute {
   onnx::AttributeProto* proto;
-  void operator()(int64_t value) { proto->set_type(onnx::AttributeProto::INT), proto->set_i(value); }
-  void operator()(double value) { proto->set_type(onnx::AttributeProto::FLOAT), proto->set_f(static_cast<float>(value)); }
-  void operator()(const std::string& value) { proto->set_type(onnx::AttributeProto::STRING), proto->set_s(value); }
+  void operator()(int64_t value) {
+    proto->set_type(onnx::AttributeProto::INT), proto->set_i(value);
+  }
+  void operator()(double value) {
+    proto->set_type(onnx::AttributeProto::FLOAT), proto->set_f(static_cast<float>(value));
+  }
+  void operator()(const std::string& value) {
+    proto->set_type(onnx::AttributeProto::STRING), proto->set_s(value);
+  }
   void operator()(const std::vector<int64_t>& values) {
     proto->set_type(onnx::AttributeProto::INTS);
     for (int64_t value : values) proto->add_ints(value);
@@ -108,7 +134,9 @@ std::string serialise(const TestModel& model) {
   return proto.SerializeAsString();
 }
 
-TestTensor scalar(std::string name, double value) { return {.name = std::move(name), .dims = {}, .values = {value}}; }
+TestTensor scalar(std::string name, double value) {
+  return {.name = std::move(name), .dims = {}, .values = {value}};
+}
 
 TestTensor vec(std::string name, std::vector<double> values) {
   int64_t size = static_cast<int64_t>(values.size());
@@ -121,15 +149,20 @@ TestTensor int64s(std::string name, std::vector<int64_t> values) {
   return tensor;
 }
 
-TestNode requant_shift(std::string x, std::string mul, std::string add, std::string y, double div, double levels, bool is_signed) {
+TestNode requant_shift(std::string x, std::string mul, std::string add, std::string y, double div,
+                       double levels, bool is_signed) {
   return {.op = "RequantShift",
           .inputs = {std::move(x), std::move(mul), std::move(add)},
           .outputs = {std::move(y)},
-          .attributes = {{"div", scalar("", div)}, {"n_levels_out", vec("", {levels})}, {"signed", vec("", {is_signed ? 1.0 : 0.0})}},
+          .attributes = {{"div", scalar("", div)},
+                         {"n_levels_out", vec("", {levels})},
+                         {"signed", vec("", {is_signed ? 1.0 : 0.0})}},
           .domain = "PACTOps"};
 }
 
-Result<Graph> import_test(const TestModel& model, const ImportOptions& options) { return import_onnx(serialise(model), "test.onnx", options); }
+Result<Graph> import_test(const TestModel& model, const ImportOptions& options) {
+  return import_onnx(serialise(model), "test.onnx", options);
+}
 
 Graph must_import(const TestModel& model, const ImportOptions& options) {
   Result<Graph> graph = import_test(model, options);
@@ -151,7 +184,8 @@ std::string sketch(const Graph& graph) {
       if (!node.inputs[i].valid()) continue;
       const Value& value = graph.value(node.inputs[i]);
       std::string shown = value.producer.valid() ? graph.node(value.producer).op : value.name;
-      if (value.constant) shown = fmt::format("{}={}", op.operands[i].name, value.constant->to_ints());
+      if (value.constant)
+        shown = fmt::format("{}={}", op.operands[i].name, value.constant->to_ints());
       operands.push_back(shown);
     }
     text += fmt::format("{}({})", node.op, fmt::join(operands, ", "));

@@ -11,15 +11,25 @@
 
 namespace heddle::test {
 
-enum Type : int32_t { kFloat = 1, kUint8 = 2, kInt8 = 3, kInt32 = 6, kInt64 = 7, kString = 8, kBool = 9, kHalf = 10, kDouble = 11 };
+enum Type : int32_t {
+  kFloat = 1,
+  kUint8 = 2,
+  kInt8 = 3,
+  kInt32 = 6,
+  kInt64 = 7,
+  kString = 8,
+  kBool = 9,
+  kHalf = 10,
+  kDouble = 11
+};
 
 struct TestTensor {
   std::string name{};
   std::vector<int64_t> dims{};
   std::vector<double> values{};
   int32_t type = kFloat;
-  bool raw = true;            // raw_data, else the typed arrays
-  bool external = false;      // says that its data is in another file
+  bool raw = true;        // raw_data, else the typed arrays
+  bool external = false;  // says that its data is in another file
   bool segment = false;
   int64_t missing_bytes = 0;  // of raw_data
 };
@@ -62,14 +72,17 @@ TestTensor scalar(std::string name, double value);
 TestTensor vec(std::string name, std::vector<double> values);
 TestTensor int64s(std::string name, std::vector<int64_t> values);
 // RequantShift of x to y, with attributes as PULP's exporter writes them.
-TestNode requant_shift(std::string x, std::string mul, std::string add, std::string y, double div, double levels, bool is_signed);
+TestNode requant_shift(std::string x, std::string mul, std::string add, std::string y, double div,
+                       double levels, bool is_signed);
 
 Result<Graph> import_test(const TestModel& model, const ImportOptions& options = {});
 Graph must_import(const TestModel& model, const ImportOptions& options = {});  // throws the errors
-std::string errors_of(const TestModel& model, const ImportOptions& options = {});  // "imported" if there are none
+std::string errors_of(const TestModel& model,
+                      const ImportOptions& options = {});  // "imported" if there are none
 
-// The nodes in one line each: "requant(add:v, mul=[2, 4]) hi=127 lo=-128 rounding=floor shift=3". Operands that are
-// constants are shown by value, others by the operator that made them; attributes that are 0 are left out.
+// The nodes in one line each: "requant(add:v, mul=[2, 4]) hi=127 lo=-128 rounding=floor shift=3".
+// Operands that are constants are shown by value, others by the operator that made them; attributes
+// that are 0 are left out.
 std::string sketch(const Graph& graph);
 
 }  // namespace heddle::test
