@@ -67,7 +67,7 @@ std::vector<Transfer> transfers_of(const Region& region, const RegionOperand& op
 int64_t cycles_of(const Region& region, const Transfer& transfer, bool to_tile);
 // Bytes that the transfers touch on the tile's side, from the start of the buffer: at least the tile's storage.bytes.
 int64_t tile_extent_bytes(const OperandTile& tile, const std::vector<Transfer>& transfers);
-// Whether the rows of a store, rounded up to the DMA's unit, stay within the box and the padding of the stored value.
+// Whether each row of a store, rounded up to the DMA's unit, stays within its own bytes and the padding behind them.
 bool stores_exactly(const Region& region, const RegionOperand& operand, const TileBox& box);
 
 // The names that tile, cost and job expressions see for this tile: sizes (`k`, `oy`, `iy` ...), `layer.<name>`,

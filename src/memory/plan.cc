@@ -131,7 +131,13 @@ void add_tile_bytes(const Soc& soc, const Schedule& schedule, MemoryPlan& plan) 
 // The layers in whose step as many bytes are live as in no other: "`conv1`, `conv2`".
 std::string layers_at_peak(const Schedule& schedule, const Placement& placement) {
   std::vector<int64_t> live(schedule.steps.size(), 0);
-  for (const Buffer& buffer : placement.buffers) {
+  std::vector<Buffer> buffers = placement.buffers;
+  for (size_t b = buffers.size(); b-- > 0;) {  // a view keeps its source alive; sources come before their views
+    if (buffers[b].shares < 0) continue;
+    Buffer& source = buffers[static_cast<size_t>(buffers[b].shares)];
+    source.last = std::max(source.last, buffers[b].last);
+  }
+  for (const Buffer& buffer : buffers) {
     if (buffer.shares >= 0) continue;
     for (int s = buffer.first; s <= buffer.last && s < static_cast<int>(live.size()); ++s) {
       live[static_cast<size_t>(s)] += buffer.bytes;
