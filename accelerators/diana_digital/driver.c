@@ -18,9 +18,10 @@ void diana_digital_wait(void) {
   }
 }
 
-/* There is one set of registers: every start waits first, so that they do not change under a running job. */
+/* There is one set of registers: every start waits first, so that they do not change under a
+ * running job. */
 
-void diana_digital_conv2d_start(const diana_digital_conv2d_job *job) {
+void diana_digital_conv2d_start(const diana_digital_conv2d_job* job) {
   diana_digital_wait();
   set(DIANA_DIGITAL_X, job->x);
   set(DIANA_DIGITAL_X_PITCH, job->x_pitch);
@@ -44,7 +45,7 @@ void diana_digital_conv2d_start(const diana_digital_conv2d_job *job) {
   set(DIANA_DIGITAL_START, DIANA_DIGITAL_CONV2D);
 }
 
-void diana_digital_depthwise_start(const diana_digital_depthwise_job *job) {
+void diana_digital_depthwise_start(const diana_digital_depthwise_job* job) {
   diana_digital_wait();
   set(DIANA_DIGITAL_X, job->x);
   set(DIANA_DIGITAL_X_PITCH, job->x_pitch);
@@ -68,7 +69,7 @@ void diana_digital_depthwise_start(const diana_digital_depthwise_job *job) {
   set(DIANA_DIGITAL_START, DIANA_DIGITAL_DEPTHWISE);
 }
 
-void diana_digital_dense_start(const diana_digital_dense_job *job) {
+void diana_digital_dense_start(const diana_digital_dense_job* job) {
   diana_digital_wait();
   set(DIANA_DIGITAL_X, job->x);
   set(DIANA_DIGITAL_Y, job->y);
@@ -79,7 +80,7 @@ void diana_digital_dense_start(const diana_digital_dense_job *job) {
   set(DIANA_DIGITAL_START, DIANA_DIGITAL_DENSE);
 }
 
-void diana_digital_add_start(const diana_digital_add_job *job) {
+void diana_digital_add_start(const diana_digital_add_job* job) {
   diana_digital_wait();
   set(DIANA_DIGITAL_X, job->x);
   set(DIANA_DIGITAL_X_PITCH, job->x_pitch);

@@ -1,7 +1,9 @@
-/* DIANA's digital core: convolution, depthwise convolution, dense layer, and addition of two tensors. C99, freestanding.
+/* DIANA's digital core: convolution, depthwise convolution, dense layer, and addition of two
+ * tensors. C99, freestanding.
  *
- * A job computes one tile whose operands are already in L1 and in the core's weight memory. Activations are signed
- * bytes, channel by channel, row by row; README.md describes their layout, the weights' layout and every register.
+ * A job computes one tile whose operands are already in L1 and in the core's weight memory.
+ * Activations are signed bytes, channel by channel, row by row; README.md describes their layout,
+ * the weights' layout and every register.
  */
 #ifndef HEDDLE_DIANA_DIGITAL_DRIVER_H
 #define HEDDLE_DIANA_DIGITAL_DRIVER_H
@@ -60,13 +62,14 @@ enum {
 
 /* y = clip(minimum, maximum, (bias + sum of x * weights) >> shift) */
 typedef struct diana_digital_conv2d_job {
-  uint32_t x;             /* bus address of the input tile, in L1, a multiple of 16 */
-  uint32_t x_pitch;       /* bytes from one row to the next, a multiple of 16 */
-  uint32_t x_plane;       /* bytes from one channel to the next, a multiple of 16 */
-  uint32_t y;             /* bus address of the output tile, in L1, a multiple of 16 */
-  uint32_t y_pitch;       /* bytes, a multiple of 16 */
-  uint32_t y_plane;       /* bytes, a multiple of 16 */
-  uint32_t weights;       /* bus address in the weight memory, a multiple of 16: biases and weights, packed */
+  uint32_t x;       /* bus address of the input tile, in L1, a multiple of 16 */
+  uint32_t x_pitch; /* bytes from one row to the next, a multiple of 16 */
+  uint32_t x_plane; /* bytes from one channel to the next, a multiple of 16 */
+  uint32_t y;       /* bus address of the output tile, in L1, a multiple of 16 */
+  uint32_t y_pitch; /* bytes, a multiple of 16 */
+  uint32_t y_plane; /* bytes, a multiple of 16 */
+  uint32_t
+      weights; /* bus address in the weight memory, a multiple of 16: biases and weights, packed */
   uint32_t in_channels;   /* channels of the input tile */
   uint32_t in_height;     /* rows of the input tile, padding not counted */
   uint32_t in_width;      /* columns of the input tile, padding not counted */
@@ -85,13 +88,14 @@ typedef struct diana_digital_conv2d_job {
 
 /* The same with one input channel for every output channel. */
 typedef struct diana_digital_depthwise_job {
-  uint32_t x;             /* bus address of the input tile, in L1, a multiple of 16 */
-  uint32_t x_pitch;       /* bytes, a multiple of 16 */
-  uint32_t x_plane;       /* bytes, a multiple of 16 */
-  uint32_t y;             /* bus address of the output tile, in L1, a multiple of 16 */
-  uint32_t y_pitch;       /* bytes, a multiple of 16 */
-  uint32_t y_plane;       /* bytes, a multiple of 16 */
-  uint32_t weights;       /* bus address in the weight memory, a multiple of 4: biases and weights, packed */
+  uint32_t x;       /* bus address of the input tile, in L1, a multiple of 16 */
+  uint32_t x_pitch; /* bytes, a multiple of 16 */
+  uint32_t x_plane; /* bytes, a multiple of 16 */
+  uint32_t y;       /* bus address of the output tile, in L1, a multiple of 16 */
+  uint32_t y_pitch; /* bytes, a multiple of 16 */
+  uint32_t y_plane; /* bytes, a multiple of 16 */
+  uint32_t
+      weights; /* bus address in the weight memory, a multiple of 4: biases and weights, packed */
   uint32_t channels;      /* of input and output tile */
   uint32_t in_height;     /* rows of the input tile, padding not counted */
   uint32_t in_width;      /* columns of the input tile, padding not counted */
@@ -109,9 +113,10 @@ typedef struct diana_digital_depthwise_job {
 
 /* y[k] = clip(minimum, maximum, (bias[k] + sum over c of x[c] * weights[k][c]) >> shift) */
 typedef struct diana_digital_dense_job {
-  uint32_t x;            /* bus address of the input vector, in L1, a multiple of 16 */
-  uint32_t y;            /* bus address of the output vector, in L1, a multiple of 16 */
-  uint32_t weights;      /* bus address in the weight memory, a multiple of 16: biases and weights, packed */
+  uint32_t x; /* bus address of the input vector, in L1, a multiple of 16 */
+  uint32_t y; /* bus address of the output vector, in L1, a multiple of 16 */
+  uint32_t
+      weights; /* bus address in the weight memory, a multiple of 16: biases and weights, packed */
   uint32_t in_channels;  /* elements of x; the vector is read up to a multiple of 16 */
   uint32_t out_channels; /* elements of y; the vector is written up to a multiple of 16 */
   uint32_t shift;        /* 0 to 31 */
@@ -139,10 +144,10 @@ typedef struct diana_digital_add_job {
 } diana_digital_add_job;
 
 /* Each waits for the job before it, starts this one, and does not wait for it. */
-void diana_digital_conv2d_start(const diana_digital_conv2d_job *job);
-void diana_digital_depthwise_start(const diana_digital_depthwise_job *job);
-void diana_digital_dense_start(const diana_digital_dense_job *job);
-void diana_digital_add_start(const diana_digital_add_job *job);
+void diana_digital_conv2d_start(const diana_digital_conv2d_job* job);
+void diana_digital_depthwise_start(const diana_digital_depthwise_job* job);
+void diana_digital_dense_start(const diana_digital_dense_job* job);
+void diana_digital_add_start(const diana_digital_add_job* job);
 
 /* Returns when the core is idle. */
 void diana_digital_wait(void);

@@ -1,5 +1,6 @@
-/* DIANA's digital core as a model: values and cycles of its jobs, bit for bit and to the cycle of accelerator.toml.
- * README.md says what is published, fitted and assumed. Only the register map is shared with the driver.
+/* DIANA's digital core as a model: values and cycles of its jobs, bit for bit and to the cycle of
+ * accelerator.toml. README.md says what is published, fitted and assumed. Only the register map is
+ * shared with the driver.
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -23,7 +24,7 @@ typedef struct state {
   uint32_t registers[kRegisters];
   uint32_t pending; /* the operation that was started, 0 if none */
   uint32_t error;
-  const char *fault; /* of a register access */
+  const char* fault; /* of a register access */
   char message[200];
   uint32_t sums[kLanes][kLanes]; /* [column][channel]; unsigned, since 32-bit adders wrap */
   int8_t weights[kKernel * kLanes];
@@ -31,7 +32,7 @@ typedef struct state {
 
 /* One activation tile. */
 typedef struct tensor {
-  const char *name;
+  const char* name;
   uint32_t address, pitch, plane, channels, height, width;
 } tensor;
 
@@ -39,16 +40,17 @@ typedef struct geometry {
   uint32_t kernel_height, kernel_width, stride, pad_top, pad_left;
 } geometry;
 
-static uint32_t get(const state *s, uint32_t offset) { return s->registers[offset / 4u]; }
+static uint32_t get(const state* s, uint32_t offset) { return s->registers[offset / 4u]; }
 
 static uint32_t groups(uint32_t size) { return (size + kLanes - 1u) / kLanes; }
 
-static void reset(void *opaque) { memset(opaque, 0, sizeof(state)); }
+static void reset(void* opaque) { memset(opaque, 0, sizeof(state)); }
 
-static uint32_t read_register(void *opaque, uint32_t offset) {
-  state *s = opaque;
+static uint32_t read_register(void* opaque, uint32_t offset) {
+  state* s = opaque;
   if (offset == DIANA_DIGITAL_STATUS) {
-    return (s->pending ? (uint32_t)DIANA_DIGITAL_BUSY : 0u) | (s->error ? (uint32_t)DIANA_DIGITAL_ERROR : 0u);
+    return (s->pending ? (uint32_t)DIANA_DIGITAL_BUSY : 0u) |
+           (s->error ? (uint32_t)DIANA_DIGITAL_ERROR : 0u);
   }
   if (offset % 4u != 0u || offset / 4u >= kRegisters) {
     s->fault = "a read of an address that is no register";
@@ -57,8 +59,8 @@ static uint32_t read_register(void *opaque, uint32_t offset) {
   return get(s, offset);
 }
 
-static void write_register(void *opaque, uint32_t offset, uint32_t value) {
-  state *s = opaque;
+static void write_register(void* opaque, uint32_t offset, uint32_t value) {
+  state* s = opaque;
   if (offset % 4u != 0u || offset / 4u >= kRegisters) {
     s->fault = "a write to an address that is no register";
   } else if (offset == DIANA_DIGITAL_STATUS) {
@@ -78,7 +80,7 @@ static void write_register(void *opaque, uint32_t offset, uint32_t value) {
 
 /* Checks: each returns NULL, or what is wrong. */
 
-static const char *wrong(state *s, const char *format, ...) {
+static const char* wrong(state* s, const char* format, ...) {
   va_list arguments;
   va_start(arguments, format);
   vsnprintf(s->message, sizeof s->message, format, arguments);
@@ -87,14 +89,14 @@ static const char *wrong(state *s, const char *format, ...) {
 }
 
 /* Bytes from the address to the end of the last vector of 16. */
-static uint64_t extent_of(const tensor *t) {
+static uint64_t extent_of(const tensor* t) {
   return (uint64_t)(t->channels - 1u) * t->plane + (uint64_t)(t->height - 1u) * t->pitch +
          (uint64_t)kLanes * groups(t->width);
 }
 
-static const char *check_tensor(state *s, const tensor *t) {
-  if (t->channels < 1u || t->channels > kLargestSize || t->height < 1u || t->height > kLargestSize ||
-      t->width < 1u || t->width > kLargestSize) {
+static const char* check_tensor(state* s, const tensor* t) {
+  if (t->channels < 1u || t->channels > kLargestSize || t->height < 1u ||
+      t->height > kLargestSize || t->width < 1u || t->width > kLargestSize) {
     return wrong(s, "%s has the size %lu x %lu x %lu, but sizes are 1 to 65535", t->name,
                  (unsigned long)t->channels, (unsigned long)t->height, (unsigned long)t->width);
   }
@@ -103,12 +105,13 @@ static const char *check_tensor(state *s, const tensor *t) {
                  (unsigned long)t->address);
   }
   if (t->pitch % kLanes != 0u || t->plane % kLanes != 0u) {
-    return wrong(s, "%s has a row pitch of %lu and a plane of %lu bytes, which are not multiples of 16",
-                 t->name, (unsigned long)t->pitch, (unsigned long)t->plane);
+    return wrong(
+        s, "%s has a row pitch of %lu and a plane of %lu bytes, which are not multiples of 16",
+        t->name, (unsigned long)t->pitch, (unsigned long)t->plane);
   }
   if (t->pitch < t->width) {
-    return wrong(s, "%s has a row pitch of %lu bytes for %lu columns", t->name, (unsigned long)t->pitch,
-                 (unsigned long)t->width);
+    return wrong(s, "%s has a row pitch of %lu bytes for %lu columns", t->name,
+                 (unsigned long)t->pitch, (unsigned long)t->width);
   }
   if (t->plane < (uint64_t)t->height * t->pitch) {
     return wrong(s, "%s has a plane of %lu bytes for %lu rows of %lu bytes", t->name,
@@ -120,7 +123,7 @@ static const char *check_tensor(state *s, const tensor *t) {
   return NULL;
 }
 
-static const char *check_disjoint(state *s, const tensor *input, const tensor *output) {
+static const char* check_disjoint(state* s, const tensor* input, const tensor* output) {
   if (input->address < output->address + extent_of(output) &&
       output->address < input->address + extent_of(input)) {
     return wrong(s, "%s overlaps %s", output->name, input->name);
@@ -128,38 +131,42 @@ static const char *check_disjoint(state *s, const tensor *input, const tensor *o
   return NULL;
 }
 
-static const char *check_weights(state *s, uint64_t bytes, uint32_t alignment) {
+static const char* check_weights(state* s, uint64_t bytes, uint32_t alignment) {
   const uint32_t address = get(s, DIANA_DIGITAL_WEIGHTS);
   if (address % alignment != 0u) {
     return wrong(s, "the weights have the address 0x%08lx, which is not a multiple of %lu",
                  (unsigned long)address, (unsigned long)alignment);
   }
   if (bytes > kWeightMemory || address + bytes > (uint64_t)UINT32_MAX + 1u) {
-    return wrong(s, "%llu bytes of weights do not fit the weight memory of 65536", (unsigned long long)bytes);
+    return wrong(s, "%llu bytes of weights do not fit the weight memory of 65536",
+                 (unsigned long long)bytes);
   }
   return NULL;
 }
 
-static const char *check_output_stage(state *s) {
+static const char* check_output_stage(state* s) {
   const int64_t low = (int32_t)get(s, DIANA_DIGITAL_MINIMUM);
   const int64_t high = (int32_t)get(s, DIANA_DIGITAL_MAXIMUM);
   if (get(s, DIANA_DIGITAL_SHIFT) > 31u) {
-    return wrong(s, "the shift is %lu, but the register has 5 bits", (unsigned long)get(s, DIANA_DIGITAL_SHIFT));
+    return wrong(s, "the shift is %lu, but the register has 5 bits",
+                 (unsigned long)get(s, DIANA_DIGITAL_SHIFT));
   }
   if (low < -128 || high > 127 || low > high) {
-    return wrong(s, "the bounds are %ld and %ld, which is no range of signed bytes", (long)low, (long)high);
+    return wrong(s, "the bounds are %ld and %ld, which is no range of signed bytes", (long)low,
+                 (long)high);
   }
   return NULL;
 }
 
 static int is_kernel(uint32_t size) { return size == 1u || size == 3u || size == 5u || size == 7u; }
 
-static const char *check_geometry(state *s, const geometry *g, const tensor *x, const tensor *y) {
+static const char* check_geometry(state* s, const geometry* g, const tensor* x, const tensor* y) {
   if (!is_kernel(g->kernel_height) || !is_kernel(g->kernel_width)) {
-    return wrong(s, "the kernel is %lu x %lu, but sizes are 1, 3, 5 and 7", (unsigned long)g->kernel_height,
-                 (unsigned long)g->kernel_width);
+    return wrong(s, "the kernel is %lu x %lu, but sizes are 1, 3, 5 and 7",
+                 (unsigned long)g->kernel_height, (unsigned long)g->kernel_width);
   }
-  if (g->stride > kStride) return wrong(s, "the stride register holds neither 0 (stride 1) nor 1 (stride 2)");
+  if (g->stride > kStride)
+    return wrong(s, "the stride register holds neither 0 (stride 1) nor 1 (stride 2)");
   if (g->pad_top >= g->kernel_height || g->pad_left >= g->kernel_width) {
     return wrong(s, "the padding %lu, %lu is not less than the kernel", (unsigned long)g->pad_top,
                  (unsigned long)g->pad_left);
@@ -173,36 +180,40 @@ static const char *check_geometry(state *s, const geometry *g, const tensor *x, 
 
 /* Access to memory. */
 
-static const char *load(state *s, const heddle_bus *bus, const char *name, uint32_t address, void *data,
-                        uint32_t bytes) {
+static const char* load(state* s, const heddle_bus* bus, const char* name, uint32_t address,
+                        void* data, uint32_t bytes) {
   if (bus->load(bus->context, address, data, bytes) == 0) return NULL;
   return wrong(s, "%s lies outside the memories that the core reaches", name);
 }
 
 /* Columns `first` to `first + count` of a row; zeros outside the row. */
-static const char *load_segment(state *s, const heddle_bus *bus, const tensor *t, uint32_t row_address,
-                                int64_t first, uint32_t count, int8_t *segment) {
+static const char* load_segment(state* s, const heddle_bus* bus, const tensor* t,
+                                uint32_t row_address, int64_t first, uint32_t count,
+                                int8_t* segment) {
   const int64_t begin = first > 0 ? first : 0;
   const int64_t end = first + count < t->width ? first + count : t->width;
   memset(segment, 0, count);
   if (begin >= end) return NULL;
-  return load(s, bus, t->name, row_address + (uint32_t)begin, segment + (begin - first), (uint32_t)(end - begin));
+  return load(s, bus, t->name, row_address + (uint32_t)begin, segment + (begin - first),
+              (uint32_t)(end - begin));
 }
 
 /* 32-bit biases, their bytes in `lanes` lanes each: byte 0 of all lanes first. */
-static const char *load_biases(state *s, const heddle_bus *bus, uint32_t address, uint32_t lanes, uint32_t *biases) {
+static const char* load_biases(state* s, const heddle_bus* bus, uint32_t address, uint32_t lanes,
+                               uint32_t* biases) {
   uint8_t planes[4 * kLanes];
-  const char *why = load(s, bus, "bias", address, planes, 4u * lanes);
+  const char* why = load(s, bus, "bias", address, planes, 4u * lanes);
   if (why != NULL) return why;
   for (uint32_t lane = 0; lane < lanes; ++lane) {
     biases[lane] = 0u;
-    for (uint32_t byte = 0; byte < 4u; ++byte) biases[lane] |= (uint32_t)planes[byte * lanes + lane] << (8u * byte);
+    for (uint32_t byte = 0; byte < 4u; ++byte)
+      biases[lane] |= (uint32_t)planes[byte * lanes + lane] << (8u * byte);
   }
   return NULL;
 }
 
 /* The output stage: (sum >> shift), which floors, clipped. */
-static int8_t requantised(const state *s, uint32_t sum) {
+static int8_t requantised(const state* s, uint32_t sum) {
   const int32_t low = (int32_t)get(s, DIANA_DIGITAL_MINIMUM);
   const int32_t high = (int32_t)get(s, DIANA_DIGITAL_MAXIMUM);
   const uint32_t shift = get(s, DIANA_DIGITAL_SHIFT);
@@ -211,8 +222,8 @@ static int8_t requantised(const state *s, uint32_t sum) {
 }
 
 /* Writes a whole vector of 16; lanes past the end of the row are zeros. */
-static const char *store_vector(state *s, const heddle_bus *bus, const tensor *t, uint32_t channel, uint32_t row,
-                                uint32_t column, int8_t *vector) {
+static const char* store_vector(state* s, const heddle_bus* bus, const tensor* t, uint32_t channel,
+                                uint32_t row, uint32_t column, int8_t* vector) {
   const uint32_t address = t->address + channel * t->plane + row * t->pitch + column;
   for (uint32_t lane = 0; lane < kLanes; ++lane) {
     if (column + lane >= t->width) vector[lane] = 0;
@@ -222,30 +233,32 @@ static const char *store_vector(state *s, const heddle_bus *bus, const tensor *t
 }
 
 /* Kernel rows inside the input, for one output row. */
-static uint32_t rows_inside(const geometry *g, const tensor *x, uint32_t row) {
+static uint32_t rows_inside(const geometry* g, const tensor* x, uint32_t row) {
   const int64_t first = (int64_t)row * g->stride - g->pad_top;
   const int64_t begin = first > 0 ? first : 0;
   const int64_t end = first + g->kernel_height < x->height ? first + g->kernel_height : x->height;
   return (uint32_t)(end > begin ? end - begin : 0);
 }
 
-/* Adds one channel's window rows to the sums of a block of 16 columns; `lanes` output channels at once. */
-static const char *accumulate(state *s, const heddle_bus *bus, const geometry *g, const tensor *x, uint32_t channel,
-                              uint32_t row, uint32_t column, uint32_t weights, uint32_t lanes) {
+/* Adds one channel's window rows to the sums of a block of 16 columns; `lanes` output channels at
+ * once. */
+static const char* accumulate(state* s, const heddle_bus* bus, const geometry* g, const tensor* x,
+                              uint32_t channel, uint32_t row, uint32_t column, uint32_t weights,
+                              uint32_t lanes) {
   int8_t segment[kSegment];
   const uint32_t count = (kLanes - 1u) * g->stride + g->kernel_width;
   for (uint32_t fy = 0; fy < g->kernel_height; ++fy) {
     const int64_t in_row = (int64_t)row * g->stride - g->pad_top + fy;
     if (in_row < 0 || in_row >= x->height) continue;
     const uint32_t bytes = g->kernel_width * lanes;
-    const char *why = load(s, bus, "weights", weights + fy * bytes, s->weights, bytes);
+    const char* why = load(s, bus, "weights", weights + fy * bytes, s->weights, bytes);
     if (why != NULL) return why;
     why = load_segment(s, bus, x, x->address + channel * x->plane + (uint32_t)in_row * x->pitch,
                        (int64_t)column * g->stride - g->pad_left, count, segment);
     if (why != NULL) return why;
     for (uint32_t fx = 0; fx < g->kernel_width; ++fx) {
       if (lanes == kLanes) {
-        const int8_t *const w = s->weights + fx * kLanes;
+        const int8_t* const w = s->weights + fx * kLanes;
         for (uint32_t ox = 0; ox < kLanes; ++ox) {
           const int32_t value = segment[ox * g->stride + fx];
           for (uint32_t k = 0; k < kLanes; ++k) s->sums[ox][k] += (uint32_t)(value * w[k]);
@@ -254,9 +267,11 @@ static const char *accumulate(state *s, const heddle_bus *bus, const geometry *g
       }
       const int32_t w = s->weights[fx * lanes];
       for (uint32_t lane = 1; lane < lanes; ++lane) {
-        if (s->weights[fx * lanes + lane] != 0) return wrong(s, "a depthwise weight is not followed by three zeros");
+        if (s->weights[fx * lanes + lane] != 0)
+          return wrong(s, "a depthwise weight is not followed by three zeros");
       }
-      for (uint32_t ox = 0; ox < kLanes; ++ox) s->sums[ox][0] += (uint32_t)(segment[ox * g->stride + fx] * w);
+      for (uint32_t ox = 0; ox < kLanes; ++ox)
+        s->sums[ox][0] += (uint32_t)(segment[ox * g->stride + fx] * w);
     }
   }
   return NULL;
@@ -264,28 +279,35 @@ static const char *accumulate(state *s, const heddle_bus *bus, const geometry *g
 
 /* The operations. Each returns NULL and its cycles, or what is wrong. */
 
-static tensor tensor_at(const state *s, const char *name, uint32_t first_register, uint32_t first_size) {
-  const tensor t = {name, get(s, first_register), get(s, first_register + 4u), get(s, first_register + 8u),
-                    get(s, first_size), get(s, first_size + 4u), get(s, first_size + 8u)};
+static tensor tensor_at(const state* s, const char* name, uint32_t first_register,
+                        uint32_t first_size) {
+  const tensor t = {name,
+                    get(s, first_register),
+                    get(s, first_register + 4u),
+                    get(s, first_register + 8u),
+                    get(s, first_size),
+                    get(s, first_size + 4u),
+                    get(s, first_size + 8u)};
   return t;
 }
 
-/* Convolution: blocks of 16 output channels and all input channels. Depthwise: one output channel and its own input
- * channel at a time, in 4 lanes of which 3 are zeros. */
-static const char *convolve(state *s, const heddle_bus *bus, int depthwise, uint64_t *cycles) {
+/* Convolution: blocks of 16 output channels and all input channels. Depthwise: one output channel
+ * and its own input channel at a time, in 4 lanes of which 3 are zeros. */
+static const char* convolve(state* s, const heddle_bus* bus, int depthwise, uint64_t* cycles) {
   const tensor x = tensor_at(s, "x", DIANA_DIGITAL_X, DIANA_DIGITAL_IN_CHANNELS);
   const tensor y = tensor_at(s, "y", DIANA_DIGITAL_Y, DIANA_DIGITAL_OUT_CHANNELS);
   const geometry g = {get(s, DIANA_DIGITAL_KERNEL_HEIGHT), get(s, DIANA_DIGITAL_KERNEL_WIDTH),
                       /* one bit; anything else is refused below */
                       get(s, DIANA_DIGITAL_STRIDE) > 1u ? 3u : get(s, DIANA_DIGITAL_STRIDE) + 1u,
                       get(s, DIANA_DIGITAL_PAD_TOP), get(s, DIANA_DIGITAL_PAD_LEFT)};
-  const char *why = check_tensor(s, &x);
+  const char* why = check_tensor(s, &x);
   if (why == NULL) why = check_tensor(s, &y);
   if (why == NULL) why = check_output_stage(s);
   if (why == NULL) why = check_geometry(s, &g, &x, &y);
   if (why == NULL) why = check_disjoint(s, &x, &y);
   if (why != NULL) return why;
-  if (depthwise && x.channels != y.channels) return wrong(s, "a depthwise job has x and y of unequal channels");
+  if (depthwise && x.channels != y.channels)
+    return wrong(s, "a depthwise job has x and y of unequal channels");
 
   const uint32_t lanes = depthwise ? 4u : (uint32_t)kLanes;
   const uint32_t step_channels = depthwise ? 1u : (uint32_t)kLanes; /* output channels of a block */
@@ -303,7 +325,8 @@ static const char *convolve(state *s, const heddle_bus *bus, int depthwise, uint
     if (why != NULL) return why;
     for (uint32_t row = 0; row < y.height; ++row) {
       for (uint32_t column = 0; column < y.width; column += kLanes) {
-        for (uint32_t ox = 0; ox < kLanes; ++ox) memcpy(s->sums[ox], biases, lanes * sizeof biases[0]);
+        for (uint32_t ox = 0; ox < kLanes; ++ox)
+          memcpy(s->sums[ox], biases, lanes * sizeof biases[0]);
         for (uint32_t c = 0; c < reduction; ++c) {
           why = accumulate(s, bus, &g, &x, depthwise ? block : c, row, column,
                            weights + 4u * lanes + c * (uint32_t)channel_bytes, lanes);
@@ -326,14 +349,14 @@ static const char *convolve(state *s, const heddle_bus *bus, int depthwise, uint
   return NULL;
 }
 
-static const char *dense(state *s, const heddle_bus *bus, uint64_t *cycles) {
+static const char* dense(state* s, const heddle_bus* bus, uint64_t* cycles) {
   const uint32_t inputs = get(s, DIANA_DIGITAL_IN_CHANNELS);
   const uint32_t outputs = get(s, DIANA_DIGITAL_OUT_CHANNELS);
   /* A vector is a tensor of one row. */
   const uint32_t x_bytes = kLanes * groups(inputs), y_bytes = kLanes * groups(outputs);
   const tensor x = {"x", get(s, DIANA_DIGITAL_X), x_bytes, x_bytes, 1u, 1u, inputs};
   const tensor y = {"y", get(s, DIANA_DIGITAL_Y), y_bytes, y_bytes, 1u, 1u, outputs};
-  const char *why = check_tensor(s, &x);
+  const char* why = check_tensor(s, &x);
   if (why == NULL) why = check_tensor(s, &y);
   if (why == NULL) why = check_output_stage(s);
   if (why == NULL) why = check_disjoint(s, &x, &y);
@@ -349,9 +372,11 @@ static const char *dense(state *s, const heddle_bus *bus, uint64_t *cycles) {
     for (uint32_t c = 0; c < groups(inputs); ++c) {
       int8_t vector[kLanes], w[kLanes * kLanes]; /* [k][c] */
       why = load(s, bus, "x", x.address + c * kLanes, vector, kLanes);
-      if (why == NULL) why = load(s, bus, "weights", weights + 4u * kLanes + c * (uint32_t)sizeof w, w, sizeof w);
+      if (why == NULL)
+        why = load(s, bus, "weights", weights + 4u * kLanes + c * (uint32_t)sizeof w, w, sizeof w);
       if (why != NULL) return why;
-      for (uint32_t i = 0; i < sizeof w; ++i) sums[i / kLanes] += (uint32_t)(vector[i % kLanes] * w[i]);
+      for (uint32_t i = 0; i < sizeof w; ++i)
+        sums[i / kLanes] += (uint32_t)(vector[i % kLanes] * w[i]);
     }
     int8_t result[kLanes];
     for (uint32_t k = 0; k < kLanes; ++k) result[k] = requantised(s, sums[k]);
@@ -362,11 +387,12 @@ static const char *dense(state *s, const heddle_bus *bus, uint64_t *cycles) {
   return NULL;
 }
 
-static const char *add(state *s, const heddle_bus *bus, uint64_t *cycles) {
+static const char* add(state* s, const heddle_bus* bus, uint64_t* cycles) {
   const tensor x = tensor_at(s, "x", DIANA_DIGITAL_X, DIANA_DIGITAL_OUT_CHANNELS);
-  const tensor residual = tensor_at(s, "residual", DIANA_DIGITAL_RESIDUAL, DIANA_DIGITAL_OUT_CHANNELS);
+  const tensor residual =
+      tensor_at(s, "residual", DIANA_DIGITAL_RESIDUAL, DIANA_DIGITAL_OUT_CHANNELS);
   const tensor y = tensor_at(s, "y", DIANA_DIGITAL_Y, DIANA_DIGITAL_OUT_CHANNELS);
-  const char *why = check_tensor(s, &x);
+  const char* why = check_tensor(s, &x);
   if (why == NULL) why = check_tensor(s, &residual);
   if (why == NULL) why = check_tensor(s, &y);
   if (why == NULL) why = check_output_stage(s);
@@ -378,13 +404,16 @@ static const char *add(state *s, const heddle_bus *bus, uint64_t *cycles) {
     for (uint32_t row = 0; row < y.height; ++row) {
       for (uint32_t column = 0; column < y.width; column += kLanes) {
         int8_t a[kLanes], b[kLanes], sum[kLanes];
-        why = load_segment(s, bus, &x, x.address + channel * x.plane + row * x.pitch, column, kLanes, a);
+        why = load_segment(s, bus, &x, x.address + channel * x.plane + row * x.pitch, column,
+                           kLanes, a);
         if (why == NULL) {
-          why = load_segment(s, bus, &residual, residual.address + channel * residual.plane + row * residual.pitch,
+          why = load_segment(s, bus, &residual,
+                             residual.address + channel * residual.plane + row * residual.pitch,
                              column, kLanes, b);
         }
         if (why != NULL) return why;
-        for (uint32_t lane = 0; lane < kLanes; ++lane) sum[lane] = requantised(s, (uint32_t)(a[lane] + b[lane]));
+        for (uint32_t lane = 0; lane < kLanes; ++lane)
+          sum[lane] = requantised(s, (uint32_t)(a[lane] + b[lane]));
         why = store_vector(s, bus, &y, channel, row, column, sum);
         if (why != NULL) return why;
       }
@@ -394,8 +423,8 @@ static const char *add(state *s, const heddle_bus *bus, uint64_t *cycles) {
   return NULL;
 }
 
-static int step(void *opaque, const heddle_bus *bus, uint64_t *cycles, const char **why) {
-  state *s = opaque;
+static int step(void* opaque, const heddle_bus* bus, uint64_t* cycles, const char** why) {
+  state* s = opaque;
   *cycles = 0u;
   *why = s->fault;
   s->fault = NULL;
@@ -414,5 +443,6 @@ static int step(void *opaque, const heddle_bus *bus, uint64_t *cycles, const cha
   return *why == NULL ? 1 : -1;
 }
 
-const heddle_model diana_digital_model = {HEDDLE_MODEL_VERSION, "diana_digital", sizeof(state), reset,
-                                          read_register,        write_register,  step};
+const heddle_model diana_digital_model = {
+    HEDDLE_MODEL_VERSION, "diana_digital", sizeof(state), reset,
+    read_register,        write_register,  step};

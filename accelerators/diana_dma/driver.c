@@ -11,7 +11,7 @@ void diana_dma_wait(void) {
   }
 }
 
-void diana_dma_start(const diana_dma_job *job) {
+void diana_dma_start(const diana_dma_job* job) {
   /* There is one set of registers: they must not change under a running transfer. */
   diana_dma_wait();
   set(DIANA_DMA_SOURCE, job->source);

@@ -1,4 +1,5 @@
-/* DIANA's DMA: strided transfers between L2, L1 and the accelerators' memories. C99, freestanding. */
+/* DIANA's DMA: strided transfers between L2, L1 and the accelerators' memories. C99, freestanding.
+ */
 #ifndef HEDDLE_DIANA_DMA_DRIVER_H
 #define HEDDLE_DIANA_DMA_DRIVER_H
 
@@ -10,7 +11,8 @@
 extern "C" {
 #endif
 
-/* The register map: byte offsets from DIANA_DMA_BASE, 32 bits each. README.md describes every register. */
+/* The register map: byte offsets from DIANA_DMA_BASE, 32 bits each. README.md describes every
+ * register. */
 enum {
   DIANA_DMA_STATUS = 0x00,
   DIANA_DMA_START = 0x04,
@@ -33,10 +35,10 @@ enum {
 
 /* One transfer: planes x rows x row_bytes. */
 typedef struct diana_dma_job {
-  uint32_t source;                   /* bus address */
-  uint32_t destination;              /* bus address */
-  uint32_t row_bytes;                /* a multiple of 32 */
-  uint32_t rows;                     /* of one plane */
+  uint32_t source;      /* bus address */
+  uint32_t destination; /* bus address */
+  uint32_t row_bytes;   /* a multiple of 32 */
+  uint32_t rows;        /* of one plane */
   uint32_t planes;
   uint32_t source_row_stride;        /* bytes from one row to the next */
   uint32_t source_plane_stride;      /* bytes from one plane to the next */
@@ -44,9 +46,9 @@ typedef struct diana_dma_job {
   uint32_t destination_plane_stride; /* bytes */
 } diana_dma_job;
 
-/* Waits for the transfer before it, starts this one, and does not wait for it. Transfers happen in the order of their
- * starts. */
-void diana_dma_start(const diana_dma_job *job);
+/* Waits for the transfer before it, starts this one, and does not wait for it. Transfers happen in
+ * the order of their starts. */
+void diana_dma_start(const diana_dma_job* job);
 
 /* Returns when the DMA is idle. */
 void diana_dma_wait(void);

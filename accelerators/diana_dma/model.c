@@ -1,4 +1,5 @@
-/* DIANA's DMA as a model: values and cycles of its transfers. README.md says what is published and what is assumed. */
+/* DIANA's DMA as a model: values and cycles of its transfers. README.md says what is published and
+ * what is assumed. */
 #include <string.h>
 
 #include "driver.h" /* the register map */
@@ -19,18 +20,19 @@ typedef struct state {
   uint32_t registers[kRegisters];
   uint32_t pending; /* START was written */
   uint32_t error;
-  const char *fault; /* of a register access */
+  const char* fault; /* of a register access */
   uint8_t chunk[kChunkBytes];
 } state;
 
-static uint32_t get(const state *s, uint32_t offset) { return s->registers[offset / 4u]; }
+static uint32_t get(const state* s, uint32_t offset) { return s->registers[offset / 4u]; }
 
-static void reset(void *opaque) { memset(opaque, 0, sizeof(state)); }
+static void reset(void* opaque) { memset(opaque, 0, sizeof(state)); }
 
-static uint32_t read_register(void *opaque, uint32_t offset) {
-  state *s = opaque;
+static uint32_t read_register(void* opaque, uint32_t offset) {
+  state* s = opaque;
   if (offset == DIANA_DMA_STATUS) {
-    return (s->pending ? (uint32_t)DIANA_DMA_BUSY : 0u) | (s->error ? (uint32_t)DIANA_DMA_ERROR : 0u);
+    return (s->pending ? (uint32_t)DIANA_DMA_BUSY : 0u) |
+           (s->error ? (uint32_t)DIANA_DMA_ERROR : 0u);
   }
   if (offset % 4u != 0u || offset / 4u >= kRegisters) {
     s->fault = "a read of an address that is no register";
@@ -39,8 +41,8 @@ static uint32_t read_register(void *opaque, uint32_t offset) {
   return get(s, offset);
 }
 
-static void write_register(void *opaque, uint32_t offset, uint32_t value) {
-  state *s = opaque;
+static void write_register(void* opaque, uint32_t offset, uint32_t value) {
+  state* s = opaque;
   if (offset % 4u != 0u || offset / 4u >= kRegisters) {
     s->fault = "a write to an address that is no register";
   } else if (offset == DIANA_DMA_STATUS) {
@@ -58,7 +60,7 @@ static void write_register(void *opaque, uint32_t offset, uint32_t value) {
   }
 }
 
-static const char *check(const state *s) {
+static const char* check(const state* s) {
   const uint64_t row_bytes = get(s, DIANA_DMA_ROW_BYTES);
   const uint64_t rows = get(s, DIANA_DMA_ROWS);
   const uint64_t planes = get(s, DIANA_DMA_PLANES);
@@ -72,9 +74,12 @@ static const char *check(const state *s) {
   return NULL;
 }
 
-static const char *copy_row(state *s, const heddle_bus *bus, uint64_t from, uint64_t to, uint32_t bytes) {
-  if (from + bytes > (uint64_t)UINT32_MAX + 1u) return "the source runs past the end of the address space";
-  if (to + bytes > (uint64_t)UINT32_MAX + 1u) return "the destination runs past the end of the address space";
+static const char* copy_row(state* s, const heddle_bus* bus, uint64_t from, uint64_t to,
+                            uint32_t bytes) {
+  if (from + bytes > (uint64_t)UINT32_MAX + 1u)
+    return "the source runs past the end of the address space";
+  if (to + bytes > (uint64_t)UINT32_MAX + 1u)
+    return "the destination runs past the end of the address space";
   for (uint32_t done = 0; done < bytes;) {
     const uint32_t part = bytes - done < kChunkBytes ? bytes - done : (uint32_t)kChunkBytes;
     if (bus->load(bus->context, (uint32_t)from + done, s->chunk, part) != 0) {
@@ -88,25 +93,27 @@ static const char *copy_row(state *s, const heddle_bus *bus, uint64_t from, uint
   return NULL;
 }
 
-/* Rows go strictly one after the other: a row may overwrite what the row before it has read or written too much. */
-static const char *transfer(state *s, const heddle_bus *bus) {
+/* Rows go strictly one after the other: a row may overwrite what the row before it has read or
+ * written too much. */
+static const char* transfer(state* s, const heddle_bus* bus) {
   const uint32_t row_bytes = get(s, DIANA_DMA_ROW_BYTES);
   for (uint32_t plane = 0; plane < get(s, DIANA_DMA_PLANES); ++plane) {
     for (uint32_t row = 0; row < get(s, DIANA_DMA_ROWS); ++row) {
-      const uint64_t from = get(s, DIANA_DMA_SOURCE) + (uint64_t)plane * get(s, DIANA_DMA_SOURCE_PLANE_STRIDE) +
+      const uint64_t from = get(s, DIANA_DMA_SOURCE) +
+                            (uint64_t)plane * get(s, DIANA_DMA_SOURCE_PLANE_STRIDE) +
                             (uint64_t)row * get(s, DIANA_DMA_SOURCE_ROW_STRIDE);
       const uint64_t to = get(s, DIANA_DMA_DESTINATION) +
                           (uint64_t)plane * get(s, DIANA_DMA_DESTINATION_PLANE_STRIDE) +
                           (uint64_t)row * get(s, DIANA_DMA_DESTINATION_ROW_STRIDE);
-      const char *why = copy_row(s, bus, from, to, row_bytes);
+      const char* why = copy_row(s, bus, from, to, row_bytes);
       if (why != NULL) return why;
     }
   }
   return NULL;
 }
 
-static int step(void *opaque, const heddle_bus *bus, uint64_t *cycles, const char **why) {
-  state *s = opaque;
+static int step(void* opaque, const heddle_bus* bus, uint64_t* cycles, const char** why) {
+  state* s = opaque;
   *cycles = 0u;
   *why = s->fault;
   s->fault = NULL;
@@ -124,5 +131,5 @@ static int step(void *opaque, const heddle_bus *bus, uint64_t *cycles, const cha
   return 1;
 }
 
-const heddle_model diana_dma_model = {HEDDLE_MODEL_VERSION, "diana_dma", sizeof(state), reset,
+const heddle_model diana_dma_model = {HEDDLE_MODEL_VERSION, "diana_dma",    sizeof(state), reset,
                                       read_register,        write_register, step};

@@ -1,7 +1,8 @@
 /* What generated code and drivers may ask of the machine they run on. C99, freestanding.
  *
- * Two implementations: heddle_host.c (a host process: memories are arrays, units are their model.c), and on firmware the
- * few lines of heddle_firmware.c. All addresses are 32-bit bus addresses.
+ * Two implementations: heddle_host.c (a host process: memories are arrays, units are their
+ * model.c), and on firmware the few lines of heddle_firmware.c. All addresses are 32-bit bus
+ * addresses.
  */
 #ifndef HEDDLE_RUNTIME_H
 #define HEDDLE_RUNTIME_H
@@ -19,16 +20,18 @@ enum {
   HEDDLE_ERROR_BUS = 2       /* an address outside every memory, or a unit that reported an error */
 };
 
-/* Which of the SoC's memories a region of the program's memory belongs to; they may be one and the same memory. */
+/* Which of the SoC's memories a region of the program's memory belongs to; they may be one and the
+ * same memory. */
 enum {
   HEDDLE_MAIN_MEMORY = 1,    /* the arena */
   HEDDLE_CONSTANT_MEMORY = 2 /* the constant table; units must not write there */
 };
 
-/* The bus address of `bytes` bytes of the program's memory at `memory`, of one of the kinds above. On silicon it is the
- * address itself; on the host the region is mapped into the SoC's memory on first use, and asking again for the region
- * or a part of it gives the same addresses. 0 if there is no room. */
-uint32_t heddle_bus_address(const void *memory, uint32_t bytes, int kind);
+/* The bus address of `bytes` bytes of the program's memory at `memory`, of one of the kinds above.
+ * On silicon it is the address itself; on the host the region is mapped into the SoC's memory on
+ * first use, and asking again for the region or a part of it gives the same addresses. 0 if there
+ * is no room. */
+uint32_t heddle_bus_address(const void* memory, uint32_t bytes, int kind);
 
 /* A unit's registers, 32 bits each. */
 uint32_t heddle_reg_read(uint32_t address);

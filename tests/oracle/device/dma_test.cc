@@ -32,15 +32,18 @@ TEST(Dma, TransfersEqualMemcpyRowByRow) {
   fill_with_noise(random);
   std::vector<uint8_t> arena(300000);
   for (uint8_t& byte : arena) byte = static_cast<uint8_t>(random.byte());
-  const uint32_t main = heddle_bus_address(arena.data(), static_cast<uint32_t>(arena.size()), HEDDLE_MAIN_MEMORY);
+  const uint32_t main =
+      heddle_bus_address(arena.data(), static_cast<uint32_t>(arena.size()), HEDDLE_MAIN_MEMORY);
   ASSERT_NE(main, 0u);
 
   for (int i = 0; i < 1500; ++i) {
     const bool large = random.between(0, 30) == 0;
-    const Shape shape = {.row_bytes = 32 * static_cast<uint32_t>(random.between(1, large ? 100 : 6)),
-                         .rows = static_cast<uint32_t>(random.between(1, large ? 4 : 10)),
-                         .planes = static_cast<uint32_t>(random.between(1, 8))};
-    // A row that is longer than the stride is overwritten by the next one, and must not be the other way round.
+    const Shape shape = {
+        .row_bytes = 32 * static_cast<uint32_t>(random.between(1, large ? 100 : 6)),
+        .rows = static_cast<uint32_t>(random.between(1, large ? 4 : 10)),
+        .planes = static_cast<uint32_t>(random.between(1, 8))};
+    // A row that is longer than the stride is overwritten by the next one, and must not be the
+    // other way round.
     const Side in = random_side(random, shape, false);
     const Side out = random_side(random, shape, random.between(0, 1) == 0);
     const bool to_l1 = random.between(0, 1) == 0;
@@ -50,7 +53,8 @@ TEST(Dma, TransfersEqualMemcpyRowByRow) {
     for (uint32_t plane = 0; plane < shape.planes; ++plane) {
       for (uint32_t row = 0; row < shape.rows; ++row) {
         std::memcpy(expected.data() + out.offset + plane * out.plane_stride + row * out.row_stride,
-                    from + in.offset + plane * in.plane_stride + row * in.row_stride, shape.row_bytes);
+                    from + in.offset + plane * in.plane_stride + row * in.row_stride,
+                    shape.row_bytes);
       }
     }
     const diana_dma_job job = {.source = (to_l1 ? main : TEST_L1_BASE) + in.offset,
@@ -78,8 +82,15 @@ TEST(Dma, ConstantsGoToTheWeightMemory) {
   alignas(4) static const uint8_t table[96] = {1, 2, 3, 4};
   const uint32_t source = heddle_bus_address(table, sizeof table, HEDDLE_CONSTANT_MEMORY);
   ASSERT_EQ(source, TEST_FLASH_BASE);
-  const diana_dma_job job = {.source = source, .destination = TEST_WEIGHTS_BASE + 8, .row_bytes = 96, .rows = 1, .planes = 1,
-                             .source_row_stride = 0, .source_plane_stride = 0, .destination_row_stride = 0, .destination_plane_stride = 0};
+  const diana_dma_job job = {.source = source,
+                             .destination = TEST_WEIGHTS_BASE + 8,
+                             .row_bytes = 96,
+                             .rows = 1,
+                             .planes = 1,
+                             .source_row_stride = 0,
+                             .source_plane_stride = 0,
+                             .destination_row_stride = 0,
+                             .destination_plane_stride = 0};
   diana_dma_start(&job);
   EXPECT_EQ(heddle_status(), HEDDLE_OK) << heddle_host_error();
   EXPECT_EQ(std::memcmp(weights() + 8, table, sizeof table), 0);

@@ -1,4 +1,5 @@
-/* The machine of these tests, in the place of a bundle's heddle_soc.h: DIANA with a flash for the constants. */
+/* The machine of these tests, in the place of a bundle's heddle_soc.h: DIANA with a flash for the
+ * constants. */
 #ifndef HEDDLE_SOC_H
 #define HEDDLE_SOC_H
 

@@ -1,5 +1,6 @@
-// Random jobs of the digital core, through driver, register map and model, against naive loops over the formulas of
-// driver.h; every byte of L1 is compared, and cycles with the formulas of facts and README.md.
+// Random jobs of the digital core, through driver, register map and model, against naive loops over
+// the formulas of driver.h; every byte of L1 is compared, and cycles with the formulas of facts and
+// README.md.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -16,7 +17,8 @@ struct OutputStage {
 };
 
 OutputStage random_stage(Random& random, int64_t largest_shift) {
-  OutputStage stage{.shift = random.between(0, 9) == 0 ? random.between(0, 31) : random.between(0, largest_shift)};
+  OutputStage stage{.shift = random.between(0, 9) == 0 ? random.between(0, 31)
+                                                       : random.between(0, largest_shift)};
   if (random.between(0, 2) == 0) stage.lo = 0;
   if (random.between(0, 4) == 0) {
     stage.lo = random.between(-128, 127);
@@ -42,7 +44,11 @@ struct Layer {
 Layer random_layer(Random& random, bool depthwise) {
   Layer layer;
   Window& w = layer.window;
-  w = {.fy = random.one_of({1, 3, 5, 7}), .fx = random.one_of({1, 3, 5, 7}), .stride = random.between(1, 2), .pad_top = 0, .pad_left = 0};
+  w = {.fy = random.one_of({1, 3, 5, 7}),
+       .fx = random.one_of({1, 3, 5, 7}),
+       .stride = random.between(1, 2),
+       .pad_top = 0,
+       .pad_left = 0};
   w.pad_top = random.between(0, w.fy - 1);
   w.pad_left = random.between(0, w.fx - 1);
   const bool wide = random.between(0, 9) == 0;
@@ -64,7 +70,8 @@ Layer random_layer(Random& random, bool depthwise) {
 }
 
 int8_t weight_of(const Layer& layer, int64_t k, int64_t c, int64_t fy, int64_t fx) {
-  return layer.weights[static_cast<size_t>(((k * layer.reduction + c) * layer.window.fy + fy) * layer.window.fx + fx)];
+  return layer.weights[static_cast<size_t>(
+      ((k * layer.reduction + c) * layer.window.fy + fy) * layer.window.fx + fx)];
 }
 
 // y and the kernel rows inside the image, summed over the output rows.
@@ -85,9 +92,11 @@ std::vector<int8_t> convolve(const Layer& layer, bool depthwise, int64_t& inside
         for (int64_t c = 0; c < layer.reduction; ++c) {
           for (int64_t fy = 0; fy < w.fy; ++fy) {
             for (int64_t fx = 0; fx < w.fx; ++fx) {
-              const int64_t iy = oy * w.stride + fy - w.pad_top, ix = ox * w.stride + fx - w.pad_left;
+              const int64_t iy = oy * w.stride + fy - w.pad_top,
+                            ix = ox * w.stride + fx - w.pad_left;
               if (iy < 0 || iy >= layer.x.height || ix < 0 || ix >= layer.x.width) continue;
-              sum += static_cast<int8_t>(l1()[layer.x.at(depthwise ? k : c, iy, ix)]) * weight_of(layer, k, c, fy, fx);
+              sum += static_cast<int8_t>(l1()[layer.x.at(depthwise ? k : c, iy, ix)]) *
+                     weight_of(layer, k, c, fy, fx);
             }
           }
         }
@@ -108,7 +117,8 @@ std::vector<uint8_t> pack(const Layer& layer, int64_t block, int64_t lanes) {
       for (int64_t fy = 0; fy < layer.window.fy; ++fy) {
         for (int64_t fx = 0; fx < layer.window.fx; ++fx) {
           for (int64_t lane = 0; lane < lanes; ++lane) {
-            packed.push_back(lane < count ? static_cast<uint8_t>(weight_of(layer, first + lane, c, fy, fx)) : 0);
+            packed.push_back(
+                lane < count ? static_cast<uint8_t>(weight_of(layer, first + lane, c, fy, fx)) : 0);
           }
         }
       }
@@ -143,11 +153,26 @@ diana_digital_conv2d_job conv2d_job(const Layer& layer, uint32_t weights_address
 
 diana_digital_depthwise_job depthwise_job(const Layer& layer, uint32_t weights_address) {
   const diana_digital_conv2d_job c = conv2d_job(layer, weights_address);
-  return {.x = c.x, .x_pitch = c.x_pitch, .x_plane = c.x_plane, .y = c.y, .y_pitch = c.y_pitch, .y_plane = c.y_plane,
-          .weights = c.weights, .channels = c.out_channels, .in_height = c.in_height, .in_width = c.in_width,
-          .out_height = c.out_height, .out_width = c.out_width, .kernel_height = c.kernel_height,
-          .kernel_width = c.kernel_width, .stride = c.stride, .pad_top = c.pad_top, .pad_left = c.pad_left,
-          .shift = c.shift, .minimum = c.minimum, .maximum = c.maximum};
+  return {.x = c.x,
+          .x_pitch = c.x_pitch,
+          .x_plane = c.x_plane,
+          .y = c.y,
+          .y_pitch = c.y_pitch,
+          .y_plane = c.y_plane,
+          .weights = c.weights,
+          .channels = c.out_channels,
+          .in_height = c.in_height,
+          .in_width = c.in_width,
+          .out_height = c.out_height,
+          .out_width = c.out_width,
+          .kernel_height = c.kernel_height,
+          .kernel_width = c.kernel_width,
+          .stride = c.stride,
+          .pad_top = c.pad_top,
+          .pad_left = c.pad_left,
+          .shift = c.shift,
+          .minimum = c.minimum,
+          .maximum = c.maximum};
 }
 
 class Jobs : public testing::Test {
@@ -179,14 +204,18 @@ class Jobs : public testing::Test {
       const std::vector<uint8_t> packed = depthwise ? pack(layer, 1, 4) : pack(layer, 16, 16);
       if (packed.size() > TEST_WEIGHTS_BYTES) continue;
       const uint32_t unit = depthwise ? 4 : 16;
-      const uint32_t offset = static_cast<uint32_t>(random.between(0, static_cast<int64_t>((TEST_WEIGHTS_BYTES - packed.size()) / unit))) * unit;
+      const uint32_t offset =
+          static_cast<uint32_t>(random.between(
+              0, static_cast<int64_t>((TEST_WEIGHTS_BYTES - packed.size()) / unit))) *
+          unit;
       std::memcpy(weights() + offset, packed.data(), packed.size());
       int64_t inside_fy = 0;
       const std::vector<int8_t> values = convolve(layer, depthwise, inside_fy);
       const Window& w = layer.window;
       const int64_t k = layer.y.channels, c = layer.reduction, columns = (layer.y.width + 15) / 16;
       const int64_t blocks = depthwise ? k : (k + 15) / 16;
-      const int64_t compute = blocks * columns * (inside_fy * (c * w.fx + 2 * c) + 23 * layer.y.height);
+      const int64_t compute =
+          blocks * columns * (inside_fy * (c * w.fx + 2 * c) + 23 * layer.y.height);
       SCOPED_TRACE(i);
       run(layer.y, values, (depthwise ? 600 * k : 600) + compute, [&] {
         if (depthwise) {
@@ -221,7 +250,8 @@ TEST_F(Jobs, DenseLayersEqualNaiveLoops) {
     std::vector<int8_t> values;
     for (int64_t j = 0; j < k; ++j) {
       int64_t sum = biases[static_cast<size_t>(j)];
-      for (int64_t m = 0; m < c; ++m) sum += static_cast<int8_t>(l1()[x.at(0, 0, m)]) * matrix[static_cast<size_t>(j * c + m)];
+      for (int64_t m = 0; m < c; ++m)
+        sum += static_cast<int8_t>(l1()[x.at(0, 0, m)]) * matrix[static_cast<size_t>(j * c + m)];
       values.push_back(requantise(sum, stage.shift, stage.lo, stage.hi));
     }
     // [K/16]{ biases, [C/16][16 k][16 c] }
@@ -230,7 +260,9 @@ TEST_F(Jobs, DenseLayersEqualNaiveLoops) {
       append_biases(packed, biases, first, std::min<int64_t>(16, k - first), 16);
       for (int64_t group = 0; group < c; group += 16) {
         for (int64_t j = first; j < first + 16; ++j) {
-          for (int64_t m = group; m < group + 16; ++m) packed.push_back(j < k && m < c ? static_cast<uint8_t>(matrix[static_cast<size_t>(j * c + m)]) : 0);
+          for (int64_t m = group; m < group + 16; ++m)
+            packed.push_back(
+                j < k && m < c ? static_cast<uint8_t>(matrix[static_cast<size_t>(j * c + m)]) : 0);
         }
       }
     }
@@ -254,17 +286,20 @@ TEST_F(Jobs, DenseLayersEqualNaiveLoops) {
 TEST_F(Jobs, AdditionsEqualNaiveLoops) {
   Random random(4);
   for (int i = 0; i < 600; ++i) {
-    const int64_t k = random.between(1, 20), height = random.between(1, 12), width = random.between(1, 50);
+    const int64_t k = random.between(1, 20), height = random.between(1, 12),
+                  width = random.between(1, 50);
     uint32_t offset = static_cast<uint32_t>(random.between(0, 100000));
     const Tile x = make_tile(random, offset, k, height, width);
-    const Tile residual = random.between(0, 5) == 0 ? x : make_tile(random, offset, k, height, width);
+    const Tile residual =
+        random.between(0, 5) == 0 ? x : make_tile(random, offset, k, height, width);
     const Tile y = make_tile(random, offset, k, height, width);
     const OutputStage stage = random_stage(random, 3);
     std::vector<int8_t> values;
     for (int64_t c = 0; c < k; ++c) {
       for (int64_t row = 0; row < height; ++row) {
         for (int64_t column = 0; column < width; ++column) {
-          const int64_t sum = static_cast<int8_t>(l1()[x.at(c, row, column)]) + static_cast<int8_t>(l1()[residual.at(c, row, column)]);
+          const int64_t sum = static_cast<int8_t>(l1()[x.at(c, row, column)]) +
+                              static_cast<int8_t>(l1()[residual.at(c, row, column)]);
           values.push_back(requantise(sum, stage.shift, stage.lo, stage.hi));
         }
       }
@@ -294,11 +329,26 @@ TEST_F(Jobs, AdditionsEqualNaiveLoops) {
 
 // The published number: 38 cycles for a 3x3 block of a depthwise convolution.
 TEST_F(Jobs, A3x3DepthwiseBlockTakes38Cycles) {
-  const diana_digital_depthwise_job job = {.x = TEST_L1_BASE, .x_pitch = 32, .x_plane = 96, .y = TEST_L1_BASE + 4096,
-                                           .y_pitch = 16, .y_plane = 32, .weights = TEST_WEIGHTS_BASE, .channels = 1,
-                                           .in_height = 3, .in_width = 18, .out_height = 1, .out_width = 16,
-                                           .kernel_height = 3, .kernel_width = 3, .stride = 1, .pad_top = 0,
-                                           .pad_left = 0, .shift = 0, .minimum = -128, .maximum = 127};
+  const diana_digital_depthwise_job job = {.x = TEST_L1_BASE,
+                                           .x_pitch = 32,
+                                           .x_plane = 96,
+                                           .y = TEST_L1_BASE + 4096,
+                                           .y_pitch = 16,
+                                           .y_plane = 32,
+                                           .weights = TEST_WEIGHTS_BASE,
+                                           .channels = 1,
+                                           .in_height = 3,
+                                           .in_width = 18,
+                                           .out_height = 1,
+                                           .out_width = 16,
+                                           .kernel_height = 3,
+                                           .kernel_width = 3,
+                                           .stride = 1,
+                                           .pad_top = 0,
+                                           .pad_left = 0,
+                                           .shift = 0,
+                                           .minimum = -128,
+                                           .maximum = 127};
   std::memset(weights(), 0, 64);
   diana_digital_depthwise_start(&job);
   EXPECT_EQ(counters_of("diana_digital").cycles, 600u + 38u);

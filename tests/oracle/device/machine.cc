@@ -10,8 +10,10 @@ uint8_t* weights() { return heddle_host_memories[3].storage; }
 Tile make_tile(Random& random, uint32_t& offset, int64_t channels, int64_t height, int64_t width) {
   Tile tile;
   tile.offset = (offset + 15) / 16 * 16 + 16 * static_cast<uint32_t>(random.between(0, 2));
-  tile.pitch = static_cast<uint32_t>((width + 15) / 16 * 16 + 16 * std::max<int64_t>(0, random.between(-2, 2)));
-  tile.plane = static_cast<uint32_t>(height) * tile.pitch + 16 * static_cast<uint32_t>(std::max<int64_t>(0, random.between(-2, 2)));
+  tile.pitch = static_cast<uint32_t>((width + 15) / 16 * 16 +
+                                     16 * std::max<int64_t>(0, random.between(-2, 2)));
+  tile.plane = static_cast<uint32_t>(height) * tile.pitch +
+               16 * static_cast<uint32_t>(std::max<int64_t>(0, random.between(-2, 2)));
   tile.channels = channels;
   tile.height = height;
   tile.width = width;
@@ -20,12 +22,14 @@ Tile make_tile(Random& random, uint32_t& offset, int64_t channels, int64_t heigh
 }
 
 void fill_with_noise(Random& random) {
-  for (const auto& [memory, bytes] : {std::pair(l1(), TEST_L1_BYTES), std::pair(weights(), TEST_WEIGHTS_BYTES)}) {
+  for (const auto& [memory, bytes] :
+       {std::pair(l1(), TEST_L1_BYTES), std::pair(weights(), TEST_WEIGHTS_BYTES)}) {
     for (uint32_t i = 0; i < bytes; ++i) memory[i] = static_cast<uint8_t>(random.byte());
   }
 }
 
-std::vector<uint8_t> expect(const std::vector<uint8_t>& before, const Tile& y, const std::vector<int8_t>& values) {
+std::vector<uint8_t> expect(const std::vector<uint8_t>& before, const Tile& y,
+                            const std::vector<int8_t>& values) {
   std::vector<uint8_t> after = before;
   size_t next = 0;
   for (int64_t c = 0; c < y.channels; ++c) {
@@ -46,7 +50,8 @@ int8_t requantise(int64_t sum, int64_t shift, int64_t lo, int64_t hi) {
   return static_cast<int8_t>(std::min(std::max(floored, lo), hi));
 }
 
-void append_biases(std::vector<uint8_t>& packed, const std::vector<int64_t>& biases, int64_t first, int64_t count, int64_t lanes) {
+void append_biases(std::vector<uint8_t>& packed, const std::vector<int64_t>& biases, int64_t first,
+                   int64_t count, int64_t lanes) {
   for (int byte = 0; byte < 4; ++byte) {
     for (int64_t lane = 0; lane < lanes; ++lane) {
       const int64_t bias = lane < count ? biases[static_cast<size_t>(first + lane)] : 0;

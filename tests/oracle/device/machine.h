@@ -1,4 +1,5 @@
-// The test machine's memories, tiles in them, and the device's packed weights written as README.md describes them.
+// The test machine's memories, tiles in them, and the device's packed weights written as README.md
+// describes them.
 #pragma once
 
 #include <cstdint>
@@ -41,23 +42,28 @@ struct Tile {
   uint32_t address() const { return TEST_L1_BASE + offset; }
   uint32_t bytes() const { return static_cast<uint32_t>(channels) * plane; }
   uint32_t at(int64_t c, int64_t y, int64_t x) const {
-    return offset + static_cast<uint32_t>(c) * plane + static_cast<uint32_t>(y) * pitch + static_cast<uint32_t>(x);
+    return offset + static_cast<uint32_t>(c) * plane + static_cast<uint32_t>(y) * pitch +
+           static_cast<uint32_t>(x);
   }
 };
 
-// A tile behind `offset`, with a pitch and a plane that are now and then larger than they must be; `offset` moves on.
+// A tile behind `offset`, with a pitch and a plane that are now and then larger than they must be;
+// `offset` moves on.
 Tile make_tile(Random& random, uint32_t& offset, int64_t channels, int64_t height, int64_t width);
 
 void fill_with_noise(Random& random);  // L1 and the weight memory, pads and slack included
 
-// What L1 must hold after a job: `values` in the tile, zeros up to the next multiple of 16 columns, the rest as it was.
-std::vector<uint8_t> expect(const std::vector<uint8_t>& before, const Tile& y, const std::vector<int8_t>& values);
+// What L1 must hold after a job: `values` in the tile, zeros up to the next multiple of 16 columns,
+// the rest as it was.
+std::vector<uint8_t> expect(const std::vector<uint8_t>& before, const Tile& y,
+                            const std::vector<int8_t>& values);
 
 // clip(lo, hi, floor(sum / 2^shift)), the sum taken modulo 2^32.
 int8_t requantise(int64_t sum, int64_t shift, int64_t lo, int64_t hi);
 
 // Biases of `lanes` lanes, byte 0 of all of them first.
-void append_biases(std::vector<uint8_t>& packed, const std::vector<int64_t>& biases, int64_t first, int64_t count, int64_t lanes);
+void append_biases(std::vector<uint8_t>& packed, const std::vector<int64_t>& biases, int64_t first,
+                   int64_t count, int64_t lanes);
 
 struct Counters {
   uint64_t cycles = 0, jobs = 0;

@@ -1,5 +1,7 @@
-// The rule files against the models: the cycles that the compiler reckons with are the cycles that the model charges, for
-// random shapes; and the register windows are large enough.
+// The rule files against the models: the cycles that the compiler reckons with are the cycles that
+// the model charges, for random shapes; and the register windows are large enough.
+#include "rules/rules.h"
+
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -8,7 +10,6 @@
 #include "diana_digital/driver.h"
 #include "diana_dma/driver.h"
 #include "expr/expr.h"
-#include "rules/rules.h"
 #include "tests/oracle/device/machine.h"
 
 namespace heddle::device {
@@ -39,16 +40,25 @@ struct Shape {
   int64_t inside_fy() const {
     int64_t rows = 0;
     for (uint32_t y = 0; y < oy; ++y) {
-      for (uint32_t f = 0; f < fy; ++f) rows += y * stride + f >= pad_top && y * stride + f < pad_top + iy;
+      for (uint32_t f = 0; f < fy; ++f)
+        rows += y * stride + f >= pad_top && y * stride + f < pad_top + iy;
     }
     return rows;
   }
   Names names() const {
-    return {{"c", c}, {"k", k}, {"fy", fy}, {"fx", fx}, {"oy", oy}, {"ox", ox}, {"inside.fy", inside_fy()}};
+    return {{"c", c},
+            {"k", k},
+            {"fy", fy},
+            {"fx", fx},
+            {"oy", oy},
+            {"ox", ox},
+            {"inside.fy", inside_fy()}};
   }
 };
 
-uint32_t number(Random& random, int64_t low, int64_t high) { return static_cast<uint32_t>(random.between(low, high)); }
+uint32_t number(Random& random, int64_t low, int64_t high) {
+  return static_cast<uint32_t>(random.between(low, high));
+}
 
 Shape random_shape(Random& random) {
   Shape s = {};
@@ -65,23 +75,30 @@ Shape random_shape(Random& random) {
   return s;
 }
 
-constexpr uint32_t kX = TEST_L1_BASE, kResidual = TEST_L1_BASE + 0x10000, kY = TEST_L1_BASE + 0x20000;
+constexpr uint32_t kX = TEST_L1_BASE, kResidual = TEST_L1_BASE + 0x10000,
+                   kY = TEST_L1_BASE + 0x20000;
 constexpr uint32_t kPitch = 64, kPlane = 64 * 17;
 
 void start(const std::string& rule, const Shape& s) {
   if (rule == "conv2d") {
-    const diana_digital_conv2d_job job = {kX, kPitch, kPlane, kY, kPitch, kPlane, TEST_WEIGHTS_BASE, s.c, s.iy, s.ix, s.k,
-                                          s.oy, s.ox, s.fy, s.fx, s.stride, s.pad_top, 0, 5, -128, 127};
+    const diana_digital_conv2d_job job = {
+        kX,   kPitch,   kPlane,    kY,  kPitch, kPlane, TEST_WEIGHTS_BASE,
+        s.c,  s.iy,     s.ix,      s.k, s.oy,   s.ox,   s.fy,
+        s.fx, s.stride, s.pad_top, 0,   5,      -128,   127};
     diana_digital_conv2d_start(&job);
   } else if (rule == "depthwise_conv2d") {
-    const diana_digital_depthwise_job job = {kX, kPitch, kPlane, kY, kPitch, kPlane, TEST_WEIGHTS_BASE, s.k, s.iy, s.ix,
-                                             s.oy, s.ox, s.fy, s.fx, s.stride, s.pad_top, 0, 5, -128, 127};
+    const diana_digital_depthwise_job job = {
+        kX,       kPitch,    kPlane, kY,   kPitch, kPlane, TEST_WEIGHTS_BASE,
+        s.k,      s.iy,      s.ix,   s.oy, s.ox,   s.fy,   s.fx,
+        s.stride, s.pad_top, 0,      5,    -128,   127};
     diana_digital_depthwise_start(&job);
   } else if (rule == "dense") {
     const diana_digital_dense_job job = {kX, kY, TEST_WEIGHTS_BASE, s.c, s.k, 5, -128, 127};
     diana_digital_dense_start(&job);
   } else if (rule == "add") {
-    const diana_digital_add_job job = {kX, kPitch, kPlane, kResidual, kPitch, kPlane, kY, kPitch, kPlane, s.k, s.oy, s.ox, 1, -128, 127};
+    const diana_digital_add_job job = {kX,     kPitch, kPlane, kResidual, kPitch,
+                                       kPlane, kY,     kPitch, kPlane,    s.k,
+                                       s.oy,   s.ox,   1,      -128,      127};
     diana_digital_add_start(&job);
   } else {
     ADD_FAILURE() << "rule `" << rule << "` is not tested";
@@ -102,8 +119,10 @@ TEST(Rules, CyclesOfTheDigitalCoreAreThoseOfItsModel) {
       const Counters before = counters_of("diana_digital");
       start(rule.name, shape);
       ASSERT_EQ(heddle_status(), HEDDLE_OK) << heddle_host_error();
-      const int64_t cycles = value_of(rule.launch, shape.names()) + value_of(rule.compute, shape.names());
-      ASSERT_EQ(counters_of("diana_digital").cycles - before.cycles, static_cast<uint64_t>(cycles)) << rule.name << " " << i;
+      const int64_t cycles =
+          value_of(rule.launch, shape.names()) + value_of(rule.compute, shape.names());
+      ASSERT_EQ(counters_of("diana_digital").cycles - before.cycles, static_cast<uint64_t>(cycles))
+          << rule.name << " " << i;
     }
   }
 }
@@ -117,13 +136,16 @@ TEST(Rules, CyclesOfTheDmaAreThoseOfItsModel) {
   EXPECT_GE(target.register_bytes, DIANA_DMA_DESTINATION_PLANE_STRIDE + 4);
   Random random(8);
   for (int i = 0; i < 200; ++i) {
-    const uint32_t row_bytes = 32 * number(random, 1, 20), rows = number(random, 1, 9), planes = number(random, 1, 9);
-    const diana_dma_job job = {kX, kY, row_bytes, rows, planes, row_bytes, row_bytes, row_bytes, row_bytes};
+    const uint32_t row_bytes = 32 * number(random, 1, 20), rows = number(random, 1, 9),
+                   planes = number(random, 1, 9);
+    const diana_dma_job job = {kX,        kY,        row_bytes, rows,     planes,
+                               row_bytes, row_bytes, row_bytes, row_bytes};
     const Counters before = counters_of("diana_dma");
     diana_dma_start(&job);
     ASSERT_EQ(heddle_status(), HEDDLE_OK) << heddle_host_error();
     const Names names = {{"row_bytes", row_bytes}, {"rows", rows}, {"planes", planes}};
-    ASSERT_EQ(counters_of("diana_dma").cycles - before.cycles, static_cast<uint64_t>(value_of(*target.transfer_cycles, names)));
+    ASSERT_EQ(counters_of("diana_dma").cycles - before.cycles,
+              static_cast<uint64_t>(value_of(*target.transfer_cycles, names)));
   }
 }
 
