@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "compile/resources.h"
+#include "emit/names.h"
 
 namespace heddle {
 namespace {
@@ -80,7 +81,7 @@ std::string dump(const Compilation& c, const std::string& stage) {
 Result<Compilation> compile_network(const CompileOptions& options, const std::string& last_stage) {
   if (options.progress) options.progress("import");
   Compilation c;
-  c.name = c_identifier(options.name.empty() ? options.model.stem().string() : options.name);
+  c.name = network_prefix(options.name.empty() ? options.model.stem().string() : options.name);
   // The rule files and the model are independent inputs: report the errors of all of them.
   Result<Soc> soc = load_soc_by_name(options);
   Result<Policy> policy = load_policy_by_name(options);

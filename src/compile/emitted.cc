@@ -75,17 +75,17 @@ std::vector<int64_t> accelerator_cycles(const Compilation& c, const std::string&
 Result<EmittedRun> run_emitted(const Compilation& c, const fs::path& folder, const std::vector<Sample>& samples) {
   const Status written = write_folder(folder, c.bundle);
   if (!written.ok()) return written.errors();
-  Result<ProcessOutcome> built = run_process({"make", "-s", "trace"}, folder);
+  const std::string program = "build/" + c.name + "_layers";
+  Result<ProcessOutcome> built = run_process({"make", "-s", program}, folder);
   if (!built.ok()) return built.errors();
-  if (built->exit_status != 0) return failed_process("make trace", *built);
+  if (built->exit_status != 0) return failed_process("make " + program, *built);
 
   const TemporaryFolder temporary;
   const fs::path inputs = temporary.path() / "inputs";
   const fs::path outputs = temporary.path() / "outputs";
   const fs::path layers = temporary.path() / "layers";
   std::ofstream(inputs, std::ios::binary) << concatenate(samples);
-  const std::string program = (fs::absolute(folder) / "build" / (c.name + "_trace")).string();
-  Result<ProcessOutcome> ran = run_process({program, "--inputs", inputs.string(), "--outputs", outputs.string(), "--layers",
+  Result<ProcessOutcome> ran = run_process({(fs::absolute(folder) / program).string(), "--inputs", inputs.string(), "--outputs", outputs.string(), "--layers",
                                             layers.string(), "--cycles"}, folder);
   if (!ran.ok()) return ran.errors();
   if (ran->exit_status != 0) return failed_process("the emitted C", *ran);

@@ -16,17 +16,18 @@ constexpr int64_t kPackedAlignment = 32;
 constexpr int64_t kSlackBytes = 32;  // a load may read up to the end of the DMA's unit
 
 // include/NAME.h must not stand in front of a header of the C library or of the bundle.
-constexpr std::array kHeaders = {"assert", "complex", "ctype",  "errno",   "fenv",   "float",  "inttypes",
-                                 "iso646", "limits",  "locale", "math",    "setjmp", "signal", "stdarg",
-                                 "stdbool", "stddef", "stdint", "stdio",   "stdlib", "string", "tgmath",
-                                 "time",   "wchar",   "wctype", "driver",  "golden", "network", "model",
-                                 "strings", "unistd", "memory", "malloc",  "features", "alloca"};
+constexpr std::array kHeaders = {
+    "assert",  "complex", "ctype",  "errno",  "fenv",     "float",   "inttypes", "iso646", "limits",
+    "locale",  "math",    "setjmp", "signal", "stdarg",   "stdbool", "stddef",   "stdint", "stdio",
+    "stdlib",  "string",  "tgmath", "time",   "wchar",    "wctype",  "driver",   "golden", "model",
+    "strings", "unistd",  "memory", "malloc", "features", "alloca"};
 
 void name_layers(Network& network) {
   const size_t digits = std::max<size_t>(2, std::to_string(network.schedule->steps.size()).size());
   for (size_t s = 0; s < network.schedule->steps.size(); ++s) {
     const std::string number = fmt::format("{:0{}}", s, digits);
-    const std::string id = fmt::format("layer_{}_{}", number, c_identifier(network.schedule->steps[s].name));
+    const std::string id =
+        fmt::format("layer_{}_{}", number, c_identifier(network.schedule->steps[s].name));
     network.layers.push_back({id, network.prefix + "_" + id, "LAYER_" + number});
   }
 }
@@ -48,7 +49,8 @@ void name_arena(Network& network) {
   for (size_t s = 0; s < network.layers.size(); ++s) {
     const ValueId output = network.schedule->steps[s].candidate.match.output(*network.graph);
     place(output, "AT_" + network.layers[s].constant);
-    HEDDLE_CHECK(network.arena.contains(output), "the plan has no buffer for the result of a layer");
+    HEDDLE_CHECK(network.arena.contains(output),
+                 "the plan has no buffer for the result of a layer");
   }
 }
 
@@ -58,8 +60,10 @@ bool is_shared_view(const Network& network, const Match& match) {
   const Node& node = graph.node(match.nodes.front());
   if (!in_class(op_of(node), "view")) return false;
   const auto x = network.arena_offset.find(node.inputs[0]);
-  if (x == network.arena_offset.end() || x->second != network.arena_offset.at(node.output)) return false;
-  return is_flat(graph.value(node.inputs[0]).type.shape, network.schedule->storage.at(node.inputs[0])) &&
+  if (x == network.arena_offset.end() || x->second != network.arena_offset.at(node.output))
+    return false;
+  return is_flat(graph.value(node.inputs[0]).type.shape,
+                 network.schedule->storage.at(node.inputs[0])) &&
          is_flat(graph.value(node.output).type.shape, network.schedule->storage.at(node.output));
 }
 
@@ -77,7 +81,8 @@ void make_kernels(Network& network) {
     const Step& step = network.schedule->steps[s];
     Kernel kernel;
     if (step.candidate.match.target < 0 && !is_shared_view(network, step.candidate.match)) {
-      kernel = make_kernel(*network.graph, step.candidate.match, network.schedule->storage, network.layers[s].function);
+      kernel = make_kernel(*network.graph, step.candidate.match, network.schedule->storage,
+                           network.layers[s].function);
     }
     for (const KernelArgument& argument : kernel.arguments) {
       if (!network.graph->value(argument.value).constant) continue;
@@ -94,7 +99,8 @@ void make_kernels(Network& network) {
   }
   // What the plan leaves out (constants that are outputs) comes last.
   for (const auto& [value, name] : network.constant_names) {
-    if (std::count(network.constants.begin(), network.constants.end(), value) == 0) network.constants.push_back(value);
+    if (std::count(network.constants.begin(), network.constants.end(), value) == 0)
+      network.constants.push_back(value);
   }
 }
 
@@ -106,7 +112,8 @@ void pack_constants(Network& network) {
     const Region region = region_of(*network.graph, *network.soc, match, network.schedule->storage);
     for (const Packing& packing : rule_of(*network.soc, match).packings) {
       PackedBuffer buffer{s, &packing,
-                          fmt::format("{}_PACKED_{}_{}", network.upper, network.layers[s].constant, upper_case(c_identifier(packing.name))),
+                          fmt::format("{}_PACKED_{}_{}", network.upper, network.layers[s].constant,
+                                      upper_case(c_identifier(packing.name))),
                           offset, pack(region, packing)};
       offset = round_up(offset + static_cast<int64_t>(buffer.bytes.size()), kPackedAlignment);
       network.packed.push_back(std::move(buffer));
@@ -117,7 +124,8 @@ void pack_constants(Network& network) {
 
 Status name_unit(Network& network, const SocUnit& unit) {
   const Target& target = unit.target;
-  const auto wrong = [&](const std::string& what, const std::string& text, const std::string& wanted) {
+  const auto wrong = [&](const std::string& what, const std::string& text,
+                         const std::string& wanted) {
     Place place;
     place.file = target.folder.filename().string();
     return error_at(place,
@@ -126,7 +134,8 @@ Status name_unit(Network& network, const SocUnit& unit) {
                     "rename it");
   };
   if (!is_c_identifier(target.name)) return wrong("the name", target.name, "C identifier");
-  if (!is_c_identifier(target.base_macro)) return wrong("base_macro", target.base_macro, "C identifier");
+  if (!is_c_identifier(target.base_macro))
+    return wrong("base_macro", target.base_macro, "C identifier");
   for (const auto* files : {&target.headers, &target.sources, &target.models}) {
     for (const std::string& file : *files) {
       if (file_name(file) != file) return wrong("the file", file, "plain file name");
@@ -138,9 +147,10 @@ Status name_unit(Network& network, const SocUnit& unit) {
 
 Status name_units(Network& network) {
   const auto used = [&](size_t accelerator) {
-    return std::any_of(network.schedule->steps.begin(), network.schedule->steps.end(), [&](const Step& step) {
-      return step.candidate.match.target == static_cast<int>(accelerator);
-    });
+    return std::any_of(network.schedule->steps.begin(), network.schedule->steps.end(),
+                       [&](const Step& step) {
+                         return step.candidate.match.target == static_cast<int>(accelerator);
+                       });
   };
   Diagnostics errors;
   const auto add = [&](const SocUnit& unit) {
@@ -184,14 +194,16 @@ std::string upper_case(std::string_view text) {
 
 std::string network_prefix(std::string_view name) {
   std::string prefix = c_identifier(name);
-  const bool taken = std::any_of(kHeaders.begin(), kHeaders.end(), [&](const char* header) { return prefix == header; });
+  const bool taken = std::any_of(kHeaders.begin(), kHeaders.end(),
+                                 [&](const char* header) { return prefix == header; });
   if (taken || prefix.starts_with("heddle")) prefix = "net_" + prefix;
   return prefix;
 }
 
 const UnitFiles& Network::unit_of(const Match& match) const {
   const SocUnit* wanted = &soc->accelerators[static_cast<size_t>(match.target)];
-  const auto found = std::find_if(units.begin(), units.end(), [&](const UnitFiles& unit) { return unit.unit == wanted; });
+  const auto found = std::find_if(units.begin(), units.end(),
+                                  [&](const UnitFiles& unit) { return unit.unit == wanted; });
   HEDDLE_CHECK(found != units.end(), "a step on a unit without files");
   return *found;
 }
@@ -199,14 +211,17 @@ const UnitFiles& Network::unit_of(const Match& match) const {
 std::string Network::memory_base(const Target& target, const std::string& memory) const {
   const auto own = memory_macros.find(target.name + "/" + memory);
   const auto shared = memory_macros.find(memory);
-  HEDDLE_CHECK(own != memory_macros.end() || shared != memory_macros.end(), "an operand in an unknown memory: " + memory);
+  HEDDLE_CHECK(own != memory_macros.end() || shared != memory_macros.end(),
+               "an operand in an unknown memory: " + memory);
   return (own != memory_macros.end() ? own : shared)->second + "_BASE";
 }
 
-std::string Network::where(const Step& step) const { return target_of(*soc, step.candidate.match).name; }
+std::string Network::where(const Step& step) const {
+  return target_of(*soc, step.candidate.match).name;
+}
 
-Result<Network> name_network(const std::string& name, const Graph& graph, const Soc& soc, const Schedule& schedule,
-                             const MemoryPlan& plan) {
+Result<Network> name_network(const std::string& name, const Graph& graph, const Soc& soc,
+                             const Schedule& schedule, const MemoryPlan& plan) {
   Network network;
   network.graph = &graph;
   network.soc = &soc;
@@ -216,7 +231,8 @@ Result<Network> name_network(const std::string& name, const Graph& graph, const 
   network.upper = upper_case(network.prefix);
   const auto members = [&](const std::vector<ValueId>& values, std::vector<std::string>& result) {
     UniqueNames names;
-    for (const ValueId value : values) result.push_back(names.take(c_identifier(graph.value(value).name)));
+    for (const ValueId value : values)
+      result.push_back(names.take(c_identifier(graph.value(value).name)));
   };
   members(graph.inputs, network.inputs);
   members(graph.outputs, network.outputs);
@@ -230,7 +246,8 @@ Result<Network> name_network(const std::string& name, const Graph& graph, const 
 }
 
 std::string describe(const TensorType& type) {
-  return fmt::format("{} {}, values in [{}, {}]", to_string(type.shape), name_of(type.dtype), type.range.lo, type.range.hi);
+  return fmt::format("{} {}, values in [{}, {}]", to_string(type.shape), name_of(type.dtype),
+                     type.range.lo, type.range.hi);
 }
 
 }  // namespace heddle

@@ -81,16 +81,18 @@ Environment layer_environment(const Graph& graph, const Soc& soc, const Match& m
   const Graph* const source = &graph;
   const std::vector<std::pair<std::string, ValueId>> bound = match.bound;
   return [names, source, bound](std::string_view name) -> std::optional<ExprValue> {
-    const auto found = names->find(std::string(name));
-    if (found != names->end()) return found->second;
-    if (!name.ends_with(".values")) return std::nullopt;
-    for (const auto& [operand, id] : bound) {
-      const Value& value = source->value(id);
-      if (operand + ".values" != name || !value.constant) continue;
-      const std::vector<int64_t> ints = value.constant->to_ints();
-      return ExprValue(IntSet(ints.begin(), ints.end()));
+    std::optional<ExprValue> result;
+    if (const auto found = names->find(std::string(name)); found != names->end()) {
+      result = found->second;
+    } else if (name.ends_with(".values")) {
+      for (const auto& [operand, id] : bound) {
+        const Value& value = source->value(id);
+        if (operand + ".values" != name || !value.constant) continue;
+        const std::vector<int64_t> ints = value.constant->to_ints();
+        result.emplace(IntSet(ints.begin(), ints.end()));
+      }
     }
-    return std::nullopt;
+    return result;
   };
 }
 

@@ -11,6 +11,11 @@
 namespace heddle {
 namespace {
 
+// A fused region computes one element of the next value from one of this: no broadcasting along a spine.
+bool is_broadcast(const Graph& graph, ValueId value, const Node& next) {
+  return in_class(op_of(next), "map") && graph.value(next.output).type.shape != graph.value(value).type.shape;
+}
+
 // The longest spine from `start`: each value has one consumer, which uses it once, and is no output of the network.
 std::vector<NodeId> spine_from(const Graph& graph, NodeId start, size_t limit) {
   std::vector<NodeId> spine{start};
@@ -20,6 +25,7 @@ std::vector<NodeId> spine_from(const Graph& graph, NodeId start, size_t limit) {
     if (value.consumers.size() != 1 || graph.is_output(out)) break;
     const Node& next = graph.node(value.consumers.front());
     if (std::count(next.inputs.begin(), next.inputs.end(), out) != 1) break;
+    if (is_broadcast(graph, out, next)) break;
     spine.push_back(value.consumers.front());
   }
   return spine;
@@ -31,7 +37,11 @@ std::string spine_end(const Graph& graph, NodeId last) {
   const Value& value = graph.value(out);
   if (graph.is_output(out)) return "then the network's output";
   if (value.consumers.empty()) return "then nothing";
-  if (value.consumers.size() == 1) return "whose result is used twice by `" + graph.node(value.consumers[0]).op + "`";
+  const bool once = value.consumers.size() == 1;
+  if (once && is_broadcast(graph, out, graph.node(value.consumers[0]))) {
+    return "whose result is broadcast by `" + graph.node(value.consumers[0]).op + "`";
+  }
+  if (once) return "whose result is used twice by `" + graph.node(value.consumers[0]).op + "`";
   return fmt::format("whose result has {} consumers", value.consumers.size());
 }
 

@@ -156,6 +156,9 @@ void shrink_memories(Soc& soc, std::mt19937& random) {
   for (SocUnit& unit : soc.accelerators) {
     for (Memory& memory : unit.target.memories) shrink(memory, "");
   }
+}
+
+void enlarge_main_memory(Soc& soc) {
   for (Memory& memory : soc.memories) {
     if (memory.name == soc.main_memory) memory.bytes = int64_t{16} << 20;
   }

@@ -15,4 +15,7 @@ Graph random_shift_network(std::mt19937& random);
 // The SoC with a random fraction of its L1 and private memories, so that layers must be tiled.
 void shrink_memories(Soc& soc, std::mt19937& random);
 
+// Random networks are no networks for a microcontroller: their weights and activations may need some MB.
+void enlarge_main_memory(Soc& soc);
+
 }  // namespace heddle

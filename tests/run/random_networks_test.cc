@@ -36,6 +36,7 @@ void run_one(uint32_t seed, Seen& seen) {
   c.name = "random";
   c.graph = random_shift_network(random);
   c.soc = diana();
+  enlarge_main_memory(c.soc);
   if (seed % 2 == 1) shrink_memories(c.soc, random);
   c.policy = first_match();
   const Status valid = verify_graph(c.graph);
