@@ -21,7 +21,8 @@ Range index_range(const DimAccess& access, std::span<const Axis> axes);
 // "oy * 2 + fy - 1"; "0" if it is nothing.
 std::string print_affine(const DimAccess& access, std::span<const Axis> axes);
 
-// "k * 144 + (oy + fy - 1) * 28": the sum of the dimensions, each times its stride; "0" if it is nothing.
+// "k * 144 + (oy + fy - 1) * 28": the sum of the dimensions, each times its stride; "0" if it is
+// nothing.
 struct StridedIndex {
   DimAccess index;
   int64_t stride = 1;

@@ -75,14 +75,14 @@ class KernelBuilder {
   LoopNest nest_;
   CBody body_;
   UniqueNames names_;
-  size_t parallel_ = 0;                             // loops over parallel axes
+  size_t parallel_ = 0;  // loops over parallel axes
   std::vector<Loop> loops_;
   std::vector<std::vector<std::string>> at_depth_;  // lines where that many loops are open
   std::vector<std::string> guards_;                 // conditions of an update, joined by &&
   std::vector<std::string> counts_;                 // factors of $count
   std::vector<KernelArgument> arguments_;
-  std::map<size_t, std::string> operands_;          // text of the anchor's operands
-  std::vector<std::string> maps_;                   // statements on `value`
+  std::map<size_t, std::string> operands_;  // text of the anchor's operands
+  std::vector<std::string> maps_;           // statements on `value`
 };
 
 Storage KernelBuilder::storage_of(ValueId value) const {
@@ -90,7 +90,8 @@ Storage KernelBuilder::storage_of(ValueId value) const {
   return found == storage_.end() ? dense_storage(graph_.value(value).type) : found->second;
 }
 
-// The number of loops that are open around the body of the loop over `axis`, less one: its index in loops_.
+// The number of loops that are open around the body of the loop over `axis`, less one: its index in
+// loops_.
 int KernelBuilder::depth_of(int axis) const {
   for (size_t i = 0; i < loops_.size(); ++i) {
     if (loops_[i].axis == axis) return static_cast<int>(i);
@@ -120,8 +121,9 @@ std::string KernelBuilder::access(ValueId value, const Access& index, std::strin
   return reference(element);
 }
 
-// Splits the index where its deepest loop opens: what is constant in that loop goes into a pointer in front of it.
-// Dimensions are whole on one side or the other, so that the pointer never leaves the operand.
+// Splits the index where its deepest loop opens: what is constant in that loop goes into a pointer
+// in front of it. Dimensions are whole on one side or the other, so that the pointer never leaves
+// the operand.
 std::string KernelBuilder::reference(const Element& element) {
   int innermost = -1;
   for (const StridedIndex& dim : element.dims) innermost = std::max(innermost, deepest(dim.index));
@@ -140,8 +142,9 @@ std::string KernelBuilder::reference(const Element& element) {
   return fmt::format("{}[{}]", row, print_index(inner, nest_.axes));
 }
 
-// index = base + coefficient * axis must lie in [0, extent): the bounds of the loop over `axis`, each only where padding
-// can occur. Truncating division serves: where a numerator is negative the loop runs over nothing either way.
+// index = base + coefficient * axis must lie in [0, extent): the bounds of the loop over `axis`,
+// each only where padding can occur. Truncating division serves: where a numerator is negative the
+// loop runs over nothing either way.
 void KernelBuilder::bound_axis(int axis, const DimAccess& index, const Range& range,
                                int64_t extent) {
   Loop& loop = loops_[static_cast<size_t>(depth_of(axis))];
@@ -160,33 +163,38 @@ void KernelBuilder::bound_axis(int axis, const DimAccess& index, const Range& ra
   const std::string terms = print_affine(base, nest_.axes);
   const auto quotient = [&](int64_t constant) {  // ceil((constant - base) / coefficient)
     const int64_t numerator = constant + coefficient - 1;
-    if (coefficient == 1) return fmt::format("{} - {}", numerator, base.terms.size() > 1 ? "(" + terms + ")" : terms);
+    if (coefficient == 1)
+      return fmt::format("{} - {}", numerator, base.terms.size() > 1 ? "(" + terms + ")" : terms);
     return fmt::format("({} - ({})) / {}", numerator, terms, coefficient);
   };
   if (range.lo < 0) {
     const int64_t constant = -index.offset;
-    loop.begin = base.terms.empty() ? fmt::format("{}", std::max<int64_t>(0, (constant + coefficient - 1) / coefficient))
-                                    : names_.take(a.name + "_begin");
+    loop.begin =
+        base.terms.empty()
+            ? fmt::format("{}", std::max<int64_t>(0, (constant + coefficient - 1) / coefficient))
+            : names_.take(a.name + "_begin");
     if (!base.terms.empty()) {
-      lines.push_back(fmt::format("const int32_t {} = {} < {} ? {} : 0;", loop.begin, terms, constant,
-                                  quotient(constant)));
+      lines.push_back(fmt::format("const int32_t {} = {} < {} ? {} : 0;", loop.begin, terms,
+                                  constant, quotient(constant)));
     }
   }
   if (range.hi >= extent) {
     const int64_t constant = extent - index.offset;
     const int64_t last_start = constant - 1 - coefficient * (a.extent - 1);
     if (base.terms.empty()) {
-      loop.end = fmt::format("{}", std::max<int64_t>(0, std::min(a.extent, (constant + coefficient - 1) / coefficient)));
+      loop.end = fmt::format(
+          "{}",
+          std::max<int64_t>(0, std::min(a.extent, (constant + coefficient - 1) / coefficient)));
     } else {
       loop.end = names_.take(a.name + "_end");
-      lines.push_back(fmt::format("const int32_t {} = {} > {} ? {} : {};", loop.end, terms, last_start,
-                                  quotient(constant), a.extent));
+      lines.push_back(fmt::format("const int32_t {} = {} > {} ? {} : {};", loop.end, terms,
+                                  last_start, quotient(constant), a.extent));
     }
   }
 }
 
-// Every dimension that can be left narrows the loop over its reduction axis; where there is none, or it is narrowed
-// already, a condition around the update does.
+// Every dimension that can be left narrows the loop over its reduction axis; where there is none,
+// or it is narrowed already, a condition around the update does.
 void KernelBuilder::bound_reductions() {
   std::vector<int> bounded;
   for (size_t i = 0; i < nest_.inputs.size(); ++i) {
@@ -199,7 +207,8 @@ void KernelBuilder::bound_reductions() {
       for (const AffineTerm& term : index.terms) {
         if (nest_.axes[static_cast<size_t>(term.axis)].reduction) reductions.push_back(term.axis);
       }
-      if (reductions.size() == 1 && std::count(bounded.begin(), bounded.end(), reductions[0]) == 0) {
+      if (reductions.size() == 1 &&
+          std::count(bounded.begin(), bounded.end(), reductions[0]) == 0) {
         bounded.push_back(reductions[0]);
         bound_axis(reductions[0], index, range, extent);
         continue;
@@ -208,7 +217,8 @@ void KernelBuilder::bound_reductions() {
                    "elements are counted under a condition that changes with a reduction axis");
       const std::string terms = print_affine({index.terms, 0}, nest_.axes);
       if (range.lo < 0) guards_.push_back(fmt::format("{} >= {}", terms, -index.offset));
-      if (range.hi >= extent) guards_.push_back(fmt::format("{} < {}", terms, extent - index.offset));
+      if (range.hi >= extent)
+        guards_.push_back(fmt::format("{} < {}", terms, extent - index.offset));
     }
   }
 }
@@ -240,15 +250,17 @@ std::string KernelBuilder::fill_loops(const std::string& text) {
   });
 }
 
-// A map operator on `value`. Its operand on the spine may be the second one: then the first takes the second's role,
-// which is the same for the operators that the matcher lets pass there, the commutative ones.
+// A map operator on `value`. Its operand on the spine may be the second one: then the first takes
+// the second's role, which is the same for the operators that the matcher lets pass there, the
+// commutative ones.
 void KernelBuilder::add_map(const Node& node, ValueId spine, std::vector<std::string>& statements) {
   const OpDef& op = op_of(node);
   const LoopNest nest = op.loops({graph_, node});
   const CBody body = op.c_body({graph_, node});
   HEDDLE_CHECK(!body.map.empty(), "an operator that is no map follows an anchor: " + node.op);
-  HEDDLE_CHECK(&node == &anchor_ || graph_.value(node.output).type.shape == graph_.value(spine).type.shape,
-               "a fused operator broadcasts its first operand: " + node.op);
+  HEDDLE_CHECK(
+      &node == &anchor_ || graph_.value(node.output).type.shape == graph_.value(spine).type.shape,
+      "a fused operator broadcasts its first operand: " + node.op);
   const bool swapped = node.inputs[0] != spine;
   std::map<std::string, std::string> texts;
   for (size_t i = 1; i < op.operands.size(); ++i) {
@@ -286,18 +298,21 @@ void KernelBuilder::print_accumulation(CWriter& out) {
 void KernelBuilder::print_body(CWriter& out, const std::string& store) {
   const ValueId result = match_.output(graph_);
   const bool is_map = !body_.map.empty();
-  const std::string first = is_map ? operand_hole(std::string(op_of(anchor_).operands[0].name)) : "";
+  const std::string first =
+      is_map ? operand_hole(std::string(op_of(anchor_).operands[0].name)) : "";
   const std::string update = is_map ? "" : fill_loops(body_.update);
   const std::string value = is_map ? first : fill_loops(body_.result);
   for (size_t depth = 0; depth <= loops_.size(); ++depth) {
     for (const std::string& line : at_depth_[depth]) out.line(line);
     if (depth == parallel_ && !is_map) {
-      if (!counts_.empty()) out.line(fmt::format("const int32_t count = {};", fmt::join(counts_, " * ")));
+      if (!counts_.empty())
+        out.line(fmt::format("const int32_t count = {};", fmt::join(counts_, " * ")));
       print_accumulation(out);
     }
     if (depth == loops_.size()) break;
     const std::string& name = nest_.axes[static_cast<size_t>(loops_[depth].axis)].name;
-    out.open(fmt::format("for (int32_t {0} = {1}; {0} < {2}; ++{0})", name, loops_[depth].begin, loops_[depth].end));
+    out.open(fmt::format("for (int32_t {0} = {1}; {0} < {2}; ++{0})", name, loops_[depth].begin,
+                         loops_[depth].end));
   }
   if (!is_map) {
     if (!guards_.empty()) out.open(fmt::format("if ({})", fmt::join(guards_, " && ")));
@@ -335,13 +350,14 @@ void KernelBuilder::print_block(CWriter& out) {
     const Shape& shape = graph_.value(value).type.shape;
     std::vector<StridedIndex> dims;
     for (size_t d = 0; d + 1 < shape.size(); ++d) {
-      if (shape[d] != 1) dims.push_back({{{{static_cast<int>(d), 1}}, 0}, storage_of(value).strides[d]});
+      if (shape[d] != 1)
+        dims.push_back({{{{static_cast<int>(d), 1}}, 0}, storage_of(value).strides[d]});
     }
     if (dims.empty()) return pointer;
     const std::string name_of_row = names_.take(pointer + "_row");
-    at_depth_[loops_.size()].push_back(fmt::format("{}{} *{} = {} + {};", output ? "" : "const ",
-                                                   c_name_of(graph_.value(value).type.dtype), name_of_row, pointer,
-                                                   print_index(dims, nest_.axes)));
+    at_depth_[loops_.size()].push_back(fmt::format(
+        "{}{} *{} = {} + {};", output ? "" : "const ", c_name_of(graph_.value(value).type.dtype),
+        name_of_row, pointer, print_index(dims, nest_.axes)));
     return name_of_row;
   };
   std::map<std::string, std::string> pointers;
@@ -371,7 +387,8 @@ Kernel finished(const Graph* graph, DType dtype, const std::string& function, CW
   std::vector<std::string> parameters;
   for (const KernelArgument& argument : arguments) {
     const DType type = graph == nullptr ? dtype : graph->value(argument.value).type.dtype;
-    parameters.push_back(fmt::format("{}{} *{}", argument.output ? "" : "const ", c_name_of(type), argument.name));
+    parameters.push_back(
+        fmt::format("{}{} *{}", argument.output ? "" : "const ", c_name_of(type), argument.name));
   }
   CWriter out;
   out.call("static void " + function, parameters, " {");
@@ -391,10 +408,12 @@ Kernel KernelBuilder::build(const std::string& function) {
   if (holes_in(body_.init + body_.update + body_.result).contains("count")) {
     for (const Loop& loop : loops_) {
       if (!nest_.axes[static_cast<size_t>(loop.axis)].reduction) continue;
-      counts_.push_back(loop.begin == "0" ? loop.end : fmt::format("({} - {})", loop.end, loop.begin));
+      counts_.push_back(loop.begin == "0" ? loop.end
+                                          : fmt::format("({} - {})", loop.end, loop.begin));
     }
     if (counts_.empty()) counts_.push_back("1");
-    if (!guards_.empty()) counts_.push_back(fmt::format("({} ? 1 : 0)", fmt::join(guards_, " && ")));
+    if (!guards_.empty())
+      counts_.push_back(fmt::format("({} ? 1 : 0)", fmt::join(guards_, " && ")));
   }
   const OpDef& op = op_of(anchor_);
   const std::set<std::string> holes = holes_in(body_.init + body_.update + body_.result);
@@ -447,8 +466,8 @@ bool is_flat(const Shape& shape, const Storage& storage) {
 Kernel make_copy(DType dtype, const Shape& from_shape, const Storage& from, const Shape& to_shape,
                  const Storage& to, const std::string& function) {
   HEDDLE_CHECK(elements_of(from_shape) == elements_of(to_shape), "a copy between different sizes");
-  // Loops run over one of the shapes, its dimensions of one element left out; dimensions that lie one after the other in
-  // both storages are one loop.
+  // Loops run over one of the shapes, its dimensions of one element left out; dimensions that lie
+  // one after the other in both storages are one loop.
   const bool same = from_shape == to_shape;
   const bool loop_over_to = !same && is_flat(from_shape, from);
   const Shape& shape = loop_over_to ? to_shape : from_shape;
@@ -460,8 +479,10 @@ Kernel make_copy(DType dtype, const Shape& from_shape, const Storage& from, cons
   for (size_t d = 0; d < shape.size(); ++d) {
     flat /= std::max<int64_t>(shape[d], 1);
     if (shape[d] == 1) continue;
-    const Dim dim{shape[d], loop_over_to ? flat : from.strides[d], same || loop_over_to ? to.strides[d] : flat};
-    if (!dims.empty() && dims.back().from == dim.from * dim.extent && dims.back().to == dim.to * dim.extent) {
+    const Dim dim{shape[d], loop_over_to ? flat : from.strides[d],
+                  same || loop_over_to ? to.strides[d] : flat};
+    if (!dims.empty() && dims.back().from == dim.from * dim.extent &&
+        dims.back().to == dim.to * dim.extent) {
       dims.back() = {dims.back().extent * dim.extent, dim.from, dim.to};
     } else {
       dims.push_back(dim);
@@ -489,7 +510,8 @@ Kernel make_copy(DType dtype, const Shape& from_shape, const Storage& from, cons
     int64_t inner = elements_of(to_shape);
     for (size_t d = 0; d < to_shape.size(); ++d) {
       inner /= std::max<int64_t>(to_shape[d], 1);
-      if (to_shape[d] != 1) terms.push_back(fmt::format("flat / {} % {} * {}", inner, to_shape[d], to.strides[d]));
+      if (to_shape[d] != 1)
+        terms.push_back(fmt::format("flat / {} % {} * {}", inner, to_shape[d], to.strides[d]));
     }
     target = fmt::format("{}", fmt::join(terms, " + "));
   }

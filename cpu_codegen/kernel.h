@@ -1,4 +1,5 @@
-// The generic kernel generator: one C function for a region on the CPU, from the operators' loop nests and C bodies.
+// The generic kernel generator: one C function for a region on the CPU, from the operators' loop
+// nests and C bodies.
 #pragma once
 
 #include <string>
@@ -22,9 +23,10 @@ struct Kernel {
   std::vector<KernelArgument> arguments;  // the output is the last one
 };
 
-// An anchor with its loop nest, then map operators on the element while it is in a register. Values are read and written
-// in main memory with the strides of `storage`; constants are dense tables; constants of one element become literals.
-// Preconditions: a map operator after the anchor does not broadcast its spine; a view or a block operator stands alone.
+// An anchor with its loop nest, then map operators on the element while it is in a register. Values
+// are read and written in main memory with the strides of `storage`; constants are dense tables;
+// constants of one element become literals. Preconditions: a map operator after the anchor does not
+// broadcast its spine; a view or a block operator stands alone.
 Kernel make_kernel(const Graph& graph, const Match& match, const StorageOf& storage,
                    const std::string& function);
 
@@ -32,7 +34,8 @@ Kernel make_kernel(const Graph& graph, const Match& match, const StorageOf& stor
 Kernel make_copy(DType dtype, const Shape& from_shape, const Storage& from, const Shape& to_shape,
                  const Storage& to, const std::string& function);
 
-// Whether elements lie at their row-major positions (strides of dimensions of one element do not matter).
+// Whether elements lie at their row-major positions (strides of dimensions of one element do not
+// matter).
 bool is_flat(const Shape& shape, const Storage& storage);
 
 // Operators, for comments: "conv2d, bias_add, requant".

@@ -1,4 +1,5 @@
-// The freestanding C runtime that is shipped with every bundle (cpu_codegen/runtime), as the build embedded it.
+// The freestanding C runtime that is shipped with every bundle (cpu_codegen/runtime), as the build
+// embedded it.
 #pragma once
 
 #include <map>

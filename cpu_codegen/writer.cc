@@ -51,11 +51,12 @@ void CWriter::close(std::string_view tail) {
 
 void CWriter::comment(const std::vector<std::string>& entries) {
   HEDDLE_CHECK(!entries.empty(), "an empty comment");
+  if (entries.size() == 1) return line(fmt::format("/* {} */", entries[0]));
   for (size_t i = 0; i < entries.size(); ++i) {
-    line(fmt::format("{} {}{}", i == 0 ? "/*" : " *", entries[i],
-                     i + 1 == entries.size() ? (entries.size() == 1 ? " */" : "") : ""));
+    const char* start = i == 0 ? "/*" : " *";
+    line(entries[i].empty() ? start : fmt::format("{} {}", start, entries[i]));
   }
-  if (entries.size() > 1) line(" */");
+  line(" */");
 }
 
 void CWriter::call(std::string_view head, const std::vector<std::string>& arguments,
@@ -65,7 +66,8 @@ void CWriter::call(std::string_view head, const std::vector<std::string>& argume
   if (indent.size() + whole.size() <= kColumns) return line(whole);
   line(fmt::format("{}(", head));
   for (size_t i = 0; i < arguments.size(); ++i) {
-    line(fmt::format("    {}{}", arguments[i], i + 1 == arguments.size() ? fmt::format("){}", tail) : ","));
+    line(fmt::format("    {}{}", arguments[i],
+                     i + 1 == arguments.size() ? fmt::format("){}", tail) : ","));
   }
 }
 

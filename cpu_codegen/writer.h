@@ -11,16 +11,17 @@ namespace heddle {
 
 class CWriter {
  public:
-  void line(std::string_view text);      // at the current indentation; "" is an empty line
-  void raw(std::string_view text);       // as it is, for preprocessor lines and finished functions
-  void lines(std::string_view text);     // every line of `text` at the current indentation
-  void open(std::string_view head);      // "head {", then one level deeper
+  void line(std::string_view text);   // at the current indentation; "" is an empty line
+  void raw(std::string_view text);    // as it is, for preprocessor lines and finished functions
+  void lines(std::string_view text);  // every line of `text` at the current indentation
+  void open(std::string_view head);   // "head {", then one level deeper
   void close(std::string_view tail = "");  // "}tail" one level up
   void indent() { ++depth_; }
   // A comment block, one entry a line; foreign text in it must have passed c_comment().
   void comment(const std::vector<std::string>& entries);
   // `head(a, b, c)tail` on one line if it fits in 100 columns, else one argument a line.
-  void call(std::string_view head, const std::vector<std::string>& arguments, std::string_view tail);
+  void call(std::string_view head, const std::vector<std::string>& arguments,
+            std::string_view tail);
   std::string take() { return std::move(text_); }
 
  private:

@@ -18,14 +18,15 @@ namespace {
 // An operand in every tile.
 struct MovedOperand {
   const RegionOperand* operand = nullptr;
-  std::string constant;                          // "LAYER_03_X"
-  std::string name;                              // "x", a C identifier
-  std::string main_base;                         // "arena + AT_LAYER_02"
-  std::string tile_base;                         // "HEDDLE_MEMORY_L1_BASE + LAYER_03_X"
+  std::string constant;   // "LAYER_03_X"
+  std::string name;       // "x", a C identifier
+  std::string main_base;  // "arena + AT_LAYER_02"
+  std::string tile_base;  // "HEDDLE_MEMORY_L1_BASE + LAYER_03_X"
   bool doubled = false;
   std::vector<std::vector<Transfer>> transfers;  // [tile]
   std::vector<bool> moves;                       // [tile] loads; every tile for the output
-  std::vector<int64_t> copies;                   // [tile] how often it was loaded before this load: its parity is the copy
+  std::vector<int64_t>
+      copies;  // [tile] how often it was loaded before this load: its parity is the copy
 };
 
 class LayerWriter {
@@ -42,7 +43,8 @@ class LayerWriter {
         step_index_(step) {
     for (int64_t t = 0; t < tiling_.tiles(); ++t) boxes_.push_back(box_of(region_, tiling_, t));
     UniqueNames names;
-    for (const RegionOperand& operand : region_.operands) add_operand(operand, names.take(c_identifier(operand.name)));
+    for (const RegionOperand& operand : region_.operands)
+      add_operand(operand, names.take(c_identifier(operand.name)));
   }
 
   Result<AcceleratorLayer> write();
@@ -56,7 +58,8 @@ class LayerWriter {
   void write_transfers(CWriter& out, const MovedOperand& moved, bool load);
   void write_transfer(CWriter& out, const MovedOperand& moved, size_t index, bool load);
   Status write_job(CWriter& out);
-  Result<std::string> field_text(const JobField& field, std::map<std::string, std::string>& variables);
+  Result<std::string> field_text(const JobField& field,
+                                 std::map<std::string, std::string>& variables);
   std::string name_text(const std::string& name, std::map<std::string, std::string>& variables);
   std::vector<int64_t> values_of(const std::string& name) const;
 
@@ -90,10 +93,12 @@ void LayerWriter::add_operand(const RegionOperand& operand, const std::string& n
   moved.constant = layer_.constant + "_" + upper_case(name);
   const TileBuffer& buffer = tiling_.buffer(operand.name);
   moved.doubled = buffer.copies > 1;
-  moved.tile_base = network_.memory_base(target_of(*network_.soc, match_), operand.memory) + " + " + moved.constant;
+  moved.tile_base = network_.memory_base(target_of(*network_.soc, match_), operand.memory) + " + " +
+                    moved.constant;
   if (operand.packed) {
     for (const PackedBuffer& packed : network_.packed) {
-      if (packed.step == step_index_ && packed.packing->name == operand.name) moved.main_base = "constants + " + packed.constant;
+      if (packed.step == step_index_ && packed.packing->name == operand.name)
+        moved.main_base = "constants + " + packed.constant;
     }
   } else {
     moved.main_base = "arena + " + network_.arena.at(operand.value);
@@ -101,12 +106,14 @@ void LayerWriter::add_operand(const RegionOperand& operand, const std::string& n
   int64_t loads = 0;
   for (size_t t = 0; t < boxes_.size(); ++t) {
     moved.transfers.push_back(transfers_of(region_, operand, boxes_[t]));
-    const bool moves = operand.output || loads_at(region_, operand, tiling_, static_cast<int64_t>(t));
+    const bool moves =
+        operand.output || loads_at(region_, operand, tiling_, static_cast<int64_t>(t));
     if (moves) ++loads;
     moved.moves.push_back(moves);
     moved.copies.push_back(loads - 1);
   }
-  HEDDLE_CHECK(loads == 1 || moved.doubled, "an operand that changes between tiles has one buffer: " + operand.name);
+  HEDDLE_CHECK(loads == 1 || moved.doubled,
+               "an operand that changes between tiles has one buffer: " + operand.name);
   moved_.push_back(std::move(moved));
 }
 
@@ -128,15 +135,16 @@ void LayerWriter::write_enum(CWriter& out) {
   for (const MovedOperand& moved : moved_) {
     const TileBuffer& buffer = tiling_.buffer(moved.operand->name);
     out.line(fmt::format("{} = {}, /* of {}: {} at {} in {}{} */", moved.constant, buffer.offset,
-                         c_comment(buffer.operand), buffer.bytes, buffer.offset, c_comment(buffer.memory),
-                         moved.doubled ? ", two copies" : ""));
+                         c_comment(buffer.operand), buffer.bytes, buffer.offset,
+                         c_comment(buffer.memory), moved.doubled ? ", two copies" : ""));
     if (moved.doubled) out.line(fmt::format("{}_BYTES = {},", moved.constant, buffer.bytes));
   }
   out.close(";");
 }
 
 void LayerWriter::write_transfer(CWriter& out, const MovedOperand& moved, size_t index, bool load) {
-  const std::string variable = index == 0 ? moved.name : fmt::format("{}_{}", moved.name, index + 1);
+  const std::string variable =
+      index == 0 ? moved.name : fmt::format("{}_{}", moved.name, index + 1);
   const auto form = [&](const char* what, int64_t Transfer::*member) {
     std::vector<int64_t> values;
     for (const std::vector<Transfer>& transfers : moved.transfers) {
@@ -146,7 +154,8 @@ void LayerWriter::write_transfer(CWriter& out, const MovedOperand& moved, size_t
   };
   const std::string copy = copy_of(moved);
   const std::string main = address(moved.main_base, form("main_offset", &Transfer::main_offset));
-  const std::string tile = address(address(moved.tile_base, copy), form("tile_offset", &Transfer::tile_offset));
+  const std::string tile =
+      address(address(moved.tile_base, copy), form("tile_offset", &Transfer::tile_offset));
   const char* from = load ? "source_" : "destination_";
   const char* to = load ? "destination_" : "source_";
   std::map<std::string, std::string> texts;
@@ -156,9 +165,11 @@ void LayerWriter::write_transfer(CWriter& out, const MovedOperand& moved, size_t
   texts["rows"] = form("rows", &Transfer::rows);
   texts["planes"] = form("planes", &Transfer::planes);
   texts[fmt::format("{}row_stride", from)] = form("main_row_stride", &Transfer::main_row_stride);
-  texts[fmt::format("{}plane_stride", from)] = form("main_plane_stride", &Transfer::main_plane_stride);
+  texts[fmt::format("{}plane_stride", from)] =
+      form("main_plane_stride", &Transfer::main_plane_stride);
   texts[fmt::format("{}row_stride", to)] = form("tile_row_stride", &Transfer::tile_row_stride);
-  texts[fmt::format("{}plane_stride", to)] = form("tile_plane_stride", &Transfer::tile_plane_stride);
+  texts[fmt::format("{}plane_stride", to)] =
+      form("tile_plane_stride", &Transfer::tile_plane_stride);
   const Job& job = *network_.soc->dma->target.transfer;
   out.open(fmt::format("const {} {} =", job.struct_name, variable));
   for (const JobField& field : job.fields) {
@@ -174,15 +185,18 @@ void LayerWriter::write_transfer(CWriter& out, const MovedOperand& moved, size_t
   out.line(fmt::format("{}();", job.wait));
 }
 
-// All transfers of one operand, under the conditions that it moves at all, and that there is such a transfer.
+// All transfers of one operand, under the conditions that it moves at all, and that there is such a
+// transfer.
 void LayerWriter::write_transfers(CWriter& out, const MovedOperand& moved, bool load) {
   const std::string changed = forms_.condition(moved.moves);
   out.open(changed.empty() ? "" : fmt::format("if ({})", changed));
   size_t most = 0;
-  for (const std::vector<Transfer>& transfers : moved.transfers) most = std::max(most, transfers.size());
+  for (const std::vector<Transfer>& transfers : moved.transfers)
+    most = std::max(most, transfers.size());
   for (size_t i = 0; i < most; ++i) {
     std::vector<bool> present;
-    for (const std::vector<Transfer>& transfers : moved.transfers) present.push_back(i < transfers.size());
+    for (const std::vector<Transfer>& transfers : moved.transfers)
+      present.push_back(i < transfers.size());
     const std::string condition = forms_.condition(present);
     if (!condition.empty()) out.open(fmt::format("if ({})", condition));
     write_transfer(out, moved, i, load);
@@ -202,8 +216,10 @@ std::vector<int64_t> LayerWriter::values_of(const std::string& name) const {
   return values;
 }
 
-// The C text of a name in a job's field: an address, a number, or a variable that holds it for this tile.
-std::string LayerWriter::name_text(const std::string& name, std::map<std::string, std::string>& variables) {
+// The C text of a name in a job's field: an address, a number, or a variable that holds it for this
+// tile.
+std::string LayerWriter::name_text(const std::string& name,
+                                   std::map<std::string, std::string>& variables) {
   for (const MovedOperand& moved : moved_) {
     if (name == moved.operand->name + ".address") return address(moved.tile_base, copy_of(moved));
   }
@@ -215,10 +231,12 @@ std::string LayerWriter::name_text(const std::string& name, std::map<std::string
   return identifier;
 }
 
-Result<std::string> LayerWriter::field_text(const JobField& field, std::map<std::string, std::string>& variables) {
+Result<std::string> LayerWriter::field_text(const JobField& field,
+                                            std::map<std::string, std::string>& variables) {
   const auto refuse = [&](const std::string& why) {
-    return error_at(rule_.place, fmt::format("field `{}` of rule `{}` has no value for layer `{}`: {}", field.name, rule_.name,
-                                             terminal_text(step_.name), why),
+    return error_at(rule_.place,
+                    fmt::format("field `{}` of rule `{}` has no value for layer `{}`: {}",
+                                field.name, rule_.name, terminal_text(step_.name), why),
                     "use the names that the rule's tile expressions may use");
   };
   const std::vector<std::string> names = names_in(field.expr);
@@ -227,14 +245,17 @@ Result<std::string> LayerWriter::field_text(const JobField& field, std::map<std:
   for (const std::string& name : names) {
     if (name.ends_with(".address")) {
       has_address = true;
-      const bool known = std::any_of(moved_.begin(), moved_.end(),
-                                     [&](const MovedOperand& moved) { return name == moved.operand->name + ".address"; });
+      const bool known = std::any_of(moved_.begin(), moved_.end(), [&](const MovedOperand& moved) {
+        return name == moved.operand->name + ".address";
+      });
       if (!known) return refuse(fmt::format("`{}` is no operand of a job", terminal_text(name)));
       continue;
     }
     const std::vector<int64_t> values = values_of(name);
-    if (values.empty()) return refuse(fmt::format("`{}` is not known here, or no number", terminal_text(name)));
-    negative = negative || std::any_of(values.begin(), values.end(), [](int64_t v) { return v < 0; });
+    if (values.empty())
+      return refuse(fmt::format("`{}` is not known here, or no number", terminal_text(name)));
+    negative =
+        negative || std::any_of(values.begin(), values.end(), [](int64_t v) { return v < 0; });
   }
   if (has_address && !has_c_form(field.expr)) return refuse("its expression has no C form");
   if (!has_address) {
@@ -243,10 +264,13 @@ Result<std::string> LayerWriter::field_text(const JobField& field, std::map<std:
       const auto result = evaluate_int(field.expr, tile_environment(region_, box));
       if (const ExprError* error = std::get_if<ExprError>(&result)) return refuse(error->message);
       results.push_back(std::get<int64_t>(result));
-      if (results.back() < INT32_MIN || results.back() > UINT32_MAX) return refuse(fmt::format("{} does not fit 32 bits", results.back()));
+      if (results.back() < INT32_MIN || results.back() > UINT32_MAX)
+        return refuse(fmt::format("{} does not fit 32 bits", results.back()));
     }
-    const bool constant = std::all_of(results.begin(), results.end(), [&](int64_t v) { return v == results[0]; });
-    if (constant) return results[0] > INT32_MAX ? unsigned_literal(results[0]) : c_literal(results[0]);
+    const bool constant =
+        std::all_of(results.begin(), results.end(), [&](int64_t v) { return v == results[0]; });
+    if (constant)
+      return results[0] > INT32_MAX ? unsigned_literal(results[0]) : c_literal(results[0]);
     // Division prints as C's, which is the language's for what is not negative.
     if (negative || !has_c_form(field.expr)) return forms_.form(field.name, results);
   }
@@ -266,7 +290,8 @@ Status LayerWriter::write_job(CWriter& out) {
     if (!text.ok()) return text.errors();
     lines.push_back(fmt::format(".{} = {},", field.name, *text));
   }
-  for (const auto& [name, text] : variables) out.line(fmt::format("const uint32_t {} = {};", name, text));
+  for (const auto& [name, text] : variables)
+    out.line(fmt::format("const uint32_t {} = {};", name, text));
   out.open(fmt::format("const {} job =", rule_.job->struct_name));
   for (const std::string& line : lines) out.line(line);
   out.close(";");
@@ -276,7 +301,8 @@ Status LayerWriter::write_job(CWriter& out) {
 
 Result<AcceleratorLayer> LayerWriter::write() {
   AcceleratorLayer result;
-  const bool uses_constants = std::any_of(moved_.begin(), moved_.end(), [](const MovedOperand& m) { return m.operand->packed; });
+  const bool uses_constants = std::any_of(moved_.begin(), moved_.end(),
+                                          [](const MovedOperand& m) { return m.operand->packed; });
   result.arguments = {"arena"};
   if (uses_constants) result.arguments.push_back("constants");
   std::vector<std::string> parameters;
@@ -311,7 +337,8 @@ Result<AcceleratorLayer> LayerWriter::write() {
     return result;
   }
 
-  const auto function = [&](const std::string& suffix, std::vector<std::string> own, CWriter& body) {
+  const auto function = [&](const std::string& suffix, std::vector<std::string> own,
+                            CWriter& body) {
     own.push_back("uint32_t t");
     out.call("static void " + layer_.function + suffix, own, " {");
     CWriter declarations;
@@ -351,7 +378,8 @@ Result<AcceleratorLayer> LayerWriter::write() {
 }  // namespace
 
 Result<AcceleratorLayer> emit_accelerator_layer(const Network& network, size_t step) {
-  HEDDLE_CHECK(network.schedule->steps[step].candidate.tiling.has_value(), "a step on an accelerator without a tiling");
+  HEDDLE_CHECK(network.schedule->steps[step].candidate.tiling.has_value(),
+               "a step on an accelerator without a tiling");
   return LayerWriter(network, step).write();
 }
 

@@ -1,4 +1,5 @@
-// A layer on an accelerator in C: its enumeration constants, and the functions that move tiles and start jobs.
+// A layer on an accelerator in C: its enumeration constants, and the functions that move tiles and
+// start jobs.
 #pragma once
 
 #include <string>
@@ -9,8 +10,9 @@
 namespace heddle {
 
 struct AcceleratorLayer {
-  std::string text;                    // enum and functions, without the layer's comment
-  std::vector<std::string> arguments;  // of the layer's function: "arena", "constants", as far as it uses them
+  std::string text;  // enum and functions, without the layer's comment
+  std::vector<std::string>
+      arguments;  // of the layer's function: "arena", "constants", as far as it uses them
 };
 
 // Error: a field of the rule's job that cannot be computed.

@@ -14,7 +14,8 @@ constexpr int64_t kLargestUnitFile = int64_t{1} << 20;
 
 // Drivers and models, as they are in their folders.
 void copy_units(const Network& network, FileSet& files, Diagnostics& errors) {
-  const auto copy = [&](const UnitFiles& unit, const std::string& folder, const std::vector<std::string>& names) {
+  const auto copy = [&](const UnitFiles& unit, const std::string& folder,
+                        const std::vector<std::string>& names) {
     for (const std::string& name : names) {
       Result<std::string> text = read_file(unit.unit->target.folder / name, kLargestUnitFile);
       if (!text.ok()) {
@@ -31,13 +32,16 @@ void copy_units(const Network& network, FileSet& files, Diagnostics& errors) {
   }
 }
 
-void check_arguments(const Graph& graph, const Schedule& schedule, std::span<const GoldenVector> golden) {
+void check_arguments(const Graph& graph, const Schedule& schedule,
+                     std::span<const GoldenVector> golden) {
   for (const GoldenVector& vector : golden) {
-    HEDDLE_CHECK(vector.inputs.size() == graph.inputs.size() && vector.outputs.size() == graph.outputs.size(),
+    HEDDLE_CHECK(vector.inputs.size() == graph.inputs.size() &&
+                     vector.outputs.size() == graph.outputs.size(),
                  "a golden vector of another network");
   }
   for (const Step& step : schedule.steps) {
-    HEDDLE_CHECK(schedule.storage.contains(step.candidate.match.output(graph)), "a layer's result has no storage");
+    HEDDLE_CHECK(schedule.storage.contains(step.candidate.match.output(graph)),
+                 "a layer's result has no storage");
   }
 }
 
@@ -56,8 +60,9 @@ std::string make_manifest(const std::string& name, const Soc& soc, const FileSet
   return json.dump(2, ' ', true, nlohmann::ordered_json::error_handler_t::replace) + "\n";
 }
 
-Result<FileSet> emit_bundle(const std::string& name, const Graph& graph, const Soc& soc, const Schedule& schedule,
-                            const MemoryPlan& plan, std::span<const GoldenVector> golden) {
+Result<FileSet> emit_bundle(const std::string& name, const Graph& graph, const Soc& soc,
+                            const Schedule& schedule, const MemoryPlan& plan,
+                            std::span<const GoldenVector> golden) {
   check_arguments(graph, schedule, golden);
   Result<Network> named = name_network(name, graph, soc, schedule, plan);
   if (!named.ok()) return named.errors();

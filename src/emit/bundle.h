@@ -19,11 +19,14 @@ struct GoldenVector {
   std::vector<Tensor> outputs;
 };
 
-// Everything in the bundle but the report; byte-identical for equal arguments. `name` is the network's C prefix.
-Result<FileSet> emit_bundle(const std::string& name, const Graph& graph, const Soc& soc, const Schedule& schedule,
-                            const MemoryPlan& plan, std::span<const GoldenVector> golden);
+// Everything in the bundle but the report; byte-identical for equal arguments. `name` is the
+// network's C prefix.
+Result<FileSet> emit_bundle(const std::string& name, const Graph& graph, const Soc& soc,
+                            const Schedule& schedule, const MemoryPlan& plan,
+                            std::span<const GoldenVector> golden);
 
-// heddle-manifest.json: the network, the SoC, and every file but itself with its size. For callers that add files.
+// heddle-manifest.json: the network, the SoC, and every file but itself with its size. For callers
+// that add files.
 std::string make_manifest(const std::string& name, const Soc& soc, const FileSet& files);
 
 }  // namespace heddle

@@ -13,7 +13,8 @@
 
 namespace heddle {
 
-// The C prefix of a network: an identifier that is also a good file name, and no name of a standard header.
+// The C prefix of a network: an identifier that is also a good file name, and no name of a standard
+// header.
 std::string network_prefix(std::string_view name);
 std::string upper_case(std::string_view text);
 
@@ -46,19 +47,20 @@ struct Network {
   const Schedule* schedule = nullptr;
   const MemoryPlan* plan = nullptr;
 
-  std::string prefix;  // "digits"
-  std::string upper;   // "DIGITS"
-  std::vector<LayerNames> layers;                 // one a step
-  std::vector<std::string> inputs, outputs;       // members of digits_inputs, digits_outputs
-  std::vector<Kernel> kernels;                    // one a step; no text for accelerator steps and shared views
-  std::map<ValueId, std::string> arena;           // enumeration constant of a value's offset: "AT_LAYER_03"
+  std::string prefix;                        // "digits"
+  std::string upper;                         // "DIGITS"
+  std::vector<LayerNames> layers;            // one a step
+  std::vector<std::string> inputs, outputs;  // members of digits_inputs, digits_outputs
+  std::vector<Kernel> kernels;  // one a step; no text for accelerator steps and shared views
+  std::map<ValueId, std::string> arena;  // enumeration constant of a value's offset: "AT_LAYER_03"
   std::map<ValueId, int64_t> arena_offset;
-  std::vector<ValueId> constants;                 // tables of the CPU's constants, in the plan's order
+  std::vector<ValueId> constants;  // tables of the CPU's constants, in the plan's order
   std::map<ValueId, std::string> constant_names;  // "digits_conv1_weights"
   std::vector<PackedBuffer> packed;
-  int64_t packed_bytes = 0;                       // with the slack that transfers may over-read
-  std::vector<UnitFiles> units;                   // those that the schedule uses, the DMA first
-  std::map<std::string, std::string> memory_macros;  // "l1" or "diana_digital/weights" to "HEDDLE_MEMORY_L1"
+  int64_t packed_bytes = 0;      // with the slack that transfers may over-read
+  std::vector<UnitFiles> units;  // those that the schedule uses, the DMA first
+  std::map<std::string, std::string>
+      memory_macros;  // "l1" or "diana_digital/weights" to "HEDDLE_MEMORY_L1"
 
   const UnitFiles& unit_of(const Match& match) const;
   // The macro of the memory's base for an operand of this target: a private memory wins.
@@ -67,8 +69,8 @@ struct Network {
 };
 
 // Errors: files or identifiers of a unit that no bundle can hold.
-Result<Network> name_network(const std::string& name, const Graph& graph, const Soc& soc, const Schedule& schedule,
-                             const MemoryPlan& plan);
+Result<Network> name_network(const std::string& name, const Graph& graph, const Soc& soc,
+                             const Schedule& schedule, const MemoryPlan& plan);
 
 // "[1, 16, 28, 28] int8, values in [-128, 127]"
 std::string describe(const TensorType& type);

@@ -13,20 +13,24 @@ namespace {
 
 int64_t arena_alignment(const Network& network) {
   int64_t alignment = 16;
-  for (const Buffer& buffer : network.plan->main.buffers) alignment = std::max(alignment, buffer.alignment);
+  for (const Buffer& buffer : network.plan->main.buffers)
+    alignment = std::max(alignment, buffer.alignment);
   return alignment;
 }
 
-int64_t arena_bytes(const Network& network) { return std::max<int64_t>(network.plan->arena_bytes, 1); }
+int64_t arena_bytes(const Network& network) {
+  return std::max<int64_t>(network.plan->arena_bytes, 1);
+}
 
 // Members of the struct of inputs or outputs.
 void write_struct(CWriter& out, const Network& network, const std::vector<ValueId>& values,
-                  const std::vector<std::string>& members, const std::string& name, const char* qualifier) {
+                  const std::vector<std::string>& members, const std::string& name,
+                  const char* qualifier) {
   out.open(fmt::format("typedef struct {}", name));
   for (size_t i = 0; i < values.size(); ++i) {
     const Value& value = network.graph->value(values[i]);
-    out.line(fmt::format("{}{} *{}; /* \"{}\": {} */", qualifier, c_name_of(value.type.dtype), members[i],
-                         c_comment(value.name), describe(value.type)));
+    out.line(fmt::format("{}{} *{}; /* \"{}\": {} */", qualifier, c_name_of(value.type.dtype),
+                         members[i], c_comment(value.name), describe(value.type)));
   }
   if (values.empty()) out.line("const void *unused; /* there are none */");
   out.close(fmt::format(" {};", name));
@@ -41,7 +45,8 @@ std::string operand_comment(const Network& network, const std::string& name, Val
   if (offset == network.arena_offset.end()) return text;
   const Storage& storage = network.schedule->storage.at(id);
   text += fmt::format(", at {} of the arena", offset->second);
-  if (!is_flat(value.type.shape, storage)) text += fmt::format(", strides {}", to_string(storage.strides));
+  if (!is_flat(value.type.shape, storage))
+    text += fmt::format(", strides {}", to_string(storage.strides));
   return text;
 }
 
@@ -50,7 +55,8 @@ std::vector<std::string> layer_comment(const Network& network, size_t s) {
   const Match& match = step.candidate.match;
   const Rule& rule = rule_of(*network.soc, match);
   std::vector<std::string> lines;
-  lines.push_back(fmt::format("Layer {}, \"{}\": {}.", s, c_comment(step.name), operators_of(*network.graph, match)));
+  lines.push_back(fmt::format("Layer {}, \"{}\": {}.", s, c_comment(step.name),
+                              operators_of(*network.graph, match)));
   for (const auto& [name, value] : match.bound) {
     const bool activation = !network.graph->value(value).constant;
     if (activation) lines.push_back("  " + operand_comment(network, c_comment(name), value));
@@ -58,25 +64,32 @@ std::vector<std::string> layer_comment(const Network& network, size_t s) {
   for (const auto& [name, value] : match.bound) {
     if (!network.graph->value(value).constant) continue;
     const TensorType& type = network.graph->value(value).type;
-    lines.push_back(fmt::format("  {}: constant {} {}", c_comment(name), to_string(type.shape), name_of(type.dtype)));
+    lines.push_back(fmt::format("  {}: constant {} {}", c_comment(name), to_string(type.shape),
+                                name_of(type.dtype)));
   }
   if (step.candidate.tiling) {
     const Tiling& tiling = *step.candidate.tiling;
     std::string text = fmt::format("Tiles: {}", tiling.tiles());
     for (const TileAxis& axis : tiling.axes) {
-      text += fmt::format(", {} {}{}", c_comment(axis.axis), axis.tile, axis.tile == axis.extent ? "" : fmt::format(" of {}", axis.extent));
+      text += fmt::format(", {} {}{}", c_comment(axis.axis), axis.tile,
+                          axis.tile == axis.extent ? "" : fmt::format(" of {}", axis.extent));
     }
-    lines.push_back(text + (tiling.proof.optimal ? "; no tile is faster in the model." : "; not proven optimal."));
-    lines.push_back(fmt::format("Modelled cycles: {} ({} compute, {} DMA); on the CPU {}.", thousands(step.candidate.cycles),
-                                thousands(tiling.cost.compute), thousands(tiling.cost.dma), thousands(step.cycles_on_cpu)));
+    lines.push_back(text + (tiling.proof.optimal ? "; no tile is faster in the model."
+                                                 : "; not proven optimal."));
+    lines.push_back(fmt::format("Modelled cycles: {} ({} compute, {} DMA); on the CPU {}.",
+                                thousands(step.candidate.cycles), thousands(tiling.cost.compute),
+                                thousands(tiling.cost.dma), thousands(step.cycles_on_cpu)));
   } else {
     lines.push_back(fmt::format("Modelled cycles: {}.", thousands(step.candidate.cycles)));
   }
-  lines.push_back(fmt::format("Rule {}/{}: {}", c_comment(network.where(step)), c_comment(rule.name), c_comment(step.why)));
+  lines.push_back(fmt::format("Rule {}/{}: {}", c_comment(network.where(step)),
+                              c_comment(rule.name), c_comment(step.why)));
   return lines;
 }
 
-std::string include_path(const std::string& folder, const std::string& file) { return fmt::format("#include \"../drivers/{}/{}\"", folder, file); }
+std::string include_path(const std::string& folder, const std::string& file) {
+  return fmt::format("#include \"../drivers/{}/{}\"", folder, file);
+}
 
 // A copy between the caller's dense tensor and the arena.
 struct BoundaryCopy {
@@ -84,12 +97,14 @@ struct BoundaryCopy {
   Kernel kernel;
 };
 
-BoundaryCopy boundary_copy(const Network& network, ValueId value, const std::string& function, bool input) {
+BoundaryCopy boundary_copy(const Network& network, ValueId value, const std::string& function,
+                           bool input) {
   const TensorType& type = network.graph->value(value).type;
   const Storage dense = dense_storage(type);
   const bool constant = network.graph->value(value).constant.has_value();
   const Storage& stored = constant ? dense : network.schedule->storage.at(value);
-  return {function, make_copy(type.dtype, type.shape, input ? dense : stored, type.shape, input ? stored : dense, function)};
+  return {function, make_copy(type.dtype, type.shape, input ? dense : stored, type.shape,
+                              input ? stored : dense, function)};
 }
 
 void write_offsets(CWriter& out, const Network& network) {
@@ -99,15 +114,19 @@ void write_offsets(CWriter& out, const Network& network) {
   for (const Buffer& buffer : network.plan->main.buffers) {
     const auto name = network.arena.find(buffer.value);
     if (name == network.arena.end()) continue;
-    out.line(fmt::format("{} = {}, /* {} bytes, layers {} to {} */", name->second, buffer.offset, buffer.bytes, buffer.first, buffer.last));
+    out.line(fmt::format("{} = {}, /* {} bytes, layers {} to {} */", name->second, buffer.offset,
+                         buffer.bytes, buffer.first, buffer.last));
   }
   out.close(";");
   size_t count = 0;
   for (const Buffer& buffer : network.plan->main.buffers) {
     const auto name = network.arena.find(buffer.value);
     if (name == network.arena.end()) continue;
-    const std::string end = fmt::format("{} + {} <= {}_ARENA_BYTES", name->second, network.schedule->storage.at(buffer.value).bytes, network.upper);
-    out.line(fmt::format("typedef char {}_assert_fits_{}[({}) ? 1 : -1];", network.prefix, count++, end));
+    const std::string end =
+        fmt::format("{} + {} <= {}_ARENA_BYTES", name->second,
+                    network.schedule->storage.at(buffer.value).bytes, network.upper);
+    out.line(fmt::format("typedef char {}_assert_fits_{}[({}) ? 1 : -1];", network.prefix, count++,
+                         end));
   }
   out.line("");
 }
@@ -117,7 +136,8 @@ std::string pointer_to(const Network& network, ValueId value, bool output) {
   const auto constant = network.constant_names.find(value);
   if (constant != network.constant_names.end() && !output) return constant->second;
   const char* qualifier = output ? "" : "const ";
-  return fmt::format("({}{} *)({}void *)(base + {})", qualifier, c_name_of(network.graph->value(value).type.dtype), qualifier,
+  return fmt::format("({}{} *)({}void *)(base + {})", qualifier,
+                     c_name_of(network.graph->value(value).type.dtype), qualifier,
                      network.arena.at(value));
 }
 
@@ -147,15 +167,22 @@ void write_run(CWriter& out, const Network& network, const RunParts& parts) {
   const Graph& graph = *network.graph;
   const std::string& upper = network.upper;
   const bool on_units = !network.units.empty();
-  out.line(fmt::format("int {0}_run(void *arena, const {0}_inputs *inputs, {0}_outputs *outputs) {{", network.prefix));
+  out.line(
+      fmt::format("int {0}_run(void *arena, const {0}_inputs *inputs, {0}_outputs *outputs) {{",
+                  network.prefix));
   out.indent();
   out.line("if (arena == NULL || inputs == NULL || outputs == NULL) return HEDDLE_ERROR_ARGUMENT;");
-  out.line(fmt::format("if ((uintptr_t)arena % {}_ARENA_ALIGNMENT != 0u) return HEDDLE_ERROR_ARGUMENT;", upper));
-  for (const std::string& member : network.inputs) out.line(fmt::format("if (inputs->{} == NULL) return HEDDLE_ERROR_ARGUMENT;", member));
-  for (const std::string& member : network.outputs) out.line(fmt::format("if (outputs->{} == NULL) return HEDDLE_ERROR_ARGUMENT;", member));
+  out.line(fmt::format(
+      "if ((uintptr_t)arena % {}_ARENA_ALIGNMENT != 0u) return HEDDLE_ERROR_ARGUMENT;", upper));
+  for (const std::string& member : network.inputs)
+    out.line(fmt::format("if (inputs->{} == NULL) return HEDDLE_ERROR_ARGUMENT;", member));
+  for (const std::string& member : network.outputs)
+    out.line(fmt::format("if (outputs->{} == NULL) return HEDDLE_ERROR_ARGUMENT;", member));
   out.line("uint8_t *const base = (uint8_t *)arena;");
   if (on_units) {
-    out.line(fmt::format("const uint32_t arena_bus = heddle_bus_address(arena, {}_ARENA_BYTES, HEDDLE_MAIN_MEMORY);", upper));
+    out.line(fmt::format(
+        "const uint32_t arena_bus = heddle_bus_address(arena, {}_ARENA_BYTES, HEDDLE_MAIN_MEMORY);",
+        upper));
     out.line("if (arena_bus == 0u) return HEDDLE_ERROR_BUS;");
   }
   if (!network.packed.empty()) {
@@ -166,13 +193,15 @@ void write_run(CWriter& out, const Network& network, const RunParts& parts) {
   out.line("");
   for (size_t i = 0; i < graph.inputs.size(); ++i) {
     if (parts.inputs[i].kernel.text.empty()) continue;
-    out.call(parts.inputs[i].function, {"inputs->" + network.inputs[i], pointer_to(network, graph.inputs[i], true)}, ";");
+    out.call(parts.inputs[i].function,
+             {"inputs->" + network.inputs[i], pointer_to(network, graph.inputs[i], true)}, ";");
   }
   for (size_t s = 0; s < network.layers.size(); ++s) {
     const Match& match = network.schedule->steps[s].candidate.match;
     std::vector<std::string> arguments;
     if (match.target >= 0) {
-      for (const std::string& name : parts.accelerator[s].arguments) arguments.push_back(name + "_bus");
+      for (const std::string& name : parts.accelerator[s].arguments)
+        arguments.push_back(name + "_bus");
       out.call(network.layers[s].function, arguments, ";");
       out.line("if (heddle_status() != HEDDLE_OK) return HEDDLE_ERROR_BUS;");
     } else if (network.kernels[s].text.empty()) {
@@ -186,7 +215,8 @@ void write_run(CWriter& out, const Network& network, const RunParts& parts) {
     out.line(fmt::format("layer_done({}, base + {});", s, network.arena.at(match.output(graph))));
   }
   for (size_t i = 0; i < graph.outputs.size(); ++i) {
-    out.call(parts.outputs[i].function, {pointer_to(network, graph.outputs[i], false), "outputs->" + network.outputs[i]}, ";");
+    out.call(parts.outputs[i].function,
+             {pointer_to(network, graph.outputs[i], false), "outputs->" + network.outputs[i]}, ";");
   }
   out.line("return HEDDLE_OK;");
   out.close();
@@ -198,21 +228,30 @@ std::string emit_header(const Network& network) {
   const Graph& graph = *network.graph;
   const std::string& upper = network.upper;
   CWriter out;
-  out.comment({fmt::format("Network \"{}\" for SoC {}, generated by Heddle.", c_comment(graph.name), c_comment(network.soc->name)),
+  out.comment({fmt::format("Network \"{}\" for SoC {}, generated by Heddle.", c_comment(graph.name),
+                           c_comment(network.soc->name)),
                "",
-               fmt::format("{}_run() computes the outputs from the inputs; tensors are dense and row-major. All memory it", network.prefix),
-               "writes is the arena and the outputs; it may run with several arenas at a time on a CPU without accelerators.",
+               fmt::format("{}_run() computes the outputs from the inputs; tensors are dense and "
+                           "row-major. All memory it",
+                           network.prefix),
+               "writes is the arena and the outputs; it may run with several arenas at a time on a "
+               "CPU without accelerators.",
                "What the arena holds before and after a call does not matter."});
-  out.raw(fmt::format("#ifndef HEDDLE_NETWORK_{0}_H\n#define HEDDLE_NETWORK_{0}_H\n\n#include <stddef.h>\n#include <stdint.h>\n\n", upper));
+  out.raw(
+      fmt::format("#ifndef HEDDLE_NETWORK_{0}_H\n#define HEDDLE_NETWORK_{0}_H\n\n#include "
+                  "<stddef.h>\n#include <stdint.h>\n\n",
+                  upper));
   out.raw("#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n");
   out.open("enum");
   out.line(fmt::format("{}_ARENA_BYTES = {},", upper, arena_bytes(network)));
   out.line(fmt::format("{}_ARENA_ALIGNMENT = {},", upper, arena_alignment(network)));
-  const auto sizes = [&](const std::vector<ValueId>& values, const std::vector<std::string>& members, const char* kind) {
+  const auto sizes = [&](const std::vector<ValueId>& values,
+                         const std::vector<std::string>& members, const char* kind) {
     UniqueNames names;
     for (size_t i = 0; i < values.size(); ++i) {
       const TensorType& type = graph.value(values[i]).type;
-      out.line(fmt::format("{}_{}_{}_ELEMENTS = {},", upper, kind, names.take(upper_case(members[i])), elements_of(type.shape)));
+      out.line(fmt::format("{}_{}_{}_ELEMENTS = {},", upper, kind,
+                           names.take(upper_case(members[i])), elements_of(type.shape)));
     }
   };
   sizes(graph.inputs, network.inputs, "INPUT");
@@ -221,16 +260,21 @@ std::string emit_header(const Network& network) {
   out.line("");
   write_struct(out, network, graph.inputs, network.inputs, network.prefix + "_inputs", "const ");
   write_struct(out, network, graph.outputs, network.outputs, network.prefix + "_outputs", "");
-  out.comment({"Returns 0, or a status of heddle_runtime.h: 1 for a null pointer or an arena that is not aligned, 2 for an error",
-               "that a unit reported or an arena that its SoC's memory cannot hold."});
-  out.line(fmt::format("int {0}_run(void *arena, const {0}_inputs *inputs, {0}_outputs *outputs);", network.prefix));
+  out.comment(
+      {"Returns 0, or a status of heddle_runtime.h: 1 for a null pointer or an arena that is not "
+       "aligned, 2 for an error",
+       "that a unit reported or an arena that its SoC's memory cannot hold."});
+  out.line(fmt::format("int {0}_run(void *arena, const {0}_inputs *inputs, {0}_outputs *outputs);",
+                       network.prefix));
   out.line("");
   const auto check = [&](const char* name, const std::string& condition) {
-    out.line(fmt::format("typedef char {}_assert_{}[({}) ? 1 : -1];", network.prefix, name, condition));
+    out.line(
+        fmt::format("typedef char {}_assert_{}[({}) ? 1 : -1];", network.prefix, name, condition));
   };
   check("bytes_have_8_bits", "sizeof(int8_t) == 1 && (uint8_t)-1 == 255");
   check("int_has_32_bits", "sizeof(int) >= 4");
-  check("arena_alignment_is_a_power_of_two", fmt::format("({0}_ARENA_ALIGNMENT & ({0}_ARENA_ALIGNMENT - 1)) == 0", upper));
+  check("arena_alignment_is_a_power_of_two",
+        fmt::format("({0}_ARENA_ALIGNMENT & ({0}_ARENA_ALIGNMENT - 1)) == 0", upper));
   out.raw("\n#ifdef __cplusplus\n}\n#endif\n#endif\n");
   return out.take();
 }
@@ -238,11 +282,13 @@ std::string emit_header(const Network& network) {
 Result<std::string> emit_source(const Network& network) {
   const Graph& graph = *network.graph;
   CWriter out;
-  out.comment({fmt::format("The layers of network \"{}\" on SoC {}, generated by Heddle.", c_comment(graph.name), c_comment(network.soc->name))});
+  out.comment({fmt::format("The layers of network \"{}\" on SoC {}, generated by Heddle.",
+                           c_comment(graph.name), c_comment(network.soc->name))});
   out.raw(fmt::format("#include \"../include/{}.h\"\n\n", network.prefix));
   if (!network.units.empty()) {
     for (const UnitFiles& unit : network.units) {
-      for (const std::string& header : unit.unit->target.headers) out.line(include_path(unit.folder, header));
+      for (const std::string& header : unit.unit->target.headers)
+        out.line(include_path(unit.folder, header));
     }
   }
   out.line("#include \"heddle_runtime.h\"");
@@ -257,8 +303,10 @@ Result<std::string> emit_source(const Network& network) {
   for (size_t i = 0; i < graph.inputs.size(); ++i) {
     BoundaryCopy copy;
     if (network.arena.contains(graph.inputs[i])) {
-      copy = boundary_copy(network, graph.inputs[i], fmt::format("{}_load_{}", network.prefix, network.inputs[i]), true);
-      out.comment({fmt::format("Input \"{}\" into the arena.", c_comment(graph.value(graph.inputs[i]).name))});
+      copy = boundary_copy(network, graph.inputs[i],
+                           fmt::format("{}_load_{}", network.prefix, network.inputs[i]), true);
+      out.comment({fmt::format("Input \"{}\" into the arena.",
+                               c_comment(graph.value(graph.inputs[i]).name))});
       out.raw(copy.kernel.text + "\n");
     }
     parts.inputs.push_back(std::move(copy));
@@ -283,8 +331,11 @@ Result<std::string> emit_source(const Network& network) {
   }
   if (!errors.empty()) return errors;
   for (size_t i = 0; i < graph.outputs.size(); ++i) {
-    parts.outputs.push_back(boundary_copy(network, graph.outputs[i], fmt::format("{}_store_{}", network.prefix, network.outputs[i]), false));
-    out.comment({fmt::format("Output \"{}\" to the caller.", c_comment(graph.value(graph.outputs[i]).name))});
+    parts.outputs.push_back(
+        boundary_copy(network, graph.outputs[i],
+                      fmt::format("{}_store_{}", network.prefix, network.outputs[i]), false));
+    out.comment({fmt::format("Output \"{}\" to the caller.",
+                             c_comment(graph.value(graph.outputs[i]).name))});
     out.raw(parts.outputs.back().kernel.text + "\n");
   }
   write_run(out, network, parts);

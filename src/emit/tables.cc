@@ -38,7 +38,8 @@ class Rows {
 
 std::string print_table(std::string_view prefix, std::string_view name, const Tensor& tensor) {
   const int64_t elements = std::max<int64_t>(tensor.elements(), 1);  // C has no empty arrays
-  std::string text = fmt::format("{}const {} {}[{}] = {{\n", prefix, c_name_of(tensor.dtype()), name, elements);
+  std::string text =
+      fmt::format("{}const {} {}[{}] = {{\n", prefix, c_name_of(tensor.dtype()), name, elements);
   text.reserve(text.size() + static_cast<size_t>(elements) * 5);
   Rows rows(text);
   if (tensor.elements() == 0) rows.add("0");

@@ -13,21 +13,26 @@ std::string golden_name(const Network& network, const char* kind, size_t vector,
   return fmt::format("{}_golden_{}_{}_{}", network.prefix, vector, kind, tensor);
 }
 
-// Calls `use(name, tensor)` for every tensor of every vector, in the order of heddle_network::golden.
+// Calls `use(name, tensor)` for every tensor of every vector, in the order of
+// heddle_network::golden.
 template <class Use>
 void for_each_golden(const Network& network, std::span<const GoldenVector> golden, Use use) {
   for (size_t v = 0; v < golden.size(); ++v) {
-    for (size_t i = 0; i < golden[v].inputs.size(); ++i) use(golden_name(network, "input", v, i), golden[v].inputs[i]);
-    for (size_t i = 0; i < golden[v].outputs.size(); ++i) use(golden_name(network, "output", v, i), golden[v].outputs[i]);
+    for (size_t i = 0; i < golden[v].inputs.size(); ++i)
+      use(golden_name(network, "input", v, i), golden[v].inputs[i]);
+    for (size_t i = 0; i < golden[v].outputs.size(); ++i)
+      use(golden_name(network, "output", v, i), golden[v].outputs[i]);
   }
 }
 
-void write_tensors(CWriter& out, const Network& network, const std::vector<ValueId>& values, const char* name) {
+void write_tensors(CWriter& out, const Network& network, const std::vector<ValueId>& values,
+                   const char* name) {
   out.open(fmt::format("static const heddle_tensor {}[] =", name));
   for (const ValueId id : values) {
     const Value& value = network.graph->value(id);
-    out.line(fmt::format("{{{}, {}u, {}u, {}}},", c_string(terminal_text(value.name)), elements_of(value.type.shape),
-                         bytes_of(value.type.dtype), is_signed(value.type.dtype) ? 1 : 0));
+    out.line(fmt::format("{{{}, {}u, {}u, {}}},", c_string(terminal_text(value.name)),
+                         elements_of(value.type.shape), bytes_of(value.type.dtype),
+                         is_signed(value.type.dtype) ? 1 : 0));
   }
   if (values.empty()) out.line("{\"\", 0u, 1u, 1},");
   out.close(";");
@@ -42,7 +47,8 @@ std::string emit_golden_header(const Network& network, std::span<const GoldenVec
   out.raw("#ifndef HEDDLE_GOLDEN_H\n#define HEDDLE_GOLDEN_H\n\n#include <stdint.h>\n\n");
   out.line(fmt::format("enum {{ {}_GOLDEN_VECTORS = {} }};", network.upper, golden.size()));
   for_each_golden(network, golden, [&](const std::string& name, const Tensor& tensor) {
-    out.line(fmt::format("extern const {} {}[{}];", c_name_of(tensor.dtype()), name, std::max<int64_t>(tensor.elements(), 1)));
+    out.line(fmt::format("extern const {} {}[{}];", c_name_of(tensor.dtype()), name,
+                         std::max<int64_t>(tensor.elements(), 1)));
   });
   out.raw("\n#endif\n");
   return out.take();
@@ -50,7 +56,9 @@ std::string emit_golden_header(const Network& network, std::span<const GoldenVec
 
 std::string emit_golden_source(const Network& network, std::span<const GoldenVector> golden) {
   std::string text = "#include \"golden.h\"\n";
-  for_each_golden(network, golden, [&](const std::string& name, const Tensor& tensor) { text += '\n' + print_table("", name, tensor); });
+  for_each_golden(network, golden, [&](const std::string& name, const Tensor& tensor) {
+    text += '\n' + print_table("", name, tensor);
+  });
   return text;
 }
 
@@ -58,7 +66,10 @@ std::string emit_test_network(const Network& network, std::span<const GoldenVect
   const Graph& graph = *network.graph;
   CWriter out;
   out.comment({"The network as heddle_test_main.c sees it."});
-  out.raw(fmt::format("#include \"heddle_network.h\"\n\n#include <stddef.h>\n\n#include \"../include/{}.h\"\n#include \"golden.h\"\n\n", network.prefix));
+  out.raw(
+      fmt::format("#include \"heddle_network.h\"\n\n#include <stddef.h>\n\n#include "
+                  "\"../include/{}.h\"\n#include \"golden.h\"\n\n",
+                  network.prefix));
   out.line("extern const heddle_layer heddle_network_layers[];");
   out.line("");
   write_tensors(out, network, graph.inputs, "input_tensors");
@@ -73,10 +84,14 @@ std::string emit_test_network(const Network& network, std::span<const GoldenVect
   out.close(";");
   out.line("");
   out.open("static int run(void *arena, const void *const *inputs, void *const *outputs)");
-  const auto bind = [&](const std::vector<std::string>& members, const char* kind, const char* qualifier) {
-    out.line(fmt::format("{}{}_{} {};", qualifier, network.prefix, kind, kind[0] == 'i' ? "in" : "out"));
-    for (size_t i = 0; i < members.size(); ++i) out.line(fmt::format("{}.{} = {}[{}];", kind[0] == 'i' ? "in" : "out", members[i], kind, i));
-    if (members.empty()) out.line(fmt::format("{}.unused = NULL;\n  (void){};", kind[0] == 'i' ? "in" : "out", kind));
+  const auto bind = [&](const std::vector<std::string>& members, const char* kind,
+                        const char* qualifier) {
+    out.line(
+        fmt::format("{}{}_{} {};", qualifier, network.prefix, kind, kind[0] == 'i' ? "in" : "out"));
+    for (size_t i = 0; i < members.size(); ++i)
+      out.line(fmt::format("{}.{} = {}[{}];", kind[0] == 'i' ? "in" : "out", members[i], kind, i));
+    if (members.empty())
+      out.line(fmt::format("{}.unused = NULL;\n  (void){};", kind[0] == 'i' ? "in" : "out", kind));
   };
   bind(network.inputs, "inputs", "");
   bind(network.outputs, "outputs", "");
@@ -98,7 +113,9 @@ std::string emit_test_network(const Network& network, std::span<const GoldenVect
 std::string emit_test_layers(const Network& network) {
   CWriter out;
   out.comment({"What every layer leaves in the arena."});
-  out.raw("#include <stddef.h>\n\n#include \"heddle_network.h\"\n\nextern const heddle_layer heddle_network_layers[];\n\n");
+  out.raw(
+      "#include <stddef.h>\n\n#include \"heddle_network.h\"\n\nextern const heddle_layer "
+      "heddle_network_layers[];\n\n");
   std::vector<std::string> rows;
   for (size_t s = 0; s < network.layers.size(); ++s) {
     const Step& step = network.schedule->steps[s];
@@ -109,11 +126,14 @@ std::string emit_test_layers(const Network& network) {
     if (!type.shape.empty()) {
       dims = fmt::format("dims_{}", s);
       strides = fmt::format("strides_{}", s);
-      out.line(fmt::format("static const uint32_t {}[] = {{{}}};", dims, fmt::join(type.shape, ", ")));
-      out.line(fmt::format("static const uint32_t {}[] = {{{}}};", strides, fmt::join(storage.strides, ", ")));
+      out.line(
+          fmt::format("static const uint32_t {}[] = {{{}}};", dims, fmt::join(type.shape, ", ")));
+      out.line(fmt::format("static const uint32_t {}[] = {{{}}};", strides,
+                           fmt::join(storage.strides, ", ")));
     }
-    rows.push_back(fmt::format("{{{}, {}, {}u, {}u, {}, {}}},", c_string(terminal_text(step.name)), c_string(network.where(step)),
-                               bytes_of(type.dtype), type.shape.size(), dims, strides));
+    rows.push_back(fmt::format("{{{}, {}, {}u, {}u, {}, {}}},", c_string(terminal_text(step.name)),
+                               c_string(network.where(step)), bytes_of(type.dtype),
+                               type.shape.size(), dims, strides));
   }
   if (rows.empty()) rows.push_back("{\"\", \"\", 1u, 0u, NULL, NULL},");
   out.line("");

@@ -11,15 +11,15 @@
 namespace heddle {
 
 // network_source.cc
-std::string emit_header(const Network& network);           // include/NAME.h
-Result<std::string> emit_source(const Network& network);   // src/NAME.c
+std::string emit_header(const Network& network);          // include/NAME.h
+Result<std::string> emit_source(const Network& network);  // src/NAME.c
 // weights.cc
-std::string emit_weights_header(const Network& network);   // src/NAME_weights.h
-std::string emit_weights_source(const Network& network);   // src/NAME_weights.c
+std::string emit_weights_header(const Network& network);  // src/NAME_weights.h
+std::string emit_weights_source(const Network& network);  // src/NAME_weights.c
 // soc_files.cc
-std::string emit_soc_header(const Network& network);       // src/heddle_soc.h
-std::string emit_soc_host(const Network& network);         // src/heddle_soc_host.c
-std::string emit_soc_json(const Network& network);         // soc.json
+std::string emit_soc_header(const Network& network);  // src/heddle_soc.h
+std::string emit_soc_host(const Network& network);    // src/heddle_soc_host.c
+std::string emit_soc_json(const Network& network);    // soc.json
 // test_files.cc
 std::string emit_golden_header(const Network& network, std::span<const GoldenVector> golden);
 std::string emit_golden_source(const Network& network, std::span<const GoldenVector> golden);

@@ -10,15 +10,22 @@ namespace {
 
 using test::Random;
 
-// Appends a node; its first input is the last node's output, unless `second` says that it is the second one.
-void append(Graph& graph, const std::string& op, Attributes attributes, std::vector<Value> others, bool second = false) {
-  Node node{.name = op, .op = op, .attributes = std::move(attributes), .inputs = {graph.nodes.back().output}, .output = {}};
+// Appends a node; its first input is the last node's output, unless `second` says that it is the
+// second one.
+void append(Graph& graph, const std::string& op, Attributes attributes, std::vector<Value> others,
+            bool second = false) {
+  Node node{.name = op,
+            .op = op,
+            .attributes = std::move(attributes),
+            .inputs = {graph.nodes.back().output},
+            .output = {}};
   for (Value& other : others) {
     node.inputs.push_back(graph.add_value(other));
     if (!other.constant) graph.inputs.push_back(node.inputs.back());
   }
   if (second) std::swap(node.inputs[0], node.inputs[1]);
-  node.output = graph.add_value({.name = "y", .type = {}, .constant = {}, .producer = {}, .consumers = {}});
+  node.output =
+      graph.add_value({.name = "y", .type = {}, .constant = {}, .producer = {}, .consumers = {}});
   graph.outputs = {node.output};
   const NodeId id = graph.add_node(std::move(node));
   const Result<TensorType> type = op_of(graph.node(id)).infer({graph, graph.node(id)});
@@ -26,18 +33,26 @@ void append(Graph& graph, const std::string& op, Attributes attributes, std::vec
   graph.value(graph.outputs[0]).type = *type;
 }
 
-// A random chain of elementwise operators after the first node, each keeping the range small enough for the next.
+// A random chain of elementwise operators after the first node, each keeping the range small enough
+// for the next.
 void append_maps(Random& r, Graph& graph) {
   const auto shape = [&] { return graph.value(graph.outputs[0]).type.shape; };
   const int64_t axis = r.between(0, std::ssize(shape()) - 1);
   const Shape channels{shape()[static_cast<size_t>(axis)]};
-  append(graph, "requant", {{"axis", axis}, {"rounding", std::string("half_up")}, {"shift", int64_t{7}}, {"lo", int64_t{-128}}, {"hi", int64_t{127}}},
+  append(graph, "requant",
+         {{"axis", axis},
+          {"rounding", std::string("half_up")},
+          {"shift", int64_t{7}},
+          {"lo", int64_t{-128}},
+          {"hi", int64_t{127}}},
          {r.constant_of(channels, {1, 90}), r.constant_of(channels, {-999, 999})});
-  if (r.coin()) append(graph, "bias_add", {{"axis", axis}}, {r.constant_of(channels, {-1000, 1000})});
+  if (r.coin())
+    append(graph, "bias_add", {{"axis", axis}}, {r.constant_of(channels, {-1000, 1000})});
   if (r.coin()) {
     Shape residual = shape();
     residual[static_cast<size_t>(r.between(0, std::ssize(residual) - 1))] = 1;
-    append(graph, "add", {}, {test::activation(r.coin() ? residual : shape(), r.range())}, r.coin());
+    append(graph, "add", {}, {test::activation(r.coin() ? residual : shape(), r.range())},
+           r.coin());
   }
   if (r.coin()) append(graph, "relu", {}, {});
   if (r.coin()) append(graph, "clip", {{"lo", int64_t{-5}}, {"hi", int64_t{100}}}, {});
@@ -59,7 +74,8 @@ TEST(Kernel, EveryOperatorEqualsItsReference) {
 TEST(Kernel, FusedRegionsEqualTheReference) {
   Random random(2);
   test::Program program;
-  for (const char* op : {"conv2d", "depthwise_conv2d", "dense", "max_pool", "average_pool", "global_average_pool", "pad", "bias_add", "relu", "clip"}) {
+  for (const char* op : {"conv2d", "depthwise_conv2d", "dense", "max_pool", "average_pool",
+                         "global_average_pool", "pad", "bias_add", "relu", "clip"}) {
     for (int i = 0; i < 6; ++i) {
       Graph graph = test::random_graph(random, op);
       if (graph.value(graph.outputs[0]).type.shape.empty()) continue;
@@ -74,12 +90,18 @@ TEST(Kernel, FusedRegionsEqualTheReference) {
 TEST(Kernel, AValueAddedToItselfIsReadOnce) {
   Random random(3);
   Graph graph = test::random_graph(random, "max_pool");
-  Node node{.name = "twice", .op = "add", .attributes = {}, .inputs = {graph.outputs[0], graph.outputs[0]}, .output = {}};
-  node.output = graph.add_value({.name = "y", .type = {}, .constant = {}, .producer = {}, .consumers = {}});
+  Node node{.name = "twice",
+            .op = "add",
+            .attributes = {},
+            .inputs = {graph.outputs[0], graph.outputs[0]},
+            .output = {}};
+  node.output =
+      graph.add_value({.name = "y", .type = {}, .constant = {}, .producer = {}, .consumers = {}});
   graph.outputs = {node.output};
   graph.add_node(node);
   graph.value(node.output).type = *op_of(node).infer({graph, graph.nodes[1]});
-  const Kernel kernel = make_kernel(graph, test::whole_match(graph), test::random_storages(random, graph), "twice");
+  const Kernel kernel =
+      make_kernel(graph, test::whole_match(graph), test::random_storages(random, graph), "twice");
   EXPECT_NE(kernel.text.find("value += (int32_t)value;"), std::string::npos) << kernel.text;
   EXPECT_EQ(kernel.arguments.size(), 2u);
 }
@@ -87,9 +109,11 @@ TEST(Kernel, AValueAddedToItselfIsReadOnce) {
 TEST(Copy, MovesRowMajorOrderBetweenAnyStorages) {
   Random random(4);
   test::Program program;
-  const std::pair<Shape, Shape> shapes[] = {{{2, 3, 4}, {2, 3, 4}}, {{2, 3, 4}, {6, 4}},       {{6, 4}, {1, 2, 1, 12}}, {{24}, {2, 3, 4}},
-                                            {{1, 5, 1}, {5}},       {{}, {}},                  {{1}, {1, 1}},           {{4, 6}, {6, 4}},
-                                            {{2, 2, 2, 2}, {16}},   {{3, 1, 2}, {3, 1, 2}}};
+  const std::pair<Shape, Shape> shapes[] = {{{2, 3, 4}, {2, 3, 4}},  {{2, 3, 4}, {6, 4}},
+                                            {{6, 4}, {1, 2, 1, 12}}, {{24}, {2, 3, 4}},
+                                            {{1, 5, 1}, {5}},        {{}, {}},
+                                            {{1}, {1, 1}},           {{4, 6}, {6, 4}},
+                                            {{2, 2, 2, 2}, {16}},    {{3, 1, 2}, {3, 1, 2}}};
   for (const auto& [from, to] : shapes) {
     for (const DType dtype : {DType::int8, DType::int32}) {
       for (int i = 0; i < 4; ++i) program.add_copy(random, dtype, from, to);
@@ -100,15 +124,18 @@ TEST(Copy, MovesRowMajorOrderBetweenAnyStorages) {
 
 TEST(Kernel, ReadsLikeWrittenC) {
   Random random(5);
-  Graph graph = test::inferred(test::graph_of("conv2d", test::with(test::conv(2, 1), {{"group", int64_t{1}}}),
-                                              {test::activation({1, 3, 8, 8}, {-128, 127}), random.constant_of({4, 3, 3, 3}, {-128, 127})}));
+  Graph graph =
+      test::inferred(test::graph_of("conv2d", test::with(test::conv(2, 1), {{"group", int64_t{1}}}),
+                                    {test::activation({1, 3, 8, 8}, {-128, 127}),
+                                     random.constant_of({4, 3, 3, 3}, {-128, 127})}));
   append(graph, "bias_add", {{"axis", int64_t{1}}}, {random.constant_of({4}, {-100000, 100000})});
   append(graph, "requant", test::requant("shift", 8, 0), {});
   StorageOf storage;
   storage[graph.inputs[0]] = dense_storage(graph.value(graph.inputs[0]).type);
   storage[graph.outputs[0]] = padded_storage(graph.value(graph.outputs[0]).type, {16, 32});
-  EXPECT_EQ(make_kernel(graph, test::whole_match(graph), storage, "layer").text,
-            R"(static void layer(const int8_t *x, const int8_t *weights, const int32_t *bias, int8_t *y) {
+  EXPECT_EQ(
+      make_kernel(graph, test::whole_match(graph), storage, "layer").text,
+      R"(static void layer(const int8_t *x, const int8_t *weights, const int32_t *bias, int8_t *y) {
   for (int32_t k = 0; k < 4; ++k) {
     for (int32_t oy = 0; oy < 4; ++oy) {
       const int32_t fy_begin = oy * 2 < 1 ? 1 - oy * 2 : 0;

@@ -29,7 +29,8 @@ std::vector<int64_t> positions(const Shape& shape, const Storage& storage) {
 std::vector<int64_t> stored(const Tensor& dense, const Storage& storage, bool output) {
   std::vector<int64_t> cells(static_cast<size_t>(storage.bytes / bytes_of(dense.dtype())), kPoison);
   const std::vector<int64_t> at = positions(dense.shape(), storage);
-  for (size_t i = 0; i < at.size() && !output; ++i) cells[static_cast<size_t>(at[i])] = dense.at(static_cast<int64_t>(i));
+  for (size_t i = 0; i < at.size() && !output; ++i)
+    cells[static_cast<size_t>(at[i])] = dense.at(static_cast<int64_t>(i));
   return cells;
 }
 
@@ -73,22 +74,28 @@ StorageOf random_storages(Random& random, const Graph& graph) {
 
 Match whole_match(const Graph& graph) {
   Match match;
-  for (size_t n = 0; n < graph.nodes.size(); ++n) match.nodes.push_back(NodeId{static_cast<int32_t>(n)});
+  for (size_t n = 0; n < graph.nodes.size(); ++n)
+    match.nodes.push_back(NodeId{static_cast<int32_t>(n)});
   match.anchor = match.nodes.front();
   return match;
 }
 
-std::string Program::declare(const std::string& name, const Tensor& dense, const Storage& storage, bool output) {
+std::string Program::declare(const std::string& name, const Tensor& dense, const Storage& storage,
+                             bool output) {
   const std::vector<int64_t> cells = stored(dense, storage, output);
-  return fmt::format("static {}{} {}[{}] = {{{}}};\n", output ? "" : "const ", c_name_of(dense.dtype()), name, cells.size(), numbers(cells));
+  return fmt::format("static {}{} {}[{}] = {{{}}};\n", output ? "" : "const ",
+                     c_name_of(dense.dtype()), name, cells.size(), numbers(cells));
 }
 
 // Every cell, gaps included.
-std::string Program::compare(const std::string& name, const std::string& what, const Tensor& dense, const Storage& storage) {
+std::string Program::compare(const std::string& name, const std::string& what, const Tensor& dense,
+                             const Storage& storage) {
   const std::vector<int64_t> cells = stored(dense, storage, false);
-  return fmt::format("  {{\n    static const {} want[] = {{{}}};\n    for (int i = 0; i < {}; ++i) if ({}[i] != want[i]) "
-                     "differ(\"{}\", i, want[i], {}[i]);\n  }}\n",
-                     c_name_of(dense.dtype()), numbers(cells), cells.size(), name, what, name);
+  return fmt::format(
+      "  {{\n    static const {} want[] = {{{}}};\n    for (int i = 0; i < {}; ++i) if ({}[i] != "
+      "want[i]) "
+      "differ(\"{}\", i, want[i], {}[i]);\n  }}\n",
+      c_name_of(dense.dtype()), numbers(cells), cells.size(), name, what, name);
 }
 
 void Program::add(Random& random, const Graph& graph, const StorageOf& storage) {
@@ -102,7 +109,8 @@ void Program::add(Random& random, const Graph& graph, const StorageOf& storage) 
   for (size_t i = 0; i < kernel.arguments.size(); ++i) {
     const KernelArgument& argument = kernel.arguments[i];
     const Value& value = graph.value(argument.value);
-    const Tensor& tensor = value.constant ? *value.constant : (*values)[static_cast<size_t>(argument.value.index)];
+    const Tensor& tensor =
+        value.constant ? *value.constant : (*values)[static_cast<size_t>(argument.value.index)];
     const Storage& layout = value.constant ? dense_storage(value.type) : storage.at(argument.value);
     const std::string name = fmt::format("case_{}_{}", cases_, i);
     functions_ += declare(name, tensor, layout, argument.output);
@@ -121,25 +129,32 @@ void Program::add_copy(Random& random, DType dtype, const Shape& from, const Sha
   const Tensor tensor = random.tensor({dtype, from, {-100, 100}});
   const std::string name = fmt::format("copy_{}", cases_);
   functions_ += make_copy(dtype, from, x_storage, to, y_storage, name).text;
-  functions_ += declare(name + "_x", tensor, x_storage, false) + declare(name + "_y", tensor.reshaped(to), y_storage, true);
-  main_ += fmt::format("  {0}({0}_x, {0}_y);\n", name) + compare(name + "_y", name, tensor.reshaped(to), y_storage);
+  functions_ += declare(name + "_x", tensor, x_storage, false) +
+                declare(name + "_y", tensor.reshaped(to), y_storage, true);
+  main_ += fmt::format("  {0}({0}_x, {0}_y);\n", name) +
+           compare(name + "_y", name, tensor.reshaped(to), y_storage);
   ++cases_;
 }
 
 std::string Program::run() const {
   const TemporaryFolder folder;
-  std::ofstream(folder.path() / "kernels.c") << "#include <stdint.h>\n#include <stdio.h>\n" << kMain << functions_ << "int main(void) {\n"
+  std::ofstream(folder.path() / "kernels.c") << "#include <stdint.h>\n#include <stdio.h>\n"
+                                             << kMain << functions_ << "int main(void) {\n"
                                              << main_ << "  return failures != 0;\n}\n";
-  const Result<ProcessOutcome> compiled =
-      run_process({"cc", "-std=c99", "-pedantic", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror",
-                   "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-o", "kernels", "kernels.c"},
-                  folder.path());
-  if (!compiled.ok() || compiled->exit_status != 0) return "the compiler: " + (compiled.ok() ? compiled->err : errors_of(compiled));
+  const Result<ProcessOutcome> compiled = run_process(
+      {"cc", "-std=c99", "-pedantic", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror",
+       "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-o", "kernels", "kernels.c"},
+      folder.path());
+  if (!compiled.ok() || compiled->exit_status != 0)
+    return "the compiler: " + (compiled.ok() ? compiled->err : errors_of(compiled));
   ProcessLimits limits;
   limits.memory_bytes = int64_t{1} << 46;  // AddressSanitizer reserves its shadow
-  const Result<ProcessOutcome> ran = run_process({(folder.path() / "kernels").string()}, folder.path(), limits);
+  const Result<ProcessOutcome> ran =
+      run_process({(folder.path() / "kernels").string()}, folder.path(), limits);
   if (!ran.ok()) return errors_of(ran);
-  return ran->exit_status == 0 ? ran->out : fmt::format("exit status {}: {}{}", ran->exit_status, ran->out, ran->err);
+  return ran->exit_status == 0
+             ? ran->out
+             : fmt::format("exit status {}: {}{}", ran->exit_status, ran->out, ran->err);
 }
 
 }  // namespace heddle::test

@@ -21,13 +21,16 @@ class Program {
   // Runs the kernel once on random inputs.
   void add(Random& random, const Graph& graph, const StorageOf& storage);
   void add_copy(Random& random, DType dtype, const Shape& from, const Shape& to);
-  // Compiled strictly, with AddressSanitizer and UBSan; what it prints about each difference, "" if there is none.
+  // Compiled strictly, with AddressSanitizer and UBSan; what it prints about each difference, "" if
+  // there is none.
   std::string run() const;
   int cases() const { return cases_; }
 
  private:
-  std::string declare(const std::string& name, const Tensor& dense, const Storage& storage, bool output);
-  std::string compare(const std::string& name, const std::string& what, const Tensor& dense, const Storage& storage);
+  std::string declare(const std::string& name, const Tensor& dense, const Storage& storage,
+                      bool output);
+  std::string compare(const std::string& name, const std::string& what, const Tensor& dense,
+                      const Storage& storage);
 
   std::string functions_, main_;
   int cases_ = 0;

@@ -64,8 +64,10 @@ TEST(Writer, IndentsAndWraps) {
   out.call("f", {"a", "b"}, ";");
   out.call("function", {std::string(50, 'x'), std::string(50, 'y')}, ";");
   out.close(" /* x */");
-  EXPECT_EQ(out.take(), "/* one */\n/* one\n * two\n */\nif (x) {\n  a;\n  b;\n  f(a, b);\n  function(\n      " +
-                            std::string(50, 'x') + ",\n      " + std::string(50, 'y') + ");\n} /* x */\n");
+  EXPECT_EQ(
+      out.take(),
+      "/* one */\n/* one\n * two\n */\nif (x) {\n  a;\n  b;\n  f(a, b);\n  function(\n      " +
+          std::string(50, 'x') + ",\n      " + std::string(50, 'y') + ");\n} /* x */\n");
 }
 
 TEST(Writer, FillsHoles) {
@@ -76,7 +78,8 @@ TEST(Writer, FillsHoles) {
 }
 
 TEST(Runtime, IsEmbeddedByteForByte) {
-  const std::filesystem::path folder = std::filesystem::path(HEDDLE_SOURCE_DIR) / "cpu_codegen/runtime";
+  const std::filesystem::path folder =
+      std::filesystem::path(HEDDLE_SOURCE_DIR) / "cpu_codegen/runtime";
   size_t files = 0;
   for (const auto& entry : std::filesystem::directory_iterator(folder)) {
     const std::string extension = entry.path().extension().string();
