@@ -82,9 +82,12 @@ std::string milliseconds(int64_t cycles, int64_t clock_hz) {
   return fmt::format("{}.{:03}", micro / 1000, micro % 1000);
 }
 
+constexpr const char* kDoesNotApply = "does not apply";
+
 std::string verdict_text(const RuleVerdict& verdict) {
   std::string text = fmt::format("  {}: {}", verdict.rule, verdict.verdict);
   if (verdict.failed.empty()) text += fmt::format(", {} cycles ({})", thousands(verdict.cycles), verdict.operators);
+  if (verdict.verdict == kDoesNotApply) return text + ", its " + verdict.failed.front().condition + '\n';
   text += '\n';
   for (const FailedCondition& failed : verdict.failed) {
     text += "    - " + wrap(failed.why, 88, 6) + '\n';
@@ -193,7 +196,7 @@ std::vector<LayerWhy> explain(const Graph& graph, const Soc& soc, const Matches&
         const bool listed = std::any_of(why.verdicts.begin(), why.verdicts.end(),
                                         [&](const RuleVerdict& verdict) { return verdict.rule == rule_name; });
         if (listed) continue;
-        why.verdicts.push_back({rule_name, "does not apply", why.layer.operators, 0,
+        why.verdicts.push_back({rule_name, kDoesNotApply, why.layer.operators, 0,
                                 {{"pattern `" + rule.pattern.text + "`", "no operator of the layer begins the rule's pattern",
                                   "found `" + why.layer.operators + "`"}}});
       }

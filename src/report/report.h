@@ -52,7 +52,7 @@ std::string report_json(const Report& report);
 // `heddle why`: every rule of every accelerator for one layer (the index of a step), with all failed conditions.
 struct RuleVerdict {
   std::string rule;      // "diana_digital/conv2d"
-  std::string verdict;   // "chosen", "accepted", "no tile fits", "refused", "pattern"
+  std::string verdict;   // "chosen", "accepted", "no tile fits", "refused", "does not apply"
   std::string operators;  // what it would take or was tried on
   int64_t cycles = 0;    // accepted ones
   std::vector<FailedCondition> failed;

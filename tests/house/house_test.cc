@@ -98,6 +98,19 @@ TEST(House, NoAcceleratorIsNamedInTheCode) {
   EXPECT_THAT(wrong, IsEmpty());
 }
 
+// The README shows a real run: its table is the one that the golden test of the report holds.
+TEST(House, TheReadmeShowsARealRun) {
+  const auto read = [](const char* file) {
+    std::ostringstream text;
+    text << std::ifstream(fs::path(HEDDLE_SOURCE_DIR) / file).rdbuf();
+    return text.str();
+  };
+  std::string report = read("tests/golden/report-digits/expected.txt");
+  report = report.substr(0, report.find("wrote "));
+  ASSERT_FALSE(report.empty());
+  EXPECT_NE(read("README.md").find(report), std::string::npos) << "paste the output of scripts/demo into README.md";
+}
+
 TEST(House, FilesAreShort) {
   std::vector<std::string> wrong;
   for (const Source& source : sources()) {
