@@ -113,7 +113,7 @@ std::string KernelBuilder::access(ValueId value, const Access& index, std::strin
   const Storage storage = storage_of(value);
   Element element{names_.take(name), std::string(c_name_of(v.type.dtype)), {}, guarded};
   if (!output) element.c_type = "const " + element.c_type;
-  arguments_.push_back({element.pointer, value, output});
+  arguments_.push_back({element.pointer, v.type.dtype, value, output});
   for (size_t d = 0; d < index.size(); ++d) {
     if (v.type.shape[d] == 1) continue;
     element.dims.push_back({simplified(index[d], nest_.axes), storage.strides[d]});
@@ -346,7 +346,7 @@ void KernelBuilder::print_block(CWriter& out) {
   });
   const auto row = [&](ValueId value, std::string_view name, bool output) {
     const std::string pointer = names_.take(name);
-    arguments_.push_back({pointer, value, output});
+    arguments_.push_back({pointer, graph_.value(value).type.dtype, value, output});
     const Shape& shape = graph_.value(value).type.shape;
     std::vector<StridedIndex> dims;
     for (size_t d = 0; d + 1 < shape.size(); ++d) {
@@ -382,27 +382,12 @@ void KernelBuilder::print_block(CWriter& out) {
   for (size_t i = 0; i < loops_.size(); ++i) out.close();
 }
 
-Kernel finished(const Graph* graph, DType dtype, const std::string& function, CWriter& body,
-                std::vector<KernelArgument> arguments) {
-  std::vector<std::string> parameters;
-  for (const KernelArgument& argument : arguments) {
-    const DType type = graph == nullptr ? dtype : graph->value(argument.value).type.dtype;
-    parameters.push_back(
-        fmt::format("{}{} *{}", argument.output ? "" : "const ", c_name_of(type), argument.name));
-  }
-  CWriter out;
-  out.call("static void " + function, parameters, " {");
-  out.raw(body.take());
-  out.line("}");
-  return {out.take(), std::move(arguments)};
-}
-
 Kernel KernelBuilder::build(const std::string& function) {
   CWriter body;
   body.indent();
   if (!body_.block.empty()) {
     print_block(body);
-    return finished(&graph_, DType::int8, function, body, std::move(arguments_));
+    return wrap_kernel(function, body.take(), std::move(arguments_));
   }
   bound_reductions();
   if (holes_in(body_.init + body_.update + body_.result).contains("count")) {
@@ -430,7 +415,7 @@ Kernel KernelBuilder::build(const std::string& function) {
   }
   const std::string store = access(spine, nest_.output, "y", true, false);
   print_body(body, store);
-  return finished(&graph_, DType::int8, function, body, std::move(arguments_));
+  return wrap_kernel(function, body.take(), std::move(arguments_));
 }
 
 }  // namespace
@@ -452,72 +437,6 @@ Kernel make_kernel(const Graph& graph, const Match& match, const StorageOf& stor
   kernel.arguments[0].value = anchor.inputs[0];
   kernel.arguments[1].value = anchor.output;
   return kernel;
-}
-
-bool is_flat(const Shape& shape, const Storage& storage) {
-  int64_t dense = 1;
-  for (size_t d = shape.size(); d-- > 0;) {
-    if (shape[d] != 1 && storage.strides[d] != dense) return false;
-    dense *= shape[d];
-  }
-  return true;
-}
-
-Kernel make_copy(DType dtype, const Shape& from_shape, const Storage& from, const Shape& to_shape,
-                 const Storage& to, const std::string& function) {
-  HEDDLE_CHECK(elements_of(from_shape) == elements_of(to_shape), "a copy between different sizes");
-  // Loops run over one of the shapes, its dimensions of one element left out; dimensions that lie
-  // one after the other in both storages are one loop.
-  const bool same = from_shape == to_shape;
-  const bool loop_over_to = !same && is_flat(from_shape, from);
-  const Shape& shape = loop_over_to ? to_shape : from_shape;
-  struct Dim {
-    int64_t extent, from, to;
-  };
-  std::vector<Dim> dims;
-  int64_t flat = elements_of(shape);
-  for (size_t d = 0; d < shape.size(); ++d) {
-    flat /= std::max<int64_t>(shape[d], 1);
-    if (shape[d] == 1) continue;
-    const Dim dim{shape[d], loop_over_to ? flat : from.strides[d],
-                  same || loop_over_to ? to.strides[d] : flat};
-    if (!dims.empty() && dims.back().from == dim.from * dim.extent &&
-        dims.back().to == dim.to * dim.extent) {
-      dims.back() = {dims.back().extent * dim.extent, dim.from, dim.to};
-    } else {
-      dims.push_back(dim);
-    }
-  }
-  const bool scattered = !same && !loop_over_to && !is_flat(to_shape, to);
-
-  std::vector<Axis> axes;
-  std::vector<StridedIndex> source, destination;
-  for (size_t d = 0; d < dims.size(); ++d) {
-    axes.push_back({dims.size() == 1 ? "i" : fmt::format("i{}", d), dims[d].extent});
-    source.push_back({{{{static_cast<int>(d), 1}}, 0}, dims[d].from});
-    destination.push_back({{{{static_cast<int>(d), 1}}, 0}, dims[d].to});
-  }
-  CWriter body;
-  body.indent();
-  for (const Axis& axis : axes) {
-    body.open(fmt::format("for (int32_t {0} = 0; {0} < {1}; ++{0})", axis.name, axis.extent));
-  }
-  std::string target = print_index(destination, axes);
-  if (scattered) {
-    // Both have gaps, and at different places: the row-major position is taken apart again.
-    body.line(fmt::format("const int32_t flat = {};", target));
-    std::vector<std::string> terms;
-    int64_t inner = elements_of(to_shape);
-    for (size_t d = 0; d < to_shape.size(); ++d) {
-      inner /= std::max<int64_t>(to_shape[d], 1);
-      if (to_shape[d] != 1)
-        terms.push_back(fmt::format("flat / {} % {} * {}", inner, to_shape[d], to.strides[d]));
-    }
-    target = fmt::format("{}", fmt::join(terms, " + "));
-  }
-  body.line(fmt::format("y[{}] = x[{}];", target, print_index(source, axes)));
-  for (size_t d = 0; d < axes.size(); ++d) body.close();
-  return finished(nullptr, dtype, function, body, {{"x", {}, false}, {"y", {}, true}});
 }
 
 std::string operators_of(const Graph& graph, const Match& match) {

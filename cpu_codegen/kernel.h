@@ -14,6 +14,7 @@ namespace heddle {
 // A pointer parameter. Inputs are `const T *`, the output is `T *`.
 struct KernelArgument {
   std::string name;
+  DType dtype = DType::int8;
   ValueId value;  // invalid only in make_copy()
   bool output = false;
 };
@@ -33,6 +34,10 @@ Kernel make_kernel(const Graph& graph, const Match& match, const StorageOf& stor
 // Copies all elements in row-major order between two storages; the shapes hold equally many.
 Kernel make_copy(DType dtype, const Shape& from_shape, const Storage& from, const Shape& to_shape,
                  const Storage& to, const std::string& function);
+
+// The function around a finished, indented body.
+Kernel wrap_kernel(const std::string& function, const std::string& body,
+                   std::vector<KernelArgument> arguments);
 
 // Whether elements lie at their row-major positions (strides of dimensions of one element do not
 // matter).
