@@ -34,7 +34,7 @@ inline std::optional<int64_t> apply(ExprOp op, int64_t a, int64_t b) {
   // INT64_MIN / -1 traps on some machines: -1 goes its own way.
   if (b == -1) return op == ExprOp::mod ? 0 : checked_sub(0, a);
   if (op == ExprOp::div) return floor_div(a, b);
-  if (op == ExprOp::mod) return a - floor_div(a, b) * b;
+  if (op == ExprOp::mod) return floor_mod(a, b);
   return floor_div(a, b) + (a % b != 0 ? 1 : 0);
 }
 

@@ -97,7 +97,7 @@ MaybeBounds bounds_of_membership(const Expr& expr, const BoundsEnvironment& envi
     result = kFalse;
   } else {
     const std::optional<int64_t> span = checked_sub(left->hi, left->lo);
-    if (span && *span + 1 == static_cast<int64_t>(listed.size())) result = kTrue;
+    if (span && *span == static_cast<int64_t>(listed.size()) - 1) result = kTrue;
   }
   return expr.op == ExprOp::in ? result : inverse(result);
 }

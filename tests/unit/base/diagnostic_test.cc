@@ -86,6 +86,7 @@ TEST(Diagnostic, InternalErrorsAreExceptions) {
 TEST(Checked, FloorsTowardsMinusInfinity) {
   static_assert(floor_div(7, 2) == 3 && floor_div(-7, 2) == -4 && floor_div(7, -2) == -4);
   static_assert(floor_mod(7, 3) == 1 && floor_mod(-7, 3) == 2 && floor_mod(-7, -3) == -1);
+  static_assert(floor_mod(INT64_MIN, 3) == 1 && floor_mod(INT64_MAX, -2) == -1);
   static_assert(ceil_div(7, 2) == 4 && ceil_div(-7, 2) == -3 && ceil_div(8, 2) == 4);
   static_assert(round_up(33, 32) == 64 && round_up(32, 32) == 32 && round_up(0, 32) == 0);
   EXPECT_FALSE(checked_add(INT64_MAX, 1));
