@@ -220,7 +220,7 @@ std::string to_string(const ExprValue& value) {
     ++count;
   }
   if (set.size() > kShown) text += fmt::format(", ... {} values", set.size());
-  return "{" + text + "}";
+  return fmt::format("{{{}}}", text);
 }
 
 Environment environment_of(const std::map<std::string, ExprValue>& values) {

@@ -51,7 +51,7 @@ Level level_of(ExprOp op) {
 }
 
 std::string in_brackets_if(bool wanted, std::string text) {
-  return wanted ? "(" + std::move(text) + ")" : text;
+  return wanted ? fmt::format("({})", text) : text;
 }
 
 struct Symbol {
@@ -116,18 +116,19 @@ std::string text_of_tree(const Expr& expr) {
       return fmt::format("{}{}{}", quote, expr.text, quote);
     }
     case ExprOp::set:
-      return "[" + text_of_list(children) + "]";
+      return fmt::format("[{}]", text_of_list(children));
     case ExprOp::min:
-      return "min(" + text_of_list(children) + ")";
+      return fmt::format("min({})", text_of_list(children));
     case ExprOp::max:
-      return "max(" + text_of_list(children) + ")";
+      return fmt::format("max({})", text_of_list(children));
     case ExprOp::ceil_div:
-      return "ceil_div(" + text_of_list(children) + ")";
+      return fmt::format("ceil_div({})", text_of_list(children));
     // "-5" is a constant: the negation of a constant 5 needs brackets to stay one.
     case ExprOp::neg:
-      return "-" + in_brackets_if(children[0].op == ExprOp::integer, text_of(children[0], kUnary));
+      return fmt::format(
+          "-{}", in_brackets_if(children[0].op == ExprOp::integer, text_of(children[0], kUnary)));
     case ExprOp::logical_not:
-      return "not " + text_of(children[0], kNot);
+      return fmt::format("not {}", text_of(children[0], kNot));
     case ExprOp::in:
     case ExprOp::not_in:
       return fmt::format("{} {} {}", text_of(children[0], kSum),
@@ -208,9 +209,9 @@ std::string c_of_tree(const Expr& expr, const NameInC& name) {
       return fmt::format("(({} + {} - 1) / {})", c_of(children[0], name, kSum), divisor, divisor);
     }
     case ExprOp::neg:
-      return "-" + c_of(children[0], name, kPrimary);
+      return fmt::format("-{}", c_of(children[0], name, kPrimary));
     case ExprOp::logical_not:
-      return "!" + c_of(children[0], name, kPrimary);
+      return fmt::format("!{}", c_of(children[0], name, kPrimary));
     case ExprOp::in:
     case ExprOp::not_in: {
       const std::string left = c_of(children[0], name, kSum);
@@ -221,7 +222,7 @@ std::string c_of_tree(const Expr& expr, const NameInC& name) {
         if (!text.empty()) text += wanted ? " || " : " && ";
         text += fmt::format("{} {} {}", left, wanted ? "==" : "!=", c_of_integer(constant.integer));
       }
-      return "(" + text + ")";
+      return fmt::format("({})", text);
     }
     // gcc wants brackets around `&&` within `||`.
     case ExprOp::logical_or: {

@@ -32,8 +32,8 @@ std::string_view text_of(TargetKind kind) {
 
 std::string text_of(const PatternItem& item) {
   std::string text = fmt::format("{}", fmt::join(item.alternatives, " | "));
-  if (item.alternatives.size() > 1) text = "(" + text + ")";
-  if (!item.bound.empty()) text += "(" + item.bound + ")";
+  if (item.alternatives.size() > 1) text = fmt::format("({})", text);
+  if (!item.bound.empty()) text += fmt::format("({})", item.bound);
   if (item.repeat == PatternItem::Repeat::optional) text += "?";
   if (item.repeat == PatternItem::Repeat::star) text += "*";
   return text;
