@@ -110,6 +110,22 @@ TEST(Digits, ANetworkThatDoesNotFitIsRefusedWithNumbers) {
   EXPECT_FALSE(fs::exists(out));
 }
 
+TEST(Installation, FindsItsRulesFromAnywhere) {
+  const TemporaryFolder temporary;
+  const fs::path prefix = temporary.path() / "prefix";
+  Result<ProcessOutcome> install = run_process({"cmake", "--install", HEDDLE_BUILD_DIR, "--prefix", prefix.string()}, temporary.path(), kLimits);
+  ASSERT_TRUE(install.ok());
+  ASSERT_EQ(install->exit_status, 0) << install->err;
+  // Moved after the installation: nothing remembers where it was.
+  const fs::path moved = temporary.path() / "moved";
+  fs::rename(prefix, moved);
+  Result<ProcessOutcome> run = run_process({(moved / "bin/heddle").string(), "compile", "share/heddle/models/digits/digits.onnx", "--soc", "diana",
+                                            "-o", (temporary.path() / "bundle").string()}, moved, kLimits);
+  ASSERT_TRUE(run.ok());
+  EXPECT_EQ(run->exit_status, 0) << run->err;
+  EXPECT_TRUE(fs::exists(temporary.path() / "bundle/drivers/diana_digital/driver.c"));
+}
+
 TEST(Output, AFolderThatIsNoBundleIsNotReplaced) {
   const TemporaryFolder temporary;
   const fs::path precious = temporary.path() / "precious";

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "compile/verify.h"
+#include "emit/names.h"
 #include "ops/op.h"
 #include "random_network.h"
 
@@ -65,6 +66,37 @@ void run_one(uint32_t seed, Seen& seen) {
     if (candidate.tiling->tiles() > 1) ++seen.tiled;
     EXPECT_EQ(run->accelerator_cycles[s], candidate.tiling->cost.compute) << compiled->schedule.steps[s].name;
   }
+}
+
+// Names come from strangers: whatever they are, the C compiles without a warning and computes the same.
+TEST(HostileNames, AreHarmlessInEveryFile) {
+  const std::vector<std::string> names = {"*/ int x; /*", "a\nb\r\n#error", "../../etc/passwd", "\"; system(\"x\"); \"", "$(touch owned)",
+                                          std::string(10000, 'n'), "same", "same", "int", "", "\\", "??/", "%s%n", "`id`", "\xff\xfe"};
+  std::mt19937 random(3);
+  Compilation c;
+  c.name = network_prefix("*/ $(x)\n../evil");
+  c.graph = random_shift_network(random);
+  size_t next = 0;
+  c.graph.name = names[0];
+  for (Value& value : c.graph.values) value.name = names[next++ % names.size()];
+  for (Node& node : c.graph.nodes) node.name = names[next++ % names.size()];
+  c.soc = diana();
+  enlarge_main_memory(c.soc);
+  c.policy = first_match();
+  Result<Compilation> compiled = compile_graph(std::move(c), {});
+  ASSERT_TRUE(compiled.ok()) << format_diagnostics(compiled.errors());
+  for (const auto& [path, content] : compiled->bundle) {
+    EXPECT_EQ(path.find(".."), std::string::npos) << path;
+    EXPECT_EQ(content.find(std::string(200, 'n')), std::string::npos) << path << " holds a name of 10,000 characters";
+  }
+  const std::vector<Sample> samples = {random_inputs(compiled->graph, 1)};
+  const TemporaryFolder temporary;
+  Result<EmittedRun> run = run_emitted(*compiled, temporary.path() / "bundle", samples);
+  ASSERT_TRUE(run.ok()) << format_diagnostics(run.errors());
+  Result<ReferenceRun> reference = run_reference(compiled->graph, samples);
+  ASSERT_TRUE(reference.ok());
+  EXPECT_TRUE(compare_emitted(*compiled, *reference, *run).ok());
+  EXPECT_FALSE(fs::exists(temporary.path() / "bundle" / "owned"));
 }
 
 class RandomNetworks : public testing::TestWithParam<int> {};
