@@ -1,9 +1,10 @@
 // Lower bounds of the cost over boxes of points, for the box search.
 //
-// Compute cycles are brought into a sum of products of factors that depend on one axis each; summed over all tiles of a
-// layer such a product is the product of sums along each axis, which are tabulated once for each candidate size. DMA
-// cycles are tabulated for each operand over the axes that it depends on, up to two; a third one, the outermost, enters
-// linearly where the DMA's cycles are linear in rows and planes. The pipeline is bounded by the larger of both sums.
+// Compute cycles are brought into a sum of products of factors that depend on one axis each; summed
+// over all tiles of a layer such a product is the product of sums along each axis, which are
+// tabulated once for each candidate size. DMA cycles are tabulated for each operand over the axes
+// that it depends on, up to two; a third one, the outermost, enters linearly where the DMA's cycles
+// are linear in rows and planes. The pipeline is bounded by the larger of both sums.
 #pragma once
 
 #include <cstdint>
@@ -26,10 +27,12 @@ class BoxBound {
  public:
   explicit BoxBound(Problem& problem);
 
-  // No feasible point of the box has a lower key. `cycles` is INT64_MAX where no point can be feasible.
+  // No feasible point of the box has a lower key. `cycles` is INT64_MAX where no point can be
+  // feasible.
   Key lower(const PointBox& box);
 
-  // Pairs of candidates (axis, index, axis, index; the second one -1 where one axis suffices) that a requirement forbids.
+  // Pairs of candidates (axis, index, axis, index; the second one -1 where one axis suffices) that
+  // a requirement forbids.
   struct Forbidden {
     int axis = 0, index = 0, other_axis = -1, other_index = 0;
   };
@@ -44,20 +47,22 @@ class BoxBound {
     int64_t coefficient = 1;
     std::vector<std::vector<const Expr*>> factors;  // by search axis
     std::vector<const Expr*> mixed;                 // of several axes
-    std::vector<std::vector<Range>> sums;           // [axis][index]: sum over the tiles of that axis
+    std::vector<std::vector<Range>> sums;  // [axis][index]: sum over the tiles of that axis
     bool negative_factor = false;
   };
-  // Cycles and bytes of an operand's tiles by the indices of up to two axes; a third axis is `split` off.
+  // Cycles and bytes of an operand's tiles by the indices of up to two axes; a third axis is
+  // `split` off.
   struct Cell {
-    int64_t sum = 0, first = 0, last = 0, bytes = 0;         // for whole tiles of the split axis: its constant part
-    int64_t sum_each = 0, first_each = 0, last_each = 0;     // for each element along the split axis
-    bool by_split = false;                                   // not linear: `row` holds the exact values
-    std::vector<Cell> row;                                   // by index of the split axis
+    int64_t sum = 0, first = 0, last = 0,
+            bytes = 0;  // for whole tiles of the split axis: its constant part
+    int64_t sum_each = 0, first_each = 0, last_each = 0;  // for each element along the split axis
+    bool by_split = false;  // not linear: `row` holds the exact values
+    std::vector<Cell> row;  // by index of the split axis
   };
   struct OperandTable {
     std::vector<int> axes;  // at most two
     int split = -1;
-    bool bounded = true;    // false: three axes that do not separate
+    bool bounded = true;  // false: three axes that do not separate
     std::vector<std::optional<Cell>> cells;
   };
   struct DmaBound {
@@ -74,7 +79,8 @@ class BoxBound {
   OperandTable table_of(const RegionOperand& operand);
   const Cell& cell(size_t operand, const std::vector<int>& index);
   Cell exact_cell(size_t operand, const std::vector<int>& axes, const std::vector<int>& index);
-  std::optional<Cell> linear_cell(size_t operand, const OperandTable& table, const std::vector<int>& index);
+  std::optional<Cell> linear_cell(size_t operand, const OperandTable& table,
+                                  const std::vector<int>& index);
   DmaBound operand_bound(size_t operand, const PointBox& box);
   int64_t repeats_at_least(size_t operand, const PointBox& box, LoopOrder order);
   bool loads_every_tile(size_t operand, const PointBox& box);
@@ -82,8 +88,8 @@ class BoxBound {
   int64_t tile_count(int axis, int index) const;
 
   Problem& problem_;
-  std::vector<Term> terms_;         // launch + compute
-  std::vector<Term> preferences_;   // of the first tile
+  std::vector<Term> terms_;        // launch + compute
+  std::vector<Term> preferences_;  // of the first tile
   std::vector<OperandTable> tables_;
   bool linear_dma_ = false;
 };

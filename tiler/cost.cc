@@ -16,7 +16,9 @@ constexpr int64_t kMaxTiles = int64_t{1} << 20;
 
 size_t at(int index) { return static_cast<size_t>(index); }
 
-bool sensible(const std::optional<int64_t>& cycles) { return cycles && *cycles >= 0 && *cycles < kMaxCycles; }
+bool sensible(const std::optional<int64_t>& cycles) {
+  return cycles && *cycles >= 0 && *cycles < kMaxCycles;
+}
 
 // An odometer over tile indices, last loop fastest, that also says which loops moved.
 struct Odometer {
@@ -35,10 +37,20 @@ struct Odometer {
 
 std::array<int64_t, 7> transfer_slots(const Transfer& t, bool to_tile) {
   if (to_tile) {
-    return {t.row_bytes,        t.rows, t.planes, t.main_row_stride, t.main_plane_stride, t.tile_row_stride,
+    return {t.row_bytes,
+            t.rows,
+            t.planes,
+            t.main_row_stride,
+            t.main_plane_stride,
+            t.tile_row_stride,
             t.tile_plane_stride};
   }
-  return {t.row_bytes,        t.rows, t.planes, t.tile_row_stride, t.tile_plane_stride, t.main_row_stride,
+  return {t.row_bytes,
+          t.rows,
+          t.planes,
+          t.tile_row_stride,
+          t.tile_plane_stride,
+          t.main_row_stride,
           t.main_plane_stride};
 }
 
@@ -76,7 +88,8 @@ const TileFacts& Problem::facts(const std::vector<int>& classes) {
   facts.compute = good ? *launched + *computed : 0;
   for (const RegionOperand& operand : region.operands) {
     const OperandTile tile = tile_of(region, operand, tile_box);
-    const bool empty = std::any_of(tile.dims.begin(), tile.dims.end(), [](const Interval& d) { return d.size() <= 0; });
+    const bool empty = std::any_of(tile.dims.begin(), tile.dims.end(),
+                                   [](const Interval& d) { return d.size() <= 0; });
     if (empty || (operand.output && !stores_exactly(region, operand, tile_box))) {
       facts.failed = TileFacts::kInexactStore;
       return facts;
@@ -97,7 +110,8 @@ std::optional<int64_t> Problem::preference(const TileBox& first) const {
   int64_t sum = 0;
   for (size_t p = 0; p < prefer_.size(); ++p) {
     const std::optional<int64_t> value = prefer_[p].evaluate(values);
-    const std::optional<int64_t> weighted = value ? checked_mul(*value, region.rule->prefer[p].weight) : std::nullopt;
+    const std::optional<int64_t> weighted =
+        value ? checked_mul(*value, region.rule->prefer[p].weight) : std::nullopt;
     const std::optional<int64_t> next = weighted ? checked_add(sum, *weighted) : std::nullopt;
     if (!next) return std::nullopt;
     sum = *next;
@@ -119,13 +133,15 @@ Evaluation Problem::evaluate(const Point& point, int64_t limit) {
   Odometer combination{std::vector<size_t>(loops.size(), 0), {}};
   for (const AxisTiles* each : along) combination.count.push_back(each->distinct.size());
   do {
-    for (size_t l = 0; l < loops.size(); ++l) classes[at(loops[l])] = along[l]->distinct[combination.index[l]];
+    for (size_t l = 0; l < loops.size(); ++l)
+      classes[at(loops[l])] = along[l]->distinct[combination.index[l]];
     const TileFacts& tile = facts(classes);
     if (tile.failed >= 0) {
       result.failed = tile.failed;
       return result;
     }
-    for (size_t o = 0; o < operands; ++o) result.buffer_bytes[o] = std::max(result.buffer_bytes[o], tile.bytes[o]);
+    for (size_t o = 0; o < operands; ++o)
+      result.buffer_bytes[o] = std::max(result.buffer_bytes[o], tile.bytes[o]);
     table.push_back(&tile);
   } while (combination.step());
 
@@ -140,7 +156,8 @@ Evaluation Problem::evaluate(const Point& point, int64_t limit) {
   result.memory_bytes.assign(memories.size(), 0);
   for (size_t o = 0; o < operands; ++o) {
     const auto varies = [&](const AxisTiles* each) { return each->varies[o]; };
-    const bool twice = region.operands[o].output ? tile_count > 1 : std::any_of(along.begin(), along.end(), varies);
+    const bool twice = region.operands[o].output ? tile_count > 1
+                                                 : std::any_of(along.begin(), along.end(), varies);
     result.copies.push_back(twice ? 2 : 1);
     result.buffer_bytes[o] = round_up(result.buffer_bytes[o], alignment);
     result.memory_bytes[at(memory_of[o])] += result.copies[o] * result.buffer_bytes[o];
@@ -149,7 +166,8 @@ Evaluation Problem::evaluate(const Point& point, int64_t limit) {
     if (result.memory_bytes[m] > memories[m].bytes) return result;
   }
 
-  // One pass over the tiles. In step t the loads of t + 1 and the store of t - 1 run beside the job of t.
+  // One pass over the tiles. In step t the loads of t + 1 and the store of t - 1 run beside the job
+  // of t.
   Odometer tile{std::vector<size_t>(loops.size(), 0), {}};
   for (const AxisTiles* each : along) tile.count.push_back(each->classes.size());
   const auto facts_now = [&] {

@@ -12,17 +12,21 @@ int64_t unit_of(const Region& region) {
   return region.soc->dma ? std::max<int64_t>(region.soc->dma->target.transfer_unit_bytes, 1) : 1;
 }
 
-// Strides of a tile with these sizes. The row pitch is that of the stored value where the tile spans its whole width and
-// the pitch is good enough for the device: rows then merge into one transfer.
-Storage tile_storage(const Region& region, const RegionOperand& operand, const std::vector<ClippedInterval>& dims) {
+// Strides of a tile with these sizes. The row pitch is that of the stored value where the tile
+// spans its whole width and the pitch is good enough for the device: rows then merge into one
+// transfer.
+Storage tile_storage(const Region& region, const RegionOperand& operand,
+                     const std::vector<ClippedInterval>& dims) {
   const size_t rank = dims.size();
   TensorType type = operand.type;
   for (size_t d = 0; d < rank; ++d) type.shape[d] = dims[d].size();
   const BufferLayout layout = region.rule->layout.value_or(BufferLayout{});
   if (rank >= 2 && type.shape[rank - 1] == operand.type.shape[rank - 1]) {
     const int64_t pitch = operand.storage.strides[rank - 2];
-    const bool aligned = pitch % layout.row == 0 && (rank > 2 || pitch * bytes_of(type.dtype) % layout.plane == 0);
-    if (aligned && pitch >= type.shape[rank - 1]) type.shape[rank - 1] = pitch;  // a width that padding leaves alone
+    const bool aligned =
+        pitch % layout.row == 0 && (rank > 2 || pitch * bytes_of(type.dtype) % layout.plane == 0);
+    if (aligned && pitch >= type.shape[rank - 1])
+      type.shape[rank - 1] = pitch;  // a width that padding leaves alone
   }
   return padded_storage(type, layout);
 }
@@ -31,14 +35,16 @@ bool covers(const RegionOperand& operand, const OperandTile& tile, size_t d) {
   return tile.dims[d].begin == 0 && tile.dims[d].end == operand.type.shape[d];
 }
 
-// The innermost dimensions that one row of a transfer moves, from `first_dim` on, and their exact bytes.
+// The innermost dimensions that one row of a transfer moves, from `first_dim` on, and their exact
+// bytes.
 struct Run {
   size_t first_dim = 0;
   int64_t bytes = 0;
 };
 
-// A dimension joins the run where its stride is the same on both sides. A load may then read over the gaps; a store may
-// only where the gaps are padding, that is where the box has everything inside the dimension.
+// A dimension joins the run where its stride is the same on both sides. A load may then read over
+// the gaps; a store may only where the gaps are padding, that is where the box has everything
+// inside the dimension.
 Run run_of(const RegionOperand& operand, const OperandTile& tile) {
   const size_t rank = tile.dims.size();
   const int64_t element_bytes = bytes_of(operand.type.dtype);
@@ -47,7 +53,8 @@ Run run_of(const RegionOperand& operand, const OperandTile& tile) {
   bool whole = covers(operand, tile, rank - 1);
   while (run.first_dim > 0) {
     const size_t d = run.first_dim - 1;
-    const bool same = operand.storage.strides[d] == tile.storage.strides[d] && (!operand.output || whole);
+    const bool same =
+        operand.storage.strides[d] == tile.storage.strides[d] && (!operand.output || whole);
     if (!same && operand.type.shape[d] != 1) break;
     run.bytes += (tile.dims[d].size() - 1) * tile.storage.strides[d] * element_bytes;
     run.first_dim = d;
@@ -56,12 +63,14 @@ Run run_of(const RegionOperand& operand, const OperandTile& tile) {
   return run;
 }
 
-std::vector<Transfer> packed_transfers(const Region& region, const RegionOperand& operand, const TileBox& box) {
+std::vector<Transfer> packed_transfers(const Region& region, const RegionOperand& operand,
+                                       const TileBox& box) {
   const Packing& packing = packing_of(region, operand);
   const Interval range = box[static_cast<size_t>(axis_index(region.nest, packing.block_axis))];
   Transfer transfer;
   transfer.main_offset = packed_bytes(region, packing, 0, range.begin);
-  transfer.row_bytes = round_up(packed_bytes(region, packing, range.begin, range.end), unit_of(region));
+  transfer.row_bytes =
+      round_up(packed_bytes(region, packing, range.begin, range.end), unit_of(region));
   return {transfer};
 }
 
@@ -88,7 +97,8 @@ OperandTile tile_of(const Region& region, const RegionOperand& operand, const Ti
   return tile;
 }
 
-std::vector<Transfer> transfers_of(const Region& region, const RegionOperand& operand, const TileBox& box) {
+std::vector<Transfer> transfers_of(const Region& region, const RegionOperand& operand,
+                                   const TileBox& box) {
   if (operand.packed) return packed_transfers(region, operand, box);
   const OperandTile tile = tile_of(region, operand, box);
   const int64_t element_bytes = bytes_of(operand.type.dtype);
@@ -127,7 +137,8 @@ std::vector<Transfer> transfers_of(const Region& region, const RegionOperand& op
 }
 
 int64_t cycles_of(const Region& region, const Transfer& transfer, bool to_tile) {
-  HEDDLE_CHECK(region.soc->dma && region.soc->dma->target.transfer_cycles, "the cycles of a transfer without a DMA");
+  HEDDLE_CHECK(region.soc->dma && region.soc->dma->target.transfer_cycles,
+               "the cycles of a transfer without a DMA");
   const Environment environment = [&](std::string_view name) -> std::optional<ExprValue> {
     if (name == "row_bytes") return transfer.row_bytes;
     if (name == "rows") return transfer.rows;
@@ -137,7 +148,8 @@ int64_t cycles_of(const Region& region, const Transfer& transfer, bool to_tile) 
     const std::string_view stride = name.substr(name.find('_') + 1);
     const bool main = source == to_tile;
     if (stride == "row_stride") return main ? transfer.main_row_stride : transfer.tile_row_stride;
-    if (stride == "plane_stride") return main ? transfer.main_plane_stride : transfer.tile_plane_stride;
+    if (stride == "plane_stride")
+      return main ? transfer.main_plane_stride : transfer.tile_plane_stride;
     return std::nullopt;
   };
   const auto cycles = evaluate_int(*region.soc->dma->target.transfer_cycles, environment);
@@ -150,14 +162,14 @@ int64_t cycles_of(const Region& region, const Transfer& transfer, bool to_tile) 
 int64_t tile_extent_bytes(const OperandTile& tile, const std::vector<Transfer>& transfers) {
   int64_t bytes = tile.storage.bytes;
   for (const Transfer& t : transfers) {
-    bytes = std::max(bytes, t.tile_offset + (t.planes - 1) * t.tile_plane_stride + (t.rows - 1) * t.tile_row_stride +
-                                t.row_bytes);
+    bytes = std::max(bytes, t.tile_offset + (t.planes - 1) * t.tile_plane_stride +
+                                (t.rows - 1) * t.tile_row_stride + t.row_bytes);
   }
   return bytes;
 }
 
-// The gap between the end of the first row and the next element of the value in the order of addresses. Other rows have
-// the same gap or, at the end of a plane, a larger one.
+// The gap between the end of the first row and the next element of the value in the order of
+// addresses. Other rows have the same gap or, at the end of a plane, a larger one.
 bool stores_exactly(const Region& region, const RegionOperand& operand, const TileBox& box) {
   const OperandTile tile = tile_of(region, operand, box);
   const int64_t element_bytes = bytes_of(operand.type.dtype);
@@ -186,19 +198,24 @@ TileBox box_of(const Region& region, const Tiling& tiling, int64_t tile_index) {
     const TileAxis& axis = tiling.axes[i];
     const int64_t begin = tile_index % axis.count() * axis.tile;
     tile_index /= axis.count();
-    box[static_cast<size_t>(axis_index(region.nest, axis.axis))] = {begin, std::min(begin + axis.tile, axis.extent)};
+    box[static_cast<size_t>(axis_index(region.nest, axis.axis))] = {
+        begin, std::min(begin + axis.tile, axis.extent)};
   }
   return box;
 }
 
-bool loads_at(const Region& region, const RegionOperand& operand, const Tiling& tiling, int64_t tile_index) {
+bool loads_at(const Region& region, const RegionOperand& operand, const Tiling& tiling,
+              int64_t tile_index) {
   if (operand.output) return false;
   if (tile_index == 0) return true;
   const TileBox before = box_of(region, tiling, tile_index - 1);
   const TileBox now = box_of(region, tiling, tile_index);
-  const auto same = [](const Interval& a, const Interval& b) { return a.begin == b.begin && a.end == b.end; };
+  const auto same = [](const Interval& a, const Interval& b) {
+    return a.begin == b.begin && a.end == b.end;
+  };
   if (operand.packed) {
-    const size_t axis = static_cast<size_t>(axis_index(region.nest, packing_of(region, operand).block_axis));
+    const size_t axis =
+        static_cast<size_t>(axis_index(region.nest, packing_of(region, operand).block_axis));
     return !same(before[axis], now[axis]);
   }
   const OperandTile a = tile_of(region, operand, before);

@@ -39,7 +39,8 @@ std::optional<TileName> dim_name(const Region& region, std::string_view name) {
   return std::nullopt;
 }
 
-// `inside.fy`: the dimension of an input along which this reduction axis and one parallel axis move.
+// `inside.fy`: the dimension of an input along which this reduction axis and one parallel axis
+// move.
 std::optional<TileName> inside_name(const Region& region, int reduction) {
   if (reduction < 0 || !region.nest.axes[at(reduction)].reduction) return std::nullopt;
   for (size_t i = 0; i < region.nest.inputs.size(); ++i) {
@@ -49,7 +50,8 @@ std::optional<TileName> inside_name(const Region& region, int reduction) {
       for (const size_t r : {size_t{0}, size_t{1}}) {
         const int parallel = terms[1 - r].axis;
         if (terms[r].axis != reduction || region.nest.axes[at(parallel)].reduction) continue;
-        return TileName{TileName::Kind::inside, parallel, static_cast<int>(i), static_cast<int>(d), reduction};
+        return TileName{TileName::Kind::inside, parallel, static_cast<int>(i), static_cast<int>(d),
+                        reduction};
       }
     }
   }
@@ -60,7 +62,8 @@ int64_t inside(const Region& region, const TileName& name, const TileBox& box) {
   const DimAccess& dim = access_at(region, name)[at(name.dim)];
   const int64_t extent = extent_at(region, name);
   int64_t step = 0, stride = 0;  // coefficients of the reduction and the parallel axis
-  for (const AffineTerm& term : dim.terms) (term.axis == name.reduction ? step : stride) = term.coefficient;
+  for (const AffineTerm& term : dim.terms)
+    (term.axis == name.reduction ? step : stride) = term.coefficient;
   const Interval reduction = box[at(name.reduction)];
   int64_t count = 0;
   for (int64_t p = box[at(name.axis)].begin; p < box[at(name.axis)].end; ++p) {
@@ -73,17 +76,23 @@ int64_t inside(const Region& region, const TileName& name, const TileBox& box) {
   return count;
 }
 
-// Padding is that of the anchor's first input: its last dimension left and right, the one before top and bottom.
+// Padding is that of the anchor's first input: its last dimension left and right, the one before
+// top and bottom.
 std::optional<TileName> pad_name(const Region& region, std::string_view side) {
   constexpr std::array<std::string_view, 4> kSides = {"top", "left", "bottom", "right"};
-  const size_t which = static_cast<size_t>(std::find(kSides.begin(), kSides.end(), side) - kSides.begin());
+  const size_t which =
+      static_cast<size_t>(std::find(kSides.begin(), kSides.end(), side) - kSides.begin());
   const size_t from_end = which % 2 == 0 ? 2 : 1;
-  if (which == kSides.size() || region.nest.inputs.empty() || region.nest.inputs[0].size() < from_end) return std::nullopt;
+  if (which == kSides.size() || region.nest.inputs.empty() ||
+      region.nest.inputs[0].size() < from_end)
+    return std::nullopt;
   const int dim = static_cast<int>(region.nest.inputs[0].size() - from_end);
-  return TileName{which < 2 ? TileName::Kind::pad_before : TileName::Kind::pad_after, -1, 0, dim, -1};
+  return TileName{which < 2 ? TileName::Kind::pad_before : TileName::Kind::pad_after, -1, 0, dim,
+                  -1};
 }
 
-std::optional<TileName> operand_name(const Region& region, std::string_view operand, std::string_view property) {
+std::optional<TileName> operand_name(const Region& region, std::string_view operand,
+                                     std::string_view property) {
   for (size_t i = 0; i < region.operands.size(); ++i) {
     if (region.operands[i].name != operand) continue;
     TileName name{TileName::Kind::bytes, -1, static_cast<int>(i), -1, -1};
@@ -130,10 +139,14 @@ std::optional<TileName> tile_name(const Region& region, std::string_view name) {
 
 int64_t value_of(const Region& region, const TileName& name, const TileBox& box) {
   switch (name.kind) {
-    case TileName::Kind::axis: return box[at(name.axis)].size();
-    case TileName::Kind::last: return box[at(name.axis)].end == region.nest.axes[at(name.axis)].extent;
-    case TileName::Kind::inside: return inside(region, name, box);
-    case TileName::Kind::dim: return touched(access_at(region, name)[at(name.dim)], box, extent_at(region, name)).size();
+    case TileName::Kind::axis:
+      return box[at(name.axis)].size();
+    case TileName::Kind::last:
+      return box[at(name.axis)].end == region.nest.axes[at(name.axis)].extent;
+    case TileName::Kind::inside:
+      return inside(region, name, box);
+    case TileName::Kind::dim:
+      return touched(access_at(region, name)[at(name.dim)], box, extent_at(region, name)).size();
     case TileName::Kind::pad_before:
       return touched(access_at(region, name)[at(name.dim)], box, extent_at(region, name)).before;
     case TileName::Kind::pad_after:
@@ -146,7 +159,8 @@ int64_t value_of(const Region& region, const TileName& name, const TileBox& box)
       }
       return whole == 0 ? 0 : region.nest.macs / whole * tile;
     }
-    default: break;
+    default:
+      break;
   }
   const OperandTile tile = tile_of(region, region.operands[at(name.operand)], box);
   const size_t rank = tile.dims.size();
@@ -156,7 +170,8 @@ int64_t value_of(const Region& region, const TileName& name, const TileBox& box)
     for (const ClippedInterval& dim : tile.dims) elements *= dim.size();
     return elements;
   }
-  // Of a matrix the pitch is that of its rows; of a vector, and for the plane of a matrix, the whole of it.
+  // Of a matrix the pitch is that of its rows; of a vector, and for the plane of a matrix, the
+  // whole of it.
   const size_t from_end = name.kind == TileName::Kind::pitch ? 2 : 3;
   if (rank >= from_end) return tile.storage.strides[rank - from_end];
   return tile.storage.bytes / bytes_of(region.operands[at(name.operand)].type.dtype);
@@ -173,23 +188,30 @@ std::vector<int> axes_in(const Region& region, const TileName& name) {
   std::vector<int> axes;
   switch (name.kind) {
     case TileName::Kind::axis:
-    case TileName::Kind::last: return {name.axis};
-    case TileName::Kind::inside: return sorted({name.axis, name.reduction});
+    case TileName::Kind::last:
+      return {name.axis};
+    case TileName::Kind::inside:
+      return sorted({name.axis, name.reduction});
     case TileName::Kind::dim:
     case TileName::Kind::pad_before:
-    case TileName::Kind::pad_after: add_axes(access_at(region, name)[at(name.dim)], axes); return sorted(axes);
+    case TileName::Kind::pad_after:
+      add_axes(access_at(region, name)[at(name.dim)], axes);
+      return sorted(axes);
     case TileName::Kind::macs:
       for (size_t a = 0; a < region.nest.axes.size(); ++a) axes.push_back(static_cast<int>(a));
       return axes;
-    default: break;
+    default:
+      break;
   }
   const RegionOperand& operand = region.operands[at(name.operand)];
-  if (operand.packed || name.kind == TileName::Kind::bytes || name.kind == TileName::Kind::elements) {
+  if (operand.packed || name.kind == TileName::Kind::bytes ||
+      name.kind == TileName::Kind::elements) {
     return axes_of(region, operand);
   }
   const size_t from_end = name.kind == TileName::Kind::pitch ? 1 : 2;
   const size_t rank = operand.access.size();
-  for (size_t d = rank > from_end ? rank - from_end : 0; d < rank; ++d) add_axes(operand.access[d], axes);
+  for (size_t d = rank > from_end ? rank - from_end : 0; d < rank; ++d)
+    add_axes(operand.access[d], axes);
   return sorted(axes);
 }
 

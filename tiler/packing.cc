@@ -1,5 +1,6 @@
-// Packing of constants. A block is a run of values of the block axis; within it the parts follow each other, each one
-// a walk over axes, outermost first, that may split an axis ("c/16", "c%16") or walk the bytes of an element ("byte").
+// Packing of constants. A block is a run of values of the block axis; within it the parts follow
+// each other, each one a walk over axes, outermost first, that may split an axis ("c/16", "c%16")
+// or walk the bytes of an element ("byte").
 #include "tiler/packing.h"
 
 #include <fmt/format.h>
@@ -13,7 +14,8 @@
 namespace heddle {
 namespace {
 
-// One level of a part's walk: `count` steps, each of which moves `axis` by `step` (or selects the next byte).
+// One level of a part's walk: `count` steps, each of which moves `axis` by `step` (or selects the
+// next byte).
 struct Walk {
   int axis = -1;  // -1: bytes
   int64_t step = 1;
@@ -36,7 +38,8 @@ SplitName split_name(std::string_view text) {
 }
 
 // nullopt: an axis that the nest does not have, or a split without a size.
-std::optional<std::vector<Walk>> walks_of(const LoopNest& nest, const Packing& packing, const PackPart& part) {
+std::optional<std::vector<Walk>> walks_of(const LoopNest& nest, const Packing& packing,
+                                          const PackPart& part) {
   std::vector<Walk> walks;
   for (const std::string& text : part.order) {
     if (text == "byte") {
@@ -69,19 +72,21 @@ int64_t part_bytes(const std::vector<Walk>& walks, const PackPart& part) {
 
 int64_t block_bytes(const LoopNest& nest, const Packing& packing) {
   int64_t bytes = 0;
-  for (const PackPart& part : packing.parts) bytes += part_bytes(*walks_of(nest, packing, part), part);
+  for (const PackPart& part : packing.parts)
+    bytes += part_bytes(*walks_of(nest, packing, part), part);
   return bytes;
 }
 
-// Where a constant's elements are: by the anchor's access, or, for a constant of a later operator, along the block axis.
+// Where a constant's elements are: by the anchor's access, or, for a constant of a later operator,
+// along the block axis.
 struct Source {
   const Tensor* tensor = nullptr;  // null: absent, packs as zeros
   Access access;
   std::vector<int64_t> strides;
 };
 
-Source source_of(const Graph& graph, const Match& match, const LoopNest& nest, const Packing& packing,
-                 std::string_view operand) {
+Source source_of(const Graph& graph, const Match& match, const LoopNest& nest,
+                 const Packing& packing, std::string_view operand) {
   const ValueId id = match.find(operand);
   if (!id.valid() || !graph.value(id).constant) return {};
   const Tensor& tensor = *graph.value(id).constant;
@@ -103,21 +108,24 @@ int64_t element_at(const Source& source, const std::vector<int64_t>& axes) {
   int64_t flat = 0;
   for (size_t d = 0; d < source.access.size(); ++d) {
     int64_t index = source.access[d].offset;
-    for (const AffineTerm& term : source.access[d].terms) index += term.coefficient * axes[static_cast<size_t>(term.axis)];
+    for (const AffineTerm& term : source.access[d].terms)
+      index += term.coefficient * axes[static_cast<size_t>(term.axis)];
     if (index < 0 || index >= source.tensor->shape()[d]) return 0;
     flat += index * source.strides[d];
   }
   return source.tensor->at(flat);
 }
 
-void append_element(std::vector<std::byte>& bytes, int64_t value, int64_t first_byte, int64_t count) {
+void append_element(std::vector<std::byte>& bytes, int64_t value, int64_t first_byte,
+                    int64_t count) {
   for (int64_t b = first_byte; b < first_byte + count; ++b) {
-    bytes.push_back(static_cast<std::byte>((static_cast<uint64_t>(value) >> (8 * std::min<int64_t>(b, 7))) & 0xff));
+    bytes.push_back(static_cast<std::byte>(
+        (static_cast<uint64_t>(value) >> (8 * std::min<int64_t>(b, 7))) & 0xff));
   }
 }
 
-void pack_part(const LoopNest& nest, const Packing& packing, const PackPart& part, const Source& source,
-               int64_t block_begin, std::vector<std::byte>& bytes) {
+void pack_part(const LoopNest& nest, const Packing& packing, const PackPart& part,
+               const Source& source, int64_t block_begin, std::vector<std::byte>& bytes) {
   const std::vector<Walk> walks = *walks_of(nest, packing, part);
   const int block_axis = axis_index(nest, packing.block_axis);
   std::vector<int64_t> steps(walks.size(), 0);
@@ -144,21 +152,25 @@ void pack_part(const LoopNest& nest, const Packing& packing, const PackPart& par
 
 }  // namespace
 
-Diagnostics check_packing(const Graph& graph, const Match& match, const LoopNest& nest, const Packing& packing) {
+Diagnostics check_packing(const Graph& graph, const Match& match, const LoopNest& nest,
+                          const Packing& packing) {
   Diagnostics wrong;
   const auto refuse = [&](std::string message, std::string remedy) {
-    wrong.push_back(error_at({}, fmt::format("packing `{}`: {}", packing.name, message), std::move(remedy)));
+    wrong.push_back(
+        error_at({}, fmt::format("packing `{}`: {}", packing.name, message), std::move(remedy)));
   };
   const std::string op = graph.node(match.anchor).op;
   if (axis_index(nest, packing.block_axis) < 0) {
-    refuse(fmt::format("`{}` has no axis `{}`", op, packing.block_axis), "name a loop axis of the anchor");
+    refuse(fmt::format("`{}` has no axis `{}`", op, packing.block_axis),
+           "name a loop axis of the anchor");
     return wrong;
   }
   for (const PackPart& part : packing.parts) {
     const std::optional<std::vector<Walk>> walks = walks_of(nest, packing, part);
     if (!walks) {
-      refuse(fmt::format("the order of `{}` names an axis that `{}` does not have", part.operand, op),
-             "name loop axes of the anchor, `byte`, or splits such as `c/16` and `c%16`");
+      refuse(
+          fmt::format("the order of `{}` names an axis that `{}` does not have", part.operand, op),
+          "name loop axes of the anchor, `byte`, or splits such as `c/16` and `c%16`");
       continue;
     }
     const Source source = source_of(graph, match, nest, packing, part.operand);
@@ -166,18 +178,21 @@ Diagnostics check_packing(const Graph& graph, const Match& match, const LoopNest
     for (const DimAccess& dim : source.access) {
       for (const AffineTerm& term : dim.terms) {
         const Axis& axis = nest.axes[static_cast<size_t>(term.axis)];
-        const bool walked = std::any_of(walks->begin(), walks->end(), [&](const Walk& w) { return w.axis == term.axis; });
+        const bool walked = std::any_of(walks->begin(), walks->end(),
+                                        [&](const Walk& w) { return w.axis == term.axis; });
         if (walked || axis.extent == 1 || axis.name == packing.block_axis) continue;
-        refuse(fmt::format("the order of `{}` leaves out axis `{}` of extent {}", part.operand, axis.name, axis.extent),
+        refuse(fmt::format("the order of `{}` leaves out axis `{}` of extent {}", part.operand,
+                           axis.name, axis.extent),
                "add the axis to the order");
       }
     }
     const Range range = source.tensor->min_max();
     const int64_t bits = std::min<int64_t>(8 * part.element_bytes, 63);
     const int64_t half = int64_t{1} << (bits - 1);
-    if (part.element_bytes < 8 && (range.lo < -half || range.hi > (range.lo < 0 ? half - 1 : 2 * half - 1))) {
-      refuse(fmt::format("`{}` holds values from {} to {}, which {} bits cannot", part.operand, range.lo, range.hi,
-                         8 * part.element_bytes),
+    if (part.element_bytes < 8 &&
+        (range.lo < -half || range.hi > (range.lo < 0 ? half - 1 : 2 * half - 1))) {
+      refuse(fmt::format("`{}` holds values from {} to {}, which {} bits cannot", part.operand,
+                         range.lo, range.hi, 8 * part.element_bytes),
              "pack wider elements, or refuse such constants in `when`");
     }
   }
@@ -192,12 +207,14 @@ const Packing& packing_of(const Region& region, const RegionOperand& operand) {
 }
 
 std::vector<std::byte> pack(const Region& region, const Packing& packing) {
-  const int64_t extent = region.nest.axes[static_cast<size_t>(axis_index(region.nest, packing.block_axis))].extent;
+  const int64_t extent =
+      region.nest.axes[static_cast<size_t>(axis_index(region.nest, packing.block_axis))].extent;
   std::vector<std::byte> bytes;
   bytes.reserve(static_cast<size_t>(packed_bytes(region, packing, 0, extent)));
   for (int64_t begin = 0; begin < extent; begin += packing.block_size) {
     for (const PackPart& part : packing.parts) {
-      const Source source = source_of(*region.graph, *region.match, region.nest, packing, part.operand);
+      const Source source =
+          source_of(*region.graph, *region.match, region.nest, packing, part.operand);
       pack_part(region.nest, packing, part, source, begin, bytes);
     }
   }
@@ -205,7 +222,8 @@ std::vector<std::byte> pack(const Region& region, const Packing& packing) {
 }
 
 int64_t packed_bytes(const Region& region, const Packing& packing, int64_t begin, int64_t end) {
-  HEDDLE_CHECK(begin % packing.block_size == 0, "a tile of packed constants that begins inside a block");
+  HEDDLE_CHECK(begin % packing.block_size == 0,
+               "a tile of packed constants that begins inside a block");
   return ceil_div(end - begin, packing.block_size) * block_bytes(region.nest, packing);
 }
 

@@ -1,4 +1,5 @@
-// Constants in the order that a device reads them (rules.h: Packing). Used through geometry.h's pack().
+// Constants in the order that a device reads them (rules.h: Packing). Used through geometry.h's
+// pack().
 #pragma once
 
 #include "graph/graph.h"
@@ -8,6 +9,7 @@
 namespace heddle {
 
 // What is wrong with a packing for this match: message and remedy, without a place.
-Diagnostics check_packing(const Graph& graph, const Match& match, const LoopNest& nest, const Packing& packing);
+Diagnostics check_packing(const Graph& graph, const Match& match, const LoopNest& nest,
+                          const Packing& packing);
 
 }  // namespace heddle

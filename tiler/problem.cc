@@ -17,15 +17,20 @@ size_t at(int index) { return static_cast<size_t>(index); }
 // The axes that are tiled together with this one in some dimension of an operand or of the anchor.
 bool shares_dimension(const Region& region, const std::vector<SearchAxis>& axes, int axis) {
   const auto tiled = [&](int other) {
-    return other != axis && std::any_of(axes.begin(), axes.end(), [&](const SearchAxis& a) { return a.axis == other; });
+    return other != axis && std::any_of(axes.begin(), axes.end(),
+                                        [&](const SearchAxis& a) { return a.axis == other; });
   };
   const auto shares = [&](const DimAccess& dim) {
     const auto is = [&](const AffineTerm& term) { return term.axis == axis; };
     const auto other = [&](const AffineTerm& term) { return tiled(term.axis); };
-    return std::any_of(dim.terms.begin(), dim.terms.end(), is) && std::any_of(dim.terms.begin(), dim.terms.end(), other);
+    return std::any_of(dim.terms.begin(), dim.terms.end(), is) &&
+           std::any_of(dim.terms.begin(), dim.terms.end(), other);
   };
-  const auto any = [&](const Access& access) { return std::any_of(access.begin(), access.end(), shares); };
-  return std::any_of(region.nest.inputs.begin(), region.nest.inputs.end(), any) || any(region.nest.output) ||
+  const auto any = [&](const Access& access) {
+    return std::any_of(access.begin(), access.end(), shares);
+  };
+  return std::any_of(region.nest.inputs.begin(), region.nest.inputs.end(), any) ||
+         any(region.nest.output) ||
          std::any_of(region.operands.begin(), region.operands.end(),
                      [&](const RegionOperand& operand) { return any(operand.access); });
 }
@@ -49,8 +54,10 @@ std::vector<SearchAxis> search_axes(const Region& region) {
     if (!domain->full) search.sizes = candidate_sizes(axis.extent, domain->multiple_of);
     // A tile of packed constants begins at a block.
     const int64_t block = block_of(*region.rule, axis.name);
-    std::erase_if(search.sizes, [&](int64_t size) { return size % block != 0 && size != axis.extent; });
-    for (const Packing& packing : region.rule->packings) search.weights |= packing.block_axis == axis.name;
+    std::erase_if(search.sizes,
+                  [&](int64_t size) { return size % block != 0 && size != axis.extent; });
+    for (const Packing& packing : region.rule->packings)
+      search.weights |= packing.block_axis == axis.name;
     axes.push_back(std::move(search));
   }
   return axes;
@@ -66,16 +73,20 @@ std::vector<int64_t> candidate_sizes(int64_t extent, int64_t multiple_of) {
     for (int64_t size = multiple_of; size < extent; size += multiple_of) sizes.insert(size);
     return {sizes.begin(), sizes.end()};
   }
-  // Even splits into 1, 2, 3 ... tiles, more and more thinly; each also rounded up to 16.
-  for (int64_t count = 2; count <= multiples + 1 && sizes.size() + 2 <= kMaxCandidates; count += 1 + count / 16) {
+  // Even splits into 1, 2, 3 ... tiles, more and more thinly; each also rounded up to 16. Then the
+  // smallest multiples.
+  for (int64_t count = 2; count <= multiples + 1 && sizes.size() + 2 < kMaxCandidates;
+       count += 1 + count / 16) {
     const int64_t size = round_up(ceil_div(extent, count), multiple_of);
     if (size < extent) sizes.insert(size);
     const int64_t aligned = round_up(round_up(size, 16), multiple_of);
     if (aligned < extent) sizes.insert(aligned);
   }
-  // The smallest one, so that a tile is found wherever one fits; no layer needs 65,536 tiles along one axis.
+  // The smallest one, so that a tile is found wherever one fits; no layer needs 65,536 tiles along
+  // one axis.
   const int64_t smallest = round_up(ceil_div(extent, kMaxTilesOfAxis), multiple_of);
-  if (smallest < extent) sizes.insert(smallest);
+  for (int64_t size = smallest; size < extent && sizes.size() < kMaxCandidates; size += multiple_of)
+    sizes.insert(size);
   return {sizes.begin(), sizes.end()};
 }
 
@@ -91,13 +102,15 @@ Problem::Problem(const Graph& graph, const Soc& soc, const Match& match, const S
   }
   orders = {LoopOrder::weights_stationary};
   const auto weights = [](const SearchAxis& axis) { return axis.weights; };
-  if (std::any_of(axes.begin(), axes.end(), weights) && !std::all_of(axes.begin(), axes.end(), weights)) {
+  if (std::any_of(axes.begin(), axes.end(), weights) &&
+      !std::all_of(axes.begin(), axes.end(), weights)) {
     orders.push_back(LoopOrder::input_stationary);
   }
   if (soc.dma) alignment = std::max<int64_t>(alignment, soc.dma->target.transfer_unit_bytes);
   for (const RegionOperand& operand : region.operands) {
-    const auto known = std::find_if(memories.begin(), memories.end(),
-                                    [&](const MemoryLimit& memory) { return memory.name == operand.memory; });
+    const auto known =
+        std::find_if(memories.begin(), memories.end(),
+                     [&](const MemoryLimit& memory) { return memory.name == operand.memory; });
     memory_of.push_back(static_cast<int>(known - memories.begin()));
     if (known != memories.end()) continue;
     const Memory* memory = soc.find_memory(operand.memory);
@@ -116,7 +129,8 @@ Problem::Problem(const Graph& graph, const Soc& soc, const Match& match, const S
     if (!tile) return false;
     const std::vector<int> moved_by = axes_in(region, *tile);
     return std::any_of(axes.begin(), axes.end(), [&](const SearchAxis& axis) {
-      return axis.sizes.size() > 1 && std::binary_search(moved_by.begin(), moved_by.end(), axis.axis);
+      return axis.sizes.size() > 1 &&
+             std::binary_search(moved_by.begin(), moved_by.end(), axis.axis);
     });
   };
   const auto slot = [&](std::string_view name) -> int {
@@ -161,7 +175,8 @@ int64_t Problem::points() const {
 
 std::vector<int> Problem::loop_axes(LoopOrder order) const {
   std::vector<int> loops;
-  for (const bool weights_now : {order == LoopOrder::weights_stationary, order != LoopOrder::weights_stationary}) {
+  for (const bool weights_now :
+       {order == LoopOrder::weights_stationary, order != LoopOrder::weights_stationary}) {
     for (size_t a = 0; a < axes.size(); ++a) {
       if (axes[a].weights == weights_now) loops.push_back(static_cast<int>(a));
     }
@@ -169,8 +184,8 @@ std::vector<int> Problem::loop_axes(LoopOrder order) const {
   return loops;
 }
 
-// Two tiles of an axis are of one class if no name of an expression and no transfer's shape can tell them apart, whatever
-// the tiles of the other axes are.
+// Two tiles of an axis are of one class if no name of an expression and no transfer's shape can
+// tell them apart, whatever the tiles of the other axes are.
 int Problem::class_of(size_t axis, Interval interval) {
   const int loop = axes[axis].axis;
   std::vector<int64_t> signature{interval.size(), interval.end == axes[axis].extent};
@@ -178,24 +193,28 @@ int Problem::class_of(size_t axis, Interval interval) {
   TileBox box = whole_box(region);
   box[at(loop)] = interval;
   const auto add_dim = [&](const DimAccess& dim, int64_t extent) {
-    const bool moves = std::any_of(dim.terms.begin(), dim.terms.end(), [&](const AffineTerm& t) { return t.axis == loop; });
+    const bool moves = std::any_of(dim.terms.begin(), dim.terms.end(),
+                                   [&](const AffineTerm& t) { return t.axis == loop; });
     if (!moves) return;
     const ClippedInterval touches = touched(dim, box, extent);
-    signature.insert(signature.end(), {touches.size(), touches.before, touches.after, touches.begin == 0,
-                                       touches.end == extent});
+    signature.insert(signature.end(), {touches.size(), touches.before, touches.after,
+                                       touches.begin == 0, touches.end == extent});
   };
   const auto add = [&](const Access& access, const Shape& shape) {
     for (size_t d = 0; d < access.size(); ++d) add_dim(access[d], shape[d]);
   };
   const Node& anchor = region.graph->node(region.match->anchor);
   for (size_t i = 0; i < region.nest.inputs.size(); ++i) {
-    if (anchor.inputs[i].valid()) add(region.nest.inputs[i], region.graph->value(anchor.inputs[i]).type.shape);
+    if (anchor.inputs[i].valid())
+      add(region.nest.inputs[i], region.graph->value(anchor.inputs[i]).type.shape);
   }
   for (const RegionOperand& operand : region.operands) add(operand.access, operand.type.shape);
   for (const TileName& name : slots) {
-    if (name.kind == TileName::Kind::inside && name.axis == loop) signature.push_back(value_of(region, name, box));
+    if (name.kind == TileName::Kind::inside && name.axis == loop)
+      signature.push_back(value_of(region, name, box));
   }
-  const auto [entry, added] = class_ids_[axis].emplace(signature, static_cast<int>(class_ids_[axis].size()));
+  const auto [entry, added] =
+      class_ids_[axis].emplace(signature, static_cast<int>(class_ids_[axis].size()));
   if (added) representatives_[axis].push_back(interval);
   return entry->second;
 }
@@ -207,7 +226,8 @@ const AxisTiles& Problem::tiles(size_t axis, int index) {
   const SearchAxis& search = axes[axis];
   const int64_t size = search.sizes[at(index)];
   const int64_t count = ceil_div(search.extent, size);
-  std::vector<std::vector<Interval>> boxes(region.operands.size());  // of each operand and tile, the dimensions that move
+  std::vector<std::vector<Interval>> boxes(
+      region.operands.size());  // of each operand and tile, the dimensions that move
   for (int64_t t = 0; t < count; ++t) {
     const Interval interval{t * size, std::min((t + 1) * size, search.extent)};
     const int cls = class_of(axis, interval);
@@ -220,7 +240,8 @@ const AxisTiles& Problem::tiles(size_t axis, int index) {
     for (size_t o = 0; o < region.operands.size(); ++o) {
       const RegionOperand& operand = region.operands[o];
       if (operand.packed) {
-        boxes[o].push_back(box[at(axis_index(region.nest, packing_of(region, operand).block_axis))]);
+        boxes[o].push_back(
+            box[at(axis_index(region.nest, packing_of(region, operand).block_axis))]);
         continue;
       }
       for (size_t d = 0; d < operand.access.size(); ++d) {

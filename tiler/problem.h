@@ -1,8 +1,10 @@
-// A tiling problem as data: candidate sizes of each axis, and the exact cost of a point, whatever searches them.
+// A tiling problem as data: candidate sizes of each axis, and the exact cost of a point, whatever
+// searches them.
 //
-// A point is one index into the candidate sizes for each axis, and a loop order. Tiles of an axis that look alike (size,
-// padding, clipped extents: their "class") cost the same, so that a point with thousands of tiles has a few dozen
-// distinct ones; costs of class combinations are remembered across points.
+// A point is one index into the candidate sizes for each axis, and a loop order. Tiles of an axis
+// that look alike (size, padding, clipped extents: their "class") cost the same, so that a point
+// with thousands of tiles has a few dozen distinct ones; costs of class combinations are remembered
+// across points.
 #pragma once
 
 #include <array>
@@ -17,7 +19,7 @@
 namespace heddle {
 
 struct SearchAxis {
-  int axis = -1;               // into LoopNest::axes
+  int axis = -1;  // into LoopNest::axes
   int64_t extent = 1;
   bool weights = false;        // along which packed constants change
   std::vector<int64_t> sizes;  // ascending candidates
@@ -25,27 +27,29 @@ struct SearchAxis {
 
 // The tiles of one axis for one size.
 struct AxisTiles {
-  std::vector<int> classes;                  // of each tile
-  std::vector<int> distinct;                 // the classes that occur, in order of first use
-  std::vector<int> local;                    // index of each tile's class in `distinct`
-  std::vector<std::vector<bool>> changes;    // [operand][i]: its box at tile i differs from that at i - 1 (0: from the last)
-  std::vector<bool> varies;                  // [operand]: its box is not the same for all tiles
-  std::vector<bool> always_changes;          // [operand]: `changes` holds everywhere
+  std::vector<int> classes;   // of each tile
+  std::vector<int> distinct;  // the classes that occur, in order of first use
+  std::vector<int> local;     // index of each tile's class in `distinct`
+  std::vector<std::vector<bool>>
+      changes;  // [operand][i]: its box at tile i differs from that at i - 1 (0: from the last)
+  std::vector<bool> varies;          // [operand]: its box is not the same for all tiles
+  std::vector<bool> always_changes;  // [operand]: `changes` holds everywhere
 };
 
 // Everything about one combination of classes.
 struct TileFacts {
   int failed = -1;  // -1: fine; else an index into Problem::requirements, or one of these
-  static constexpr int kInexactStore = 1 << 20, kBadExpression = kInexactStore + 1, kTooManyTiles = kInexactStore + 2;
-  int64_t compute = 0;                // launch + compute
-  std::vector<int64_t> dma;           // cycles to load (or, for outputs, store) each operand
+  static constexpr int kInexactStore = 1 << 20, kBadExpression = kInexactStore + 1,
+                       kTooManyTiles = kInexactStore + 2;
+  int64_t compute = 0;       // launch + compute
+  std::vector<int64_t> dma;  // cycles to load (or, for outputs, store) each operand
   std::vector<int64_t> dma_bytes;
-  std::vector<int64_t> bytes;         // of the tile buffer, over-read included
+  std::vector<int64_t> bytes;  // of the tile buffer, over-read included
 };
 
 struct TileTraffic {
-  bool good = true;      // the cycles could be computed
-  int64_t cycles = 0;    // of all transfers of one operand of one tile
+  bool good = true;    // the cycles could be computed
+  int64_t cycles = 0;  // of all transfers of one operand of one tile
   int64_t moved_bytes = 0;
   int64_t buffer_bytes = 0;
 };
@@ -66,13 +70,13 @@ struct Key {
 
 struct Evaluation {
   bool feasible = false;
-  bool worse = false;                  // abandoned: its cycles exceed the limit
-  int failed = -1;                     // TileFacts::failed of a tile that is not fine
+  bool worse = false;  // abandoned: its cycles exceed the limit
+  int failed = -1;     // TileFacts::failed of a tile that is not fine
   Key key;
   TilingCost cost;
-  std::vector<int64_t> buffer_bytes;   // one copy of each operand
+  std::vector<int64_t> buffer_bytes;  // one copy of each operand
   std::vector<int64_t> copies;
-  std::vector<int64_t> memory_bytes;   // in the order of Problem::memories
+  std::vector<int64_t> memory_bytes;  // in the order of Problem::memories
 };
 
 struct MemoryLimit {
@@ -88,23 +92,26 @@ class Problem {
   std::vector<SearchAxis> axes;
   std::vector<LoopOrder> orders;
   std::vector<MemoryLimit> memories;
-  std::vector<int> memory_of;          // of each operand
-  int64_t alignment = 32;              // of offsets and copies of tile buffers
-  std::vector<std::string> slot_names; // names of expressions that differ between tiles
+  std::vector<int> memory_of;           // of each operand
+  int64_t alignment = 32;               // of offsets and copies of tile buffers
+  std::vector<std::string> slot_names;  // names of expressions that differ between tiles
   std::vector<TileName> slots;
-  Expr launch, compute, transfer;      // folded
-  std::vector<Expr> requirement_exprs; // folded
-  std::vector<Expr> prefer_exprs;      // folded
+  Expr launch, compute, transfer;       // folded
+  std::vector<Expr> requirement_exprs;  // folded
+  std::vector<Expr> prefer_exprs;       // folded
   std::vector<Formula> requirements;
 
   // Exact. Stops early, with `worse`, once the cycles exceed `limit`.
   Evaluation evaluate(const Point& point, int64_t limit = INT64_MAX);
   const AxisTiles& tiles(size_t axis, int index);
   const TileFacts& facts(const std::vector<int>& classes);
-  TileTraffic traffic(const RegionOperand& operand, const TileBox& tile_box, const std::vector<Transfer>& transfers) const;
+  TileTraffic traffic(const RegionOperand& operand, const TileBox& tile_box,
+                      const std::vector<Transfer>& transfers) const;
   TileBox box(const std::vector<int>& classes) const;  // representatives of these classes
-  Interval representative(size_t axis, int cls) const { return representatives_[axis][static_cast<size_t>(cls)]; }
-  std::vector<int> loop_axes(LoopOrder order) const;   // outermost first, into `axes`
+  Interval representative(size_t axis, int cls) const {
+    return representatives_[axis][static_cast<size_t>(cls)];
+  }
+  std::vector<int> loop_axes(LoopOrder order) const;  // outermost first, into `axes`
   int slot_of(std::string_view name) const;
   int64_t points() const;
   // Why this tile cannot be: names the requirement or the expression's error.
@@ -120,17 +127,23 @@ class Problem {
   std::vector<std::vector<Interval>> representatives_;
   std::vector<std::vector<std::optional<AxisTiles>>> tiles_;
   std::map<std::vector<int>, TileFacts> facts_;
-  std::vector<bool> entangled_;  // [axis]: shares a dimension with another tiled axis: no two tiles are alike
+  std::vector<bool>
+      entangled_;  // [axis]: shares a dimension with another tiled axis: no two tiles are alike
 };
 
 // Slots of the DMA's cycle expression.
-inline constexpr std::array<std::string_view, 7> kTransferSlots = {
-    "row_bytes",        "rows", "planes", "source_row_stride", "source_plane_stride", "destination_row_stride",
-    "destination_plane_stride"};
+inline constexpr std::array<std::string_view, 7> kTransferSlots = {"row_bytes",
+                                                                   "rows",
+                                                                   "planes",
+                                                                   "source_row_stride",
+                                                                   "source_plane_stride",
+                                                                   "destination_row_stride",
+                                                                   "destination_plane_stride"};
 std::array<int64_t, 7> transfer_slots(const Transfer& transfer, bool to_tile);
 
-// The candidate sizes of an axis: every multiple, or, where that would be more than 80, sizes that split the axis evenly
-// and their neighbours on a multiple of 16.
+// The candidate sizes of an axis: every multiple, or, where that would be more than 80, sizes that
+// split the axis evenly, their neighbours on a multiple of 16, and the smallest ones. Optimal then
+// means: among these.
 std::vector<int64_t> candidate_sizes(int64_t extent, int64_t multiple_of);
 
 Tiling tiling_of(Problem& problem, const Key& key);

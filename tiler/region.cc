@@ -1,4 +1,5 @@
-// The operands of a match: what they are, how they are accessed by the anchor's loops, and what a rule can get wrong.
+// The operands of a match: what they are, how they are accessed by the anchor's loops, and what a
+// rule can get wrong.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -16,8 +17,10 @@ struct Use {
   size_t input = 0;
 };
 
-// Which input of which matched node an operand is. Two operands may be one value (x + x): names decide first.
-std::optional<Use> use_of(const Graph& graph, const Match& match, std::string_view name, ValueId value) {
+// Which input of which matched node an operand is. Two operands may be one value (x + x): names
+// decide first.
+std::optional<Use> use_of(const Graph& graph, const Match& match, std::string_view name,
+                          ValueId value) {
   for (const bool by_name : {true, false}) {
     for (const NodeId id : match.nodes) {
       const Node& node = graph.node(id);
@@ -30,15 +33,17 @@ std::optional<Use> use_of(const Graph& graph, const Match& match, std::string_vi
   return std::nullopt;
 }
 
-// An operand of an operator after the anchor: its loops are those of the output's dimensions, which are the anchor's.
-// nullopt if that operator does not walk its output element by element.
-std::optional<Access> through_output(const LoopNest& anchor, const LoopNest& later, const Access& access) {
+// An operand of an operator after the anchor: its loops are those of the output's dimensions, which
+// are the anchor's. nullopt if that operator does not walk its output element by element.
+std::optional<Access> through_output(const LoopNest& anchor, const LoopNest& later,
+                                     const Access& access) {
   Access composed;
   for (const DimAccess& dim : access) {
     DimAccess result{{}, dim.offset};
     for (const AffineTerm& term : dim.terms) {
       const auto walks = [&](const DimAccess& out) {
-        return out.offset == 0 && out.terms.size() == 1 && out.terms[0].axis == term.axis && out.terms[0].coefficient == 1;
+        return out.offset == 0 && out.terms.size() == 1 && out.terms[0].axis == term.axis &&
+               out.terms[0].coefficient == 1;
       };
       const auto out = std::find_if(later.output.begin(), later.output.end(), walks);
       if (out == later.output.end()) return std::nullopt;
@@ -54,8 +59,8 @@ std::optional<Access> through_output(const LoopNest& anchor, const LoopNest& lat
   return composed;
 }
 
-std::optional<Access> access_of(const Graph& graph, const Match& match, const LoopNest& nest, std::string_view name,
-                                ValueId value) {
+std::optional<Access> access_of(const Graph& graph, const Match& match, const LoopNest& nest,
+                                std::string_view name, ValueId value) {
   if (name == "y") return nest.output;
   const std::optional<Use> use = use_of(graph, match, name, value);
   if (!use) return std::nullopt;
@@ -71,7 +76,8 @@ LoopNest loops_of(const Graph& graph, NodeId id) {
 }
 
 bool is_packed(const Rule& rule, std::string_view operand) {
-  return std::any_of(rule.packings.begin(), rule.packings.end(), [&](const Packing& p) { return p.name == operand; });
+  return std::any_of(rule.packings.begin(), rule.packings.end(),
+                     [&](const Packing& p) { return p.name == operand; });
 }
 
 }  // namespace
@@ -127,9 +133,11 @@ Status check_region(const Graph& graph, const Soc& soc, const Match& match) {
   const Shape& anchor_shape = graph.value(anchor_output).type.shape;
   const Shape& shape = graph.value(match.output(graph)).type.shape;
   if (shape != anchor_shape) {
-    refuse(fmt::format("rule `{}` ends in a result of shape {}, but its tiles are those of `{}` with shape {}", rule.name,
-                       to_string(shape), graph.node(match.anchor).op, to_string(anchor_shape)),
-           "end the pattern before the operator that changes the shape");
+    refuse(
+        fmt::format(
+            "rule `{}` ends in a result of shape {}, but its tiles are those of `{}` with shape {}",
+            rule.name, to_string(shape), graph.node(match.anchor).op, to_string(anchor_shape)),
+        "end the pattern before the operator that changes the shape");
   }
   for (const OperandPlacement& placement : rule.operands) {
     if (!soc.dma) {
@@ -138,16 +146,27 @@ Status check_region(const Graph& graph, const Soc& soc, const Match& match) {
       break;
     }
     if (placement.memory == soc.main_memory) {
-      refuse(fmt::format("rule `{}` wants tiles of `{}` in `{}`, which is the main memory of soc `{}`", rule.name,
-                         placement.operand, placement.memory, soc.name),
-             "place the operand in another memory");
+      refuse(
+          fmt::format("rule `{}` wants tiles of `{}` in `{}`, which is the main memory of soc `{}`",
+                      rule.name, placement.operand, placement.memory, soc.name),
+          "place the operand in another memory");
+    }
+    const std::vector<Memory>& own = target_of(soc, match).memories;
+    const auto named = [&](const Memory& memory) { return memory.name == placement.memory; };
+    if (soc.find_memory(placement.memory) == nullptr &&
+        std::none_of(own.begin(), own.end(), named)) {
+      refuse(fmt::format("rule `{}` wants tiles of `{}` in memory `{}`, which neither soc `{}` nor "
+                         "the accelerator has",
+                         rule.name, placement.operand, placement.memory, soc.name),
+             "add the memory to the SoC");
     }
     if (is_packed(rule, placement.operand)) continue;
     const ValueId value = match.find(placement.operand);
     if (value.valid() && !access_of(graph, match, nest, placement.operand, value)) {
-      refuse(fmt::format("rule `{}`: operand `{}` is not walked element by element along the result", rule.name,
-                         placement.operand),
-             "bind only operands of the anchor and of elementwise operators");
+      refuse(
+          fmt::format("rule `{}`: operand `{}` is not walked element by element along the result",
+                      rule.name, placement.operand),
+          "bind only operands of the anchor and of elementwise operators");
     }
   }
   for (const TileDomain& domain : rule.domains) {

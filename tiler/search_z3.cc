@@ -1,9 +1,10 @@
 // Z3 box search over tile sizes (docs/tiling.md has the measurements behind it).
 //
-// The cost stays in C++. Z3 holds what has not been explored: order literals g[axis][i], "the index of this axis is at
-// least i", and one Boolean for the loop order. Each round asks for an unexplored point, evaluates it exactly, grows the
-// largest box around it in which the lower bound cannot beat the best key, and adds the clause "not in this box". When
-// no point is left, the clauses prove that the best one is optimal.
+// The cost stays in C++. Z3 holds what has not been explored: order literals g[axis][i], "the index
+// of this axis is at least i", and one Boolean for the loop order. Each round asks for an
+// unexplored point, evaluates it exactly, grows the largest box around it in which the lower bound
+// cannot beat the best key, and adds the clause "not in this box". When no point is left, the
+// clauses prove that the best one is optimal.
 #include <z3++.h>
 
 #include <algorithm>
@@ -31,8 +32,10 @@ class Unexplored {
     for (size_t a = 0; a < problem.axes.size(); ++a) {
       at_least_.emplace_back();
       for (size_t i = 0; i < problem.axes[a].sizes.size(); ++i) {
-        at_least_[a].push_back(i == 0 ? context_.bool_val(true)
-                                      : context_.bool_const(("g" + std::to_string(a) + "_" + std::to_string(i)).c_str()));
+        at_least_[a].push_back(
+            i == 0
+                ? context_.bool_val(true)
+                : context_.bool_const(("g" + std::to_string(a) + "_" + std::to_string(i)).c_str()));
         if (i > 1) solver_.add(!at_least_[a][i] || at_least_[a][i - 1]);
       }
     }
@@ -52,7 +55,8 @@ class Unexplored {
   void exclude(const BoxBound::Forbidden& pair) {
     z3::expr_vector clause(context_);
     outside(at(pair.axis), pair.index, pair.index, clause);
-    if (pair.other_axis >= 0) outside(at(pair.other_axis), pair.other_index, pair.other_index, clause);
+    if (pair.other_axis >= 0)
+      outside(at(pair.other_axis), pair.other_index, pair.other_index, clause);
     solver_.add(clause.empty() ? context_.bool_val(false) : z3::mk_or(clause));
   }
 
@@ -63,10 +67,12 @@ class Unexplored {
     point.index.clear();
     for (const std::vector<z3::expr>& literals : at_least_) {
       int index = 0;
-      while (at(index) + 1 < literals.size() && model.eval(literals[at(index) + 1], true).is_true()) ++index;
+      while (at(index) + 1 < literals.size() && model.eval(literals[at(index) + 1], true).is_true())
+        ++index;
       point.index.push_back(index);
     }
-    point.order = model.eval(order_[0], true).is_true() ? LoopOrder::input_stationary : LoopOrder::weights_stationary;
+    point.order = model.eval(order_[0], true).is_true() ? LoopOrder::input_stationary
+                                                        : LoopOrder::weights_stationary;
     return result;
   }
 
@@ -83,7 +89,8 @@ class Unexplored {
   std::vector<z3::expr> order_;
 };
 
-// The largest box around a point, by steps that double while they succeed, in which nothing beats the best key.
+// The largest box around a point, by steps that double while they succeed, in which nothing beats
+// the best key.
 PointBox grow(const Problem& problem, BoxBound& bound, const Point& point, const Key& best) {
   PointBox box{point.index, point.index, {point.order}};
   const auto hopeless = [&](const PointBox& candidate) { return !(bound.lower(candidate) < best); };
@@ -140,7 +147,8 @@ void descend(Problem& problem, Key& best) {
 
 }  // namespace
 
-Result<Tiling> solve_tiling(const Graph& graph, const Soc& soc, const Match& match, const StorageOf& storage) {
+Result<Tiling> solve_tiling(const Graph& graph, const Soc& soc, const Match& match,
+                            const StorageOf& storage) {
   if (Status sound = check_region(graph, soc, match); !sound.ok()) return sound.errors();
   Problem problem(graph, soc, match, storage);
   BoxBound bound(problem);

@@ -27,7 +27,8 @@ void for_each_point(const Problem& problem, const Visit& visit) {
     for (;;) {
       visit(point);
       size_t a = problem.axes.size();
-      while (a > 0 && ++point.index[a - 1] == static_cast<int>(problem.axes[a - 1].sizes.size())) point.index[--a] = 0;
+      while (a > 0 && ++point.index[a - 1] == static_cast<int>(problem.axes[a - 1].sizes.size()))
+        point.index[--a] = 0;
       if (a == 0) break;
     }
   }
@@ -36,7 +37,8 @@ void for_each_point(const Problem& problem, const Visit& visit) {
 std::string sizes_text(const Problem& problem, const Point& point) {
   std::string text;
   for (size_t a = 0; a < problem.axes.size(); ++a) {
-    text += fmt::format("{}{} {}", text.empty() ? "" : ", ", problem.region.nest.axes[at(problem.axes[a].axis)].name,
+    text += fmt::format("{}{} {}", text.empty() ? "" : ", ",
+                        problem.region.nest.axes[at(problem.axes[a].axis)].name,
                         thousands(problem.axes[a].sizes[at(point.index[a])]));
   }
   return text.empty() ? "the whole layer" : text;
@@ -47,8 +49,9 @@ std::string buffers_text(const Problem& problem, const Evaluation& evaluation, s
   std::string text;
   for (size_t o = 0; o < problem.region.operands.size(); ++o) {
     if (at(problem.memory_of[o]) != memory) continue;
-    text += fmt::format("{}{} {}{}", text.empty() ? "" : ", ", problem.region.operands[o].name,
-                        evaluation.copies[o] == 2 ? "2 x " : "", thousands(evaluation.buffer_bytes[o]));
+    text +=
+        fmt::format("{}{} {}{}", text.empty() ? "" : ", ", problem.region.operands[o].name,
+                    evaluation.copies[o] == 2 ? "2 x " : "", thousands(evaluation.buffer_bytes[o]));
   }
   return text;
 }
@@ -62,14 +65,15 @@ Tiling tiling_of(Problem& problem, const Key& key) {
   tiling.order = key.order;
   for (const int a : problem.loop_axes(key.order)) {
     const SearchAxis& axis = problem.axes[at(a)];
-    tiling.axes.push_back(
-        {problem.region.nest.axes[at(axis.axis)].name, axis.extent, axis.sizes[at(key.index[at(a)])]});
+    tiling.axes.push_back({problem.region.nest.axes[at(axis.axis)].name, axis.extent,
+                           axis.sizes[at(key.index[at(a)])]});
   }
   std::vector<int64_t> used(problem.memories.size(), 0);
   for (size_t o = 0; o < problem.region.operands.size(); ++o) {
     int64_t& offset = used[at(problem.memory_of[o])];
     const RegionOperand& operand = problem.region.operands[o];
-    tiling.buffers.push_back({operand.name, operand.memory, offset, best.buffer_bytes[o], best.copies[o]});
+    tiling.buffers.push_back(
+        {operand.name, operand.memory, offset, best.buffer_bytes[o], best.copies[o]});
     offset += best.copies[o] * best.buffer_bytes[o];
   }
   tiling.cost = best.cost;
@@ -79,39 +83,48 @@ Tiling tiling_of(Problem& problem, const Key& key) {
 std::string Problem::explain(const Point& point, int failed) {
   if (failed == TileFacts::kTooManyTiles) return "there are more than 1,048,576 tiles";
   if (failed == TileFacts::kInexactStore) {
-    return fmt::format("a transfer back to `{}` would overwrite its neighbours: rows are moved in units of {} bytes",
-                       region.soc->main_memory, region.soc->dma->target.transfer_unit_bytes);
+    return fmt::format(
+        "a transfer back to `{}` would overwrite its neighbours: rows are moved in units of {} "
+        "bytes",
+        region.soc->main_memory, thousands(region.soc->dma->target.transfer_unit_bytes));
   }
   if (failed != TileFacts::kBadExpression) {
     const Condition& condition = region.rule->require[at(failed)];
-    return fmt::format("`{}` does not hold ({})", terminal_text(condition.text), terminal_text(condition.why));
+    return fmt::format("`{}` does not hold ({})", terminal_text(condition.text),
+                       terminal_text(condition.why));
   }
   // Look for the tile and the expression that cannot be evaluated.
   Tiling tiling;
   for (const int a : loop_axes(point.order)) {
     const SearchAxis& axis = axes[at(a)];
-    tiling.axes.push_back({region.nest.axes[at(axis.axis)].name, axis.extent, axis.sizes[at(point.index[at(a)])]});
+    tiling.axes.push_back(
+        {region.nest.axes[at(axis.axis)].name, axis.extent, axis.sizes[at(point.index[at(a)])]});
   }
   std::vector<std::pair<std::string, const Expr*>> exprs = {{"launch", &region.rule->launch},
                                                             {"compute", &region.rule->compute}};
-  for (const Condition& condition : region.rule->require) exprs.emplace_back("require", &condition.expr);
-  for (const Preference& preference : region.rule->prefer) exprs.emplace_back("prefer", &preference.expr);
+  for (const Condition& condition : region.rule->require)
+    exprs.emplace_back("require", &condition.expr);
+  for (const Preference& preference : region.rule->prefer)
+    exprs.emplace_back("prefer", &preference.expr);
   for (int64_t t = 0; t < std::min<int64_t>(tiling.tiles(), 1000); ++t) {
     const Environment environment = tile_environment(region, box_of(region, tiling, t));
     for (const auto& [what, expr] : exprs) {
       const auto value = evaluate_int(*expr, environment);
-      if (const ExprError* error = std::get_if<ExprError>(&value)) return fmt::format("`{}`: {}", what, error->message);
+      if (const ExprError* error = std::get_if<ExprError>(&value))
+        return fmt::format("`{}`: {}", what, error->message);
       const int64_t cycles = std::get<int64_t>(value);
       if ((what == "launch" || what == "compute") && (cycles < 0 || cycles >= int64_t{1} << 40)) {
         return fmt::format("`{}` gives {} cycles", what, thousands(cycles));
       }
     }
   }
-  return fmt::format("the cycles of a transfer by `{}` cannot be computed", region.soc->dma->target.name);
+  return fmt::format("the cycles of a transfer by `{}` cannot be computed",
+                     region.soc->dma->target.name);
 }
 
-// Nothing fits. The smallest use of each memory that any tile allowed by the rule can do with tells which memory is too
-// small; where no tile is allowed at all, the requirement that the whole layer breaks is named.
+// Nothing fits. The smallest use of each memory that any tile allowed by the rule can do with tells
+// which memory is too small; where no tile is allowed at all, the requirement that the whole layer
+// breaks is named.
 Diagnostic no_tile(Problem& problem) {
   const std::string op = problem.region.graph->node(problem.region.match->anchor).op;
   const std::string rule = problem.region.rule->name;
@@ -123,6 +136,7 @@ Diagnostic no_tile(Problem& problem) {
   for_each_point(problem, [&](const Point& point) {
     Evaluation evaluation = problem.evaluate(point, 0);
     if (evaluation.memory_bytes.empty() || evaluation.failed >= 0) {
+      if (failed == TileFacts::kTooManyTiles) return;  // all that the rule asks for would hold
       refused = point;
       failed = evaluation.failed;
       return;
@@ -130,7 +144,8 @@ Diagnostic no_tile(Problem& problem) {
     int64_t excess = 0;
     for (size_t m = 0; m < problem.memories.size(); ++m) {
       excess += std::max<int64_t>(0, evaluation.memory_bytes[m] - problem.memories[m].bytes);
-      if (!least[m] || evaluation.memory_bytes[m] < least[m]->memory_bytes[m]) least[m] = evaluation;
+      if (!least[m] || evaluation.memory_bytes[m] < least[m]->memory_bytes[m])
+        least[m] = evaluation;
     }
     if (!least_excess || excess < excess_bytes) {
       excess_bytes = excess;
@@ -142,7 +157,8 @@ Diagnostic no_tile(Problem& problem) {
     failed = TileFacts::kBadExpression;
   }
   if (!least_excess || excess_bytes == 0) {
-    const std::string why = refused ? problem.explain(*refused, failed) : "an axis has no size to try";
+    const std::string why =
+        refused ? problem.explain(*refused, failed) : "an axis has no size to try";
     return error_at(node_place(problem),
                     fmt::format("rule `{}` allows no tile of `{}`: with {}, {}", rule, op,
                                 refused ? sizes_text(problem, *refused) : "no tile", why),
@@ -150,18 +166,21 @@ Diagnostic no_tile(Problem& problem) {
   }
   std::string message, remedy;
   const auto add = [&](size_t m, const Evaluation& evaluation, std::string_view which) {
-    message += fmt::format("{}memory `{}` has {} bytes; {} of `{}` needs {} ({})", message.empty() ? "" : "; ",
-                           problem.memories[m].name, thousands(problem.memories[m].bytes), which, op,
-                           thousands(evaluation.memory_bytes[m]), buffers_text(problem, evaluation, m));
+    message += fmt::format(
+        "{}memory `{}` has {} bytes; {} of `{}` needs {} ({})", message.empty() ? "" : "; ",
+        problem.memories[m].name, thousands(problem.memories[m].bytes), which, op,
+        thousands(evaluation.memory_bytes[m]), buffers_text(problem, evaluation, m));
     remedy += fmt::format("{}at least {} bytes of `{}`", remedy.empty() ? "give the SoC " : " and ",
                           thousands(evaluation.memory_bytes[m]), problem.memories[m].name);
   };
   for (size_t m = 0; m < problem.memories.size(); ++m) {
-    if (least[m]->memory_bytes[m] > problem.memories[m].bytes) add(m, *least[m], "the smallest tile");
+    if (least[m]->memory_bytes[m] > problem.memories[m].bytes)
+      add(m, *least[m], "the smallest tile");
   }
   // Each memory could hold some tile, but no tile fits in all of them.
   for (size_t m = 0; message.empty() && m < problem.memories.size(); ++m) {
-    if (least_excess->memory_bytes[m] > problem.memories[m].bytes) add(m, *least_excess, "the tile that comes closest");
+    if (least_excess->memory_bytes[m] > problem.memories[m].bytes)
+      add(m, *least_excess, "the tile that comes closest");
   }
   return error_at(node_place(problem), message, remedy + ", or let the layer run on the CPU");
 }

@@ -19,8 +19,8 @@ Storage dense_storage(const TensorType& type) {
   return storage;
 }
 
-// The last dimension's pitch is a multiple of `row` elements; the last two together, or a row of a matrix or vector,
-// are a multiple of `plane` bytes.
+// The last dimension's pitch is a multiple of `row` elements; the last two together, or a row of a
+// matrix or vector, are a multiple of `plane` bytes.
 Storage padded_storage(const TensorType& type, const BufferLayout& layout) {
   const int64_t element_bytes = bytes_of(type.dtype);
   const size_t rank = type.shape.size();
@@ -73,18 +73,20 @@ int64_t Tiling::tile_of(std::string_view axis, int64_t otherwise) const {
 }
 
 std::string dump(const Tiling& tiling) {
-  std::string text = fmt::format(
-      "tiling {}\n", tiling.order == LoopOrder::weights_stationary ? "weights_stationary" : "input_stationary");
+  std::string text = fmt::format("tiling {}\n", tiling.order == LoopOrder::weights_stationary
+                                                    ? "weights_stationary"
+                                                    : "input_stationary");
   for (const TileAxis& axis : tiling.axes) {
-    text += fmt::format("  axis {} {} of {}: {} tiles\n", axis.axis, axis.tile, axis.extent, axis.count());
+    text += fmt::format("  axis {} {} of {}: {} tiles\n", axis.axis, axis.tile, axis.extent,
+                        axis.count());
   }
   for (const TileBuffer& buffer : tiling.buffers) {
-    text += fmt::format("  buffer {} {}+{} bytes {} copies {}\n", buffer.operand, buffer.memory, buffer.offset,
-                        buffer.bytes, buffer.copies);
+    text += fmt::format("  buffer {} {}+{} bytes {} copies {}\n", buffer.operand, buffer.memory,
+                        buffer.offset, buffer.bytes, buffer.copies);
   }
   const TilingCost& cost = tiling.cost;
-  text += fmt::format("  cost compute {} dma {} total {} dma_bytes {}\n", cost.compute, cost.dma, cost.total,
-                      cost.dma_bytes);
+  text += fmt::format("  cost compute {} dma {} total {} dma_bytes {}\n", cost.compute, cost.dma,
+                      cost.total, cost.dma_bytes);
   text += fmt::format("  proof {} lower_bound {}\n", tiling.proof.optimal ? "optimal" : "open",
                       tiling.proof.lower_bound);
   return text;

@@ -1,4 +1,5 @@
-// What the tiler decides for one candidate: tile sizes, loop order, where each tile buffer lies, and the proof.
+// What the tiler decides for one candidate: tile sizes, loop order, where each tile buffer lies,
+// and the proof.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +12,8 @@
 
 namespace heddle {
 
-// Strides of a stored value in elements, outermost dimension first, innermost always 1, and its size in bytes.
+// Strides of a stored value in elements, outermost dimension first, innermost always 1, and its
+// size in bytes.
 struct Storage {
   std::vector<int64_t> strides;
   int64_t bytes = 0;
@@ -21,21 +23,25 @@ Storage dense_storage(const TensorType& type);
 Storage padded_storage(const TensorType& type, const BufferLayout& layout);
 bool is_dense(const TensorType& type, const Storage& storage);
 
-// One tile buffer of a job in its memory. `copies` = 2: double buffered, the second one at offset + bytes.
+// One tile buffer of a job in its memory. `copies` = 2: double buffered, the second one at offset +
+// bytes.
 struct TileBuffer {
   std::string operand;
   std::string memory;
   int64_t offset = 0;
-  int64_t bytes = 0;   // of one copy, aligned as the device needs
+  int64_t bytes = 0;  // of one copy, aligned as the device needs
   int64_t copies = 1;
 };
 
-enum class LoopOrder : uint8_t { weights_stationary, input_stationary };  // which operand's axis is the outer tile loop
+enum class LoopOrder : uint8_t {
+  weights_stationary,
+  input_stationary
+};  // which operand's axis is the outer tile loop
 
 struct TileAxis {
   std::string axis;
   int64_t extent = 0;
-  int64_t tile = 0;                                     // the last tile of an axis may be smaller
+  int64_t tile = 0;  // the last tile of an axis may be smaller
   int64_t count() const { return (extent + tile - 1) / tile; }
 };
 
@@ -56,7 +62,8 @@ struct TilingCost {
 };
 
 struct Tiling {
-  std::vector<TileAxis> axes;  // every parallel axis of the anchor with a domain, in the order of the tile loops, outermost first
+  std::vector<TileAxis> axes;  // every parallel axis of the anchor with a domain, in the order of
+                               // the tile loops, outermost first
   LoopOrder order = LoopOrder::weights_stationary;
   std::vector<TileBuffer> buffers;
   TilingCost cost;
@@ -65,18 +72,23 @@ struct Tiling {
   int64_t tiles() const;
   int64_t bytes_in(std::string_view memory) const;  // highest end of a buffer there
   const TileBuffer& buffer(std::string_view operand) const;
-  int64_t tile_of(std::string_view axis, int64_t otherwise) const;  // tile size, or `otherwise` if not tiled
+  int64_t tile_of(std::string_view axis,
+                  int64_t otherwise) const;  // tile size, or `otherwise` if not tiled
 };
 
 // How the values of the region are stored in main memory while the job runs.
 using StorageOf = std::map<ValueId, Storage>;
 
-// Finds the tile with the least modelled latency (Z3 box search, facts: docs/tiling.md) and lays out the buffers.
-// Error: no tile fits; the message names the constraint and the smallest L1 (or private memory) that would do.
-Result<Tiling> solve_tiling(const Graph& graph, const Soc& soc, const Match& match, const StorageOf& storage);
+// Finds the tile with the least modelled latency (Z3 box search, facts: docs/tiling.md) and lays
+// out the buffers. Error: no tile fits; the message names the constraint and the smallest L1 (or
+// private memory) that would do.
+Result<Tiling> solve_tiling(const Graph& graph, const Soc& soc, const Match& match,
+                            const StorageOf& storage);
 
-// The same by trying every candidate: the oracle of the tests, and the fallback when Z3 hits its resource limit.
-Result<Tiling> solve_tiling_exhaustively(const Graph& graph, const Soc& soc, const Match& match, const StorageOf& storage);
+// The same by trying every candidate: the oracle of the tests, and the fallback when Z3 hits its
+// resource limit.
+Result<Tiling> solve_tiling_exhaustively(const Graph& graph, const Soc& soc, const Match& match,
+                                         const StorageOf& storage);
 
 std::string dump(const Tiling& tiling);
 

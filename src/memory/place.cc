@@ -1,4 +1,5 @@
-// Static placement: hill climbing over the order in which buffers take the lowest free offset, and its checker.
+// Static placement: hill climbing over the order in which buffers take the lowest free offset, and
+// its checker.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -12,7 +13,8 @@ namespace {
 
 constexpr int kMaxTries = 2000;
 
-// Numerical Recipes' generator: the same numbers on every machine, which the standard library does not promise.
+// Numerical Recipes' generator: the same numbers on every machine, which the standard library does
+// not promise.
 class Random {
  public:
   size_t below(size_t bound) {
@@ -24,23 +26,27 @@ class Random {
   uint64_t state_ = 20231024;
 };
 
-bool overlap_in_time(const Buffer& a, const Buffer& b) { return a.first <= b.last && b.first <= a.last; }
+bool overlap_in_time(const Buffer& a, const Buffer& b) {
+  return a.first <= b.last && b.first <= a.last;
+}
 
 struct Layout {
   std::vector<int64_t> offsets;  // by buffer
   int64_t peak = 0;
 };
 
-// Each buffer in turn takes the lowest aligned offset at which it meets no buffer placed before and live with it.
-// `neighbours` lists for each buffer those that are live with it.
-Layout first_fit(const std::vector<Buffer>& buffers, const std::vector<std::vector<size_t>>& neighbours,
+// Each buffer in turn takes the lowest aligned offset at which it meets no buffer placed before and
+// live with it. `neighbours` lists for each buffer those that are live with it.
+Layout first_fit(const std::vector<Buffer>& buffers,
+                 const std::vector<std::vector<size_t>>& neighbours,
                  const std::vector<size_t>& order) {
   Layout layout{std::vector<int64_t>(buffers.size(), -1), 0};
   std::vector<std::pair<int64_t, int64_t>> taken;
   for (const size_t b : order) {
     taken.clear();
     for (const size_t n : neighbours[b]) {
-      if (layout.offsets[n] >= 0) taken.emplace_back(layout.offsets[n], layout.offsets[n] + buffers[n].bytes);
+      if (layout.offsets[n] >= 0)
+        taken.emplace_back(layout.offsets[n], layout.offsets[n] + buffers[n].bytes);
     }
     std::sort(taken.begin(), taken.end());
     int64_t offset = 0;
@@ -54,8 +60,8 @@ Layout first_fit(const std::vector<Buffer>& buffers, const std::vector<std::vect
   return layout;
 }
 
-// The largest sum of live bytes at one step, each buffer rounded up to the least alignment of all: no two live buffers
-// can share such a unit.
+// The largest sum of live bytes at one step, each buffer rounded up to the least alignment of all:
+// no two live buffers can share such a unit.
 std::pair<int64_t, int> most_live(const std::vector<Buffer>& buffers) {
   int64_t unit = buffers.empty() ? 1 : buffers[0].alignment;
   for (const Buffer& buffer : buffers) unit = std::min(unit, buffer.alignment);
@@ -68,7 +74,8 @@ std::pair<int64_t, int> most_live(const std::vector<Buffer>& buffers) {
       end = std::max(end, round_up(other.bytes, unit) - other.bytes);
     }
     bytes -= end;  // the last one need not be rounded up
-    if (bytes > most.first || (bytes == most.first && at.first < most.second)) most = {bytes, at.first};
+    if (bytes > most.first || (bytes == most.first && at.first < most.second))
+      most = {bytes, at.first};
   }
   return most;
 }
@@ -96,7 +103,9 @@ Placement place(std::vector<Buffer> all) {
   std::vector<size_t> owners(all.size()), position(all.size());
   for (size_t b = 0; b < all.size(); ++b) {
     HEDDLE_CHECK(all[b].alignment > 0 && all[b].bytes >= 0, "a buffer without a size or alignment");
-    HEDDLE_CHECK(all[b].shares < static_cast<int>(all.size()) && all[b].shares != static_cast<int>(b), "a view of nothing");
+    HEDDLE_CHECK(
+        all[b].shares < static_cast<int>(all.size()) && all[b].shares != static_cast<int>(b),
+        "a view of nothing");
     owners[b] = owner_of(all, b);
     if (owners[b] != b) continue;
     position[b] = buffers.size();
@@ -121,22 +130,27 @@ Placement place(std::vector<Buffer> all) {
   std::vector<size_t> order(buffers.size());
   std::iota(order.begin(), order.end(), size_t{0});
   std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) {
-    const int life_a = buffers[a].last - buffers[a].first, life_b = buffers[b].last - buffers[b].first;
+    const int life_a = buffers[a].last - buffers[a].first,
+              life_b = buffers[b].last - buffers[b].first;
     return std::tie(buffers[b].bytes, life_b) < std::tie(buffers[a].bytes, life_a);
   });
   Layout best = first_fit(buffers, neighbours, order);
   Random random;
   for (int tries = 1; tries < kMaxTries && best.peak > placement.lower_bound_bytes; ++tries) {
-    // Move a buffer at the peak, or one that is live with it, to another place of the order; sometimes any two.
+    // Move a buffer at the peak, or one that is live with it, to another place of the order;
+    // sometimes any two.
     std::vector<size_t> changed = order;
     const std::vector<size_t> top = at_the_peak(buffers, best);
     const size_t peak = top[random.below(top.size())];
     const std::vector<size_t>& near = neighbours[peak];
-    const size_t moved = near.empty() || random.below(2) == 0 ? peak : near[random.below(near.size())];
+    const size_t moved =
+        near.empty() || random.below(2) == 0 ? peak : near[random.below(near.size())];
     const auto from = std::find(changed.begin(), changed.end(), moved);
     changed.erase(from);
-    changed.insert(changed.begin() + static_cast<std::ptrdiff_t>(random.below(changed.size() + 1)), moved);
-    if (random.below(4) == 0) std::swap(changed[random.below(changed.size())], changed[random.below(changed.size())]);
+    changed.insert(changed.begin() + static_cast<std::ptrdiff_t>(random.below(changed.size() + 1)),
+                   moved);
+    if (random.below(4) == 0)
+      std::swap(changed[random.below(changed.size())], changed[random.below(changed.size())]);
     Layout layout = first_fit(buffers, neighbours, changed);
     if (layout.peak > best.peak) continue;  // sideways moves are taken: plateaus are wide
     best = std::move(layout);
@@ -154,26 +168,33 @@ std::vector<std::string> check_placement(const Placement& placement) {
   for (const Buffer& buffer : placement.buffers) {
     if (buffer.offset < 0) wrong.push_back(fmt::format("buffer `{}` has no offset", buffer.name));
     if (buffer.alignment <= 0 || buffer.offset % buffer.alignment != 0) {
-      wrong.push_back(fmt::format("buffer `{}` at {} is not aligned to {}", buffer.name, buffer.offset, buffer.alignment));
+      wrong.push_back(fmt::format("buffer `{}` at {} is not aligned to {}", buffer.name,
+                                  buffer.offset, buffer.alignment));
     }
     peak = std::max(peak, buffer.offset + buffer.bytes);
   }
   if (peak != placement.peak_bytes) {
-    wrong.push_back(fmt::format("the peak is {} bytes, but {} are claimed", peak, placement.peak_bytes));
+    wrong.push_back(
+        fmt::format("the peak is {} bytes, but {} are claimed", peak, placement.peak_bytes));
   }
   if (peak < placement.lower_bound_bytes) {
-    wrong.push_back(fmt::format("the peak of {} bytes is below its lower bound {}", peak, placement.lower_bound_bytes));
+    wrong.push_back(fmt::format("the peak of {} bytes is below its lower bound {}", peak,
+                                placement.lower_bound_bytes));
   }
   for (size_t a = 0; a < placement.buffers.size(); ++a) {
     for (size_t b = a + 1; b < placement.buffers.size(); ++b) {
       const Buffer& one = placement.buffers[a];
       const Buffer& two = placement.buffers[b];
-      if (owner_of(placement.buffers, a) == owner_of(placement.buffers, b) && one.offset == two.offset) continue;
+      if (owner_of(placement.buffers, a) == owner_of(placement.buffers, b) &&
+          one.offset == two.offset)
+        continue;
       const bool apart_in_time = one.last < two.first || two.last < one.first;
-      const bool apart_in_space = one.offset + one.bytes <= two.offset || two.offset + two.bytes <= one.offset;
+      const bool apart_in_space =
+          one.offset + one.bytes <= two.offset || two.offset + two.bytes <= one.offset;
       if (apart_in_time || apart_in_space) continue;
-      wrong.push_back(fmt::format("buffers `{}` [{}, {}) and `{}` [{}, {}) overlap in step {}", one.name, one.offset,
-                                  one.offset + one.bytes, two.name, two.offset, two.offset + two.bytes,
+      wrong.push_back(fmt::format("buffers `{}` [{}, {}) and `{}` [{}, {}) overlap in step {}",
+                                  one.name, one.offset, one.offset + one.bytes, two.name,
+                                  two.offset, two.offset + two.bytes,
                                   std::max(one.first, two.first)));
     }
   }

@@ -1,4 +1,6 @@
 // The memory plan of a schedule: lifetimes in, addresses out, and the budget.
+#include "memory/plan.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -6,7 +8,6 @@
 
 #include "base/checked.h"
 #include "base/text.h"
-#include "memory/plan.h"
 #include "tiler/geometry.h"
 
 namespace heddle {
@@ -14,7 +15,9 @@ namespace {
 
 constexpr int64_t kAlignment = 32;  // of constants and of buffers that a DMA reads
 
-int64_t transfer_unit(const Soc& soc) { return soc.dma ? std::max<int64_t>(soc.dma->target.transfer_unit_bytes, 1) : 1; }
+int64_t transfer_unit(const Soc& soc) {
+  return soc.dma ? std::max<int64_t>(soc.dma->target.transfer_unit_bytes, 1) : 1;
+}
 
 // A power of two that is good for the DMA and for every element type.
 int64_t buffer_alignment(const Soc& soc) {
@@ -70,13 +73,15 @@ std::vector<Buffer> buffers_of(const Graph& graph, const Soc& soc, const Schedul
   std::vector<Buffer> buffers;
   for (auto& [id, buffer] : by_value) buffers.push_back(std::move(buffer));
   const auto index_of = [&](ValueId id) {
-    const auto found = std::find_if(buffers.begin(), buffers.end(), [&](const Buffer& b) { return b.value == id; });
+    const auto found = std::find_if(buffers.begin(), buffers.end(),
+                                    [&](const Buffer& b) { return b.value == id; });
     return static_cast<int>(found - buffers.begin());
   };
   for (const Step& step : schedule.steps) {
     const ValueId source = viewed(graph, schedule, step);
     if (!source.valid()) continue;
-    buffers[static_cast<size_t>(index_of(step.candidate.match.output(graph)))].shares = index_of(source);
+    buffers[static_cast<size_t>(index_of(step.candidate.match.output(graph)))].shares =
+        index_of(source);
   }
   return buffers;
 }
@@ -99,7 +104,9 @@ void add_constants(const Graph& graph, const Soc& soc, const Schedule& schedule,
     }
     for (const NodeId node : match.nodes) {
       for (const ValueId input : graph.node(node).inputs) {
-        if (!input.valid() || !graph.value(input).constant || graph.value(input).constant->elements() == 1) continue;
+        if (!input.valid() || !graph.value(input).constant ||
+            graph.value(input).constant->elements() == 1)
+          continue;
         if (!seen.insert(input).second) continue;
         plan.constants.push_back(input);
         plan.constant_bytes +=
@@ -117,14 +124,17 @@ void add_tile_bytes(const Soc& soc, const Schedule& schedule, MemoryPlan& plan) 
       const Match& match = step.candidate.match;
       if (!step.candidate.tiling || (owner >= 0 && match.target != owner)) continue;
       const std::vector<Memory>& own = target_of(soc, match).memories;
-      const bool shadowed = owner < 0 && std::any_of(own.begin(), own.end(), [&](const Memory& m) { return m.name == memory.name; });
+      const bool shadowed = owner < 0 && std::any_of(own.begin(), own.end(), [&](const Memory& m) {
+                              return m.name == memory.name;
+                            });
       if (!shadowed) bytes = std::max(bytes, step.candidate.tiling->bytes_in(memory.name));
     }
     plan.tile_bytes.push_back(bytes);
   };
   for (const Memory& memory : soc.memories) highest(memory, -1);
   for (size_t a = 0; a < soc.accelerators.size(); ++a) {
-    for (const Memory& memory : soc.accelerators[a].target.memories) highest(memory, static_cast<int>(a));
+    for (const Memory& memory : soc.accelerators[a].target.memories)
+      highest(memory, static_cast<int>(a));
   }
 }
 
@@ -132,7 +142,8 @@ void add_tile_bytes(const Soc& soc, const Schedule& schedule, MemoryPlan& plan) 
 std::string layers_at_peak(const Schedule& schedule, const Placement& placement) {
   std::vector<int64_t> live(schedule.steps.size(), 0);
   std::vector<Buffer> buffers = placement.buffers;
-  for (size_t b = buffers.size(); b-- > 0;) {  // a view keeps its source alive; sources come before their views
+  for (size_t b = buffers.size();
+       b-- > 0;) {  // a view keeps its source alive; sources come before their views
     if (buffers[b].shares < 0) continue;
     Buffer& source = buffers[static_cast<size_t>(buffers[b].shares)];
     source.last = std::max(source.last, buffers[b].last);
@@ -157,29 +168,36 @@ std::string layers_at_peak(const Schedule& schedule, const Placement& placement)
   return more == 0 ? text : fmt::format("{} and {} more", text, more);
 }
 
-Status check_budget(const Graph& graph, const Soc& soc, const Schedule& schedule, const MemoryPlan& plan) {
+Status check_budget(const Graph& graph, const Soc& soc, const Schedule& schedule,
+                    const MemoryPlan& plan) {
   Diagnostics errors;
   Place place;
   place.file = terminal_text(graph.name);
-  const auto exceed = [&](const std::string& memory, int64_t required, int64_t available, const std::string& parts,
-                          const std::string& remedy) {
-    errors.push_back(error_at(
-        place,
-        fmt::format("the network does not fit into memory `{}` of SoC `{}`: {} bytes are required, {} are available, {} too many ({})",
-                    memory, soc.name, thousands(required), thousands(available), thousands(required - available), parts),
-        remedy));
+  const auto exceed = [&](const std::string& memory, int64_t required, int64_t available,
+                          const std::string& parts, const std::string& remedy) {
+    errors.push_back(
+        error_at(place,
+                 fmt::format("the network does not fit into memory `{}` of SoC `{}`: {} bytes are "
+                             "required, {} are available, {} too many ({})",
+                             memory, soc.name, thousands(required), thousands(available),
+                             thousands(required - available), parts),
+                 remedy));
   };
   const bool shared = soc.constant_memory == soc.main_memory;
   if (plan.required_bytes > plan.available_bytes) {
-    std::string parts = fmt::format("arena {}, reserved {}", thousands(plan.arena_bytes), thousands(soc.reserved_bytes));
+    std::string parts = fmt::format("arena {}, reserved {}", thousands(plan.arena_bytes),
+                                    thousands(soc.reserved_bytes));
     if (shared) parts += fmt::format(", constants {}", thousands(plan.constant_bytes));
     exceed(soc.main_memory, plan.required_bytes, plan.available_bytes,
-           fmt::format("{}; most of the arena is live in {}", parts, layers_at_peak(schedule, plan.main)),
-           "use a smaller network, or a SoC with more memory" + std::string(shared ? ", or one with flash for the constants" : ""));
+           fmt::format("{}; most of the arena is live in {}", parts,
+                       layers_at_peak(schedule, plan.main)),
+           "use a smaller network, or a SoC with more memory" +
+               std::string(shared ? ", or one with flash for the constants" : ""));
   }
   const Memory* constants = soc.find_memory(soc.constant_memory);
   if (!shared && constants != nullptr && plan.constant_bytes > constants->bytes) {
-    exceed(soc.constant_memory, plan.constant_bytes, constants->bytes, "constants", "use a smaller network, or a SoC with more memory");
+    exceed(soc.constant_memory, plan.constant_bytes, constants->bytes, "constants",
+           "use a smaller network, or a SoC with more memory");
   }
   if (!errors.empty()) return errors;
   return Unit{};
@@ -192,7 +210,8 @@ Result<MemoryPlan> plan_memory(const Graph& graph, const Soc& soc, const Schedul
   plan.main = place(buffers_of(graph, soc, schedule));
   const std::vector<std::string> wrong = check_placement(plan.main);
   HEDDLE_CHECK(wrong.empty(), "the memory plan: " + wrong.front());
-  plan.arena_bytes = std::max(round_up(plan.main.peak_bytes, buffer_alignment(soc)) + slack(soc), buffer_alignment(soc));
+  plan.arena_bytes = std::max(round_up(plan.main.peak_bytes, buffer_alignment(soc)) + slack(soc),
+                              buffer_alignment(soc));
   add_constants(graph, soc, schedule, plan);
   add_tile_bytes(soc, schedule, plan);
   const Memory* main = soc.find_memory(soc.main_memory);
@@ -205,20 +224,24 @@ Result<MemoryPlan> plan_memory(const Graph& graph, const Soc& soc, const Schedul
 }
 
 std::string dump(const Graph& graph, const MemoryPlan& plan) {
-  std::string text = fmt::format("arena {} bytes: peak {} in step {}, lower bound {}\n", plan.arena_bytes, plan.main.peak_bytes,
-                                 plan.main.peak_step, plan.main.lower_bound_bytes);
+  std::string text =
+      fmt::format("arena {} bytes: peak {} in step {}, lower bound {}\n", plan.arena_bytes,
+                  plan.main.peak_bytes, plan.main.peak_step, plan.main.lower_bound_bytes);
   for (const Buffer& buffer : plan.main.buffers) {
-    text += fmt::format("  v{} {} at {} bytes {} steps {}..{}", buffer.value.index, terminal_text(buffer.name), buffer.offset,
-                        buffer.bytes, buffer.first, buffer.last);
+    text += fmt::format("  v{} {} at {} bytes {} steps {}..{}", buffer.value.index,
+                        terminal_text(buffer.name), buffer.offset, buffer.bytes, buffer.first,
+                        buffer.last);
     if (buffer.shares >= 0) {
-      text += fmt::format(" in place of v{}", plan.main.buffers[static_cast<size_t>(buffer.shares)].value.index);
+      text += fmt::format(" in place of v{}",
+                          plan.main.buffers[static_cast<size_t>(buffer.shares)].value.index);
     }
     text += '\n';
   }
   text += fmt::format("constants {} bytes\n", plan.constant_bytes);
   for (const ValueId id : plan.constants) {
     const Value& value = graph.value(id);
-    text += fmt::format("  v{} {} {} {}\n", id.index, terminal_text(value.name), name_of(value.type.dtype), to_string(value.type.shape));
+    text += fmt::format("  v{} {} {} {}\n", id.index, terminal_text(value.name),
+                        name_of(value.type.dtype), to_string(value.type.shape));
   }
   text += "tile memories";
   for (const int64_t bytes : plan.tile_bytes) text += fmt::format(" {}", bytes);

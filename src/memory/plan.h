@@ -18,8 +18,9 @@ struct Buffer {
   int64_t alignment = 16;  // a power of two
   int first = 0;
   int last = 0;
-  int64_t offset = -1;     // set by place()
-  int shares = -1;         // index of the buffer whose bytes this one reads in place: a view, nothing is moved
+  int64_t offset = -1;  // set by place()
+  int shares =
+      -1;  // index of the buffer whose bytes this one reads in place: a view, nothing is moved
 };
 
 struct Placement {
@@ -29,25 +30,29 @@ struct Placement {
   int peak_step = 0;
 };
 
-// Hill climbing over placement orders until the lower bound is met or 2,000 tries pass; deterministic (fixed seed).
-// A buffer that shares lives where the other one does, which stays for the longer of both.
+// Hill climbing over placement orders until the lower bound is met or 2,000 tries pass;
+// deterministic (fixed seed). A buffer that shares lives where the other one does, which stays for
+// the longer of both.
 Placement place(std::vector<Buffer> buffers);
 
-// Independent of place(): empty if no two live buffers overlap (those that share aside) and offsets are aligned, else
-// what is wrong.
+// Independent of place(): empty if no two live buffers overlap (those that share aside) and offsets
+// are aligned, else what is wrong.
 std::vector<std::string> check_placement(const Placement& placement);
 
 struct MemoryPlan {
-  Placement main;                  // arena, in Soc::main_memory
-  int64_t arena_bytes = 0;         // the placement's peak, and room for transfers that read past a buffer's end; not 0
+  Placement main;  // arena, in Soc::main_memory
+  int64_t arena_bytes =
+      0;  // the placement's peak, and room for transfers that read past a buffer's end; not 0
   std::vector<ValueId> constants;  // not packed; order of the constant table
-  int64_t constant_bytes = 0;      // everything in the constant table: CPU weights and packed buffers
-  std::vector<int64_t> tile_bytes; // highest use of each memory: the SoC's, then those of its accelerators
-  int64_t required_bytes = 0;      // of main memory: arena + reserve (+ constants if they live there)
+  int64_t constant_bytes = 0;  // everything in the constant table: CPU weights and packed buffers
+  std::vector<int64_t>
+      tile_bytes;  // highest use of each memory: the SoC's, then those of its accelerators
+  int64_t required_bytes = 0;  // of main memory: arena + reserve (+ constants if they live there)
   int64_t available_bytes = 0;
 };
 
-// Error: the network does not fit; required, available and excess bytes, and the layers at the peak.
+// Error: the network does not fit; required, available and excess bytes, and the layers at the
+// peak.
 Result<MemoryPlan> plan_memory(const Graph& graph, const Soc& soc, const Schedule& schedule);
 std::string dump(const Graph& graph, const MemoryPlan& plan);
 

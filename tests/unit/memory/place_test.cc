@@ -1,5 +1,5 @@
-// Placement through the independent checker, against all orders on small instances, and against the lower bound on
-// networks' chains.
+// Placement through the independent checker, against all orders on small instances, and against the
+// lower bound on networks' chains.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -38,8 +38,10 @@ std::vector<Buffer> random_buffers(Random& random, int64_t count, int64_t steps)
   std::vector<Buffer> buffers;
   for (int64_t i = 0; i < count; ++i) {
     const int first = static_cast<int>(random.between(0, steps - 1));
-    const int last = static_cast<int>(random.between(first, std::min<int64_t>(first + 4, steps - 1)));
-    buffers.push_back(buffer(std::to_string(i), random.between(0, 1000), first, last, int64_t{1} << random.between(0, 6)));
+    const int last =
+        static_cast<int>(random.between(first, std::min<int64_t>(first + 4, steps - 1)));
+    buffers.push_back(buffer(std::to_string(i), random.between(0, 1000), first, last,
+                             int64_t{1} << random.between(0, 6)));
   }
   return buffers;
 }
@@ -57,8 +59,11 @@ int64_t best_of_all_orders(const std::vector<Buffer>& buffers) {
       for (bool moved = true; moved;) {
         moved = false;
         for (size_t o = 0; o < buffers.size(); ++o) {
-          if (offsets[o] < 0 || buffers[o].last < buffers[b].first || buffers[b].last < buffers[o].first) continue;
-          if (offsets[o] >= offset + buffers[b].bytes || offsets[o] + buffers[o].bytes <= offset) continue;
+          if (offsets[o] < 0 || buffers[o].last < buffers[b].first ||
+              buffers[b].last < buffers[o].first)
+            continue;
+          if (offsets[o] >= offset + buffers[b].bytes || offsets[o] + buffers[o].bytes <= offset)
+            continue;
           offset = round_up(offsets[o] + buffers[o].bytes, buffers[b].alignment);
           moved = true;
         }
@@ -94,14 +99,16 @@ TEST(Place, ReachesTheLowerBoundOnChainsWithSkips) {
     std::vector<Buffer> buffers{buffer("in", 16 * random.between(10, 600), 0, 0)};
     for (int s = 0; s < 30; ++s) {
       const int skip = random.between(0, 3) == 0 ? 2 : 0;  // a residual
-      buffers.push_back(buffer(std::to_string(s), 16 * random.between(10, 600), s, std::min(29, s + 1 + skip)));
+      buffers.push_back(
+          buffer(std::to_string(s), 16 * random.between(10, 600), s, std::min(29, s + 1 + skip)));
     }
     const Placement placement = place(buffers);
     EXPECT_LE(placement.peak_bytes, placement.lower_bound_bytes * 11 / 10) << i;
     EXPECT_THAT(check_placement(placement), IsEmpty());
   }
   std::vector<Buffer> chain;  // a plain chain always reaches it
-  for (int s = 0; s < 40; ++s) chain.push_back(buffer(std::to_string(s), 16 * random.between(1, 900), s, s + 1));
+  for (int s = 0; s < 40; ++s)
+    chain.push_back(buffer(std::to_string(s), 16 * random.between(1, 900), s, s + 1));
   const Placement placement = place(chain);
   EXPECT_EQ(placement.peak_bytes, placement.lower_bound_bytes);
 }
@@ -110,11 +117,13 @@ TEST(Place, GivesTheSameTwice) {
   Random random(4);
   const std::vector<Buffer> buffers = random_buffers(random, 20, 10);
   const Placement one = place(buffers), two = place(buffers);
-  for (size_t b = 0; b < buffers.size(); ++b) EXPECT_EQ(one.buffers[b].offset, two.buffers[b].offset);
+  for (size_t b = 0; b < buffers.size(); ++b)
+    EXPECT_EQ(one.buffers[b].offset, two.buffers[b].offset);
 }
 
 TEST(Place, KnowsThePeakAndItsStep) {
-  const Placement placement = place({buffer("a", 100, 0, 1), buffer("b", 50, 1, 2), buffer("c", 100, 2, 3)});
+  const Placement placement =
+      place({buffer("a", 100, 0, 1), buffer("b", 50, 1, 2), buffer("c", 100, 2, 3)});
   EXPECT_EQ(placement.lower_bound_bytes, 112 + 50);
   EXPECT_EQ(placement.peak_bytes, 112 + 50);
   EXPECT_EQ(placement.peak_step, 1);
@@ -122,7 +131,8 @@ TEST(Place, KnowsThePeakAndItsStep) {
 }
 
 TEST(Place, PutsAViewWhereItsSourceLies) {
-  std::vector<Buffer> buffers{buffer("x", 64, 0, 1), buffer("view", 64, 1, 3), buffer("other", 64, 2, 2)};
+  std::vector<Buffer> buffers{buffer("x", 64, 0, 1), buffer("view", 64, 1, 3),
+                              buffer("other", 64, 2, 2)};
   buffers[1].shares = 0;
   const Placement placement = place(buffers);
   EXPECT_EQ(placement.buffers[0].offset, placement.buffers[1].offset);
@@ -140,10 +150,14 @@ TEST(CheckPlacement, FindsEveryKindOfMistake) {
     return placement;
   };
   EXPECT_THAT(check_placement(with(0, 64, 128)), IsEmpty());
-  EXPECT_THAT(check_placement(with(0, 48, 112)), ElementsAre(HasSubstr("`a` [0, 64) and `b` [48, 112) overlap in step 1")));
-  EXPECT_THAT(check_placement(with(0, 72, 136)), ElementsAre(HasSubstr("`b` at 72 is not aligned to 16")));
-  EXPECT_THAT(check_placement(with(0, 64, 100)), ElementsAre(HasSubstr("the peak is 128 bytes, but 100 are claimed")));
-  EXPECT_THAT(check_placement(with(0, -16, 64)), ElementsAre(HasSubstr("`b` has no offset"), HasSubstr("overlap")));
+  EXPECT_THAT(check_placement(with(0, 48, 112)),
+              ElementsAre(HasSubstr("`a` [0, 64) and `b` [48, 112) overlap in step 1")));
+  EXPECT_THAT(check_placement(with(0, 72, 136)),
+              ElementsAre(HasSubstr("`b` at 72 is not aligned to 16")));
+  EXPECT_THAT(check_placement(with(0, 64, 100)),
+              ElementsAre(HasSubstr("the peak is 128 bytes, but 100 are claimed")));
+  EXPECT_THAT(check_placement(with(0, -16, 64)),
+              ElementsAre(HasSubstr("`b` has no offset"), HasSubstr("overlap")));
   Placement low = with(0, 64, 128);
   low.lower_bound_bytes = 129;
   EXPECT_THAT(check_placement(low), ElementsAre(HasSubstr("below its lower bound 129")));

@@ -1,8 +1,8 @@
 // Memory plans of schedules made by hand: lifetimes, constants, tile memories, and the budget.
+#include "memory/plan.h"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-
-#include "memory/plan.h"
 
 namespace heddle {
 namespace {
@@ -28,7 +28,8 @@ struct Network {
     graph.value(id).constant = Tensor(dtype, graph.value(id).type.shape);
     return id;
   }
-  ValueId step(const std::string& op, std::vector<ValueId> inputs, Shape shape, DType dtype = DType::int8) {
+  ValueId step(const std::string& op, std::vector<ValueId> inputs, Shape shape,
+               DType dtype = DType::int8) {
     Node node;
     node.name = op + std::to_string(graph.nodes.size());
     node.op = op;
@@ -78,7 +79,8 @@ TEST(Plan, LivesAreFromTheProducerToTheLastConsumer) {
   EXPECT_THAT(check_placement(plan->main), IsEmpty());
   std::vector<std::string> lives;
   for (const Buffer& buffer : plan->main.buffers) {
-    lives.push_back(buffer.name + " " + std::to_string(buffer.first) + ".." + std::to_string(buffer.last));
+    lives.push_back(buffer.name + " " + std::to_string(buffer.first) + ".." +
+                    std::to_string(buffer.last));
   }
   // The graph's outputs y0 and y4 stay until the end.
   EXPECT_THAT(lives, ElementsAre("x 0..0", "y0 0..4", "y1 1..2", "y2 2..3", "y3 3..4", "y4 4..4"));
@@ -90,7 +92,8 @@ TEST(Plan, LivesAreFromTheProducerToTheLastConsumer) {
 
 TEST(Plan, CountsEachConstantTableOnce) {
   Network network(1 << 20);
-  network.step("bias_add", {network.graph.outputs[0], network.graph.node(NodeId{2}).inputs[1]}, {1, 100}, DType::int32);
+  network.step("bias_add", {network.graph.outputs[0], network.graph.node(NodeId{2}).inputs[1]},
+               {1, 100}, DType::int32);
   const Result<MemoryPlan> plan = plan_memory(network.graph, network.soc, network.schedule);
   ASSERT_TRUE(plan.ok()) << format_diagnostics(plan.errors());
   ASSERT_EQ(plan->constants.size(), 2u);  // the one of a single element is a literal
@@ -126,10 +129,15 @@ TEST(Plan, RefusesWhatDoesNotFit) {
     const char* message;
   } cases[] = {
       {5363, false,
-       "the network does not fit into memory `ram` of SoC `small`: 5,364 bytes are required, 5,363 are available, 1 too many "
-       "(arena 848, reserved 100, constants 4,416; most of the arena is live in `bias_add2`, `bias_add4`)"},
-      {900, true, "948 bytes are required, 900 are available, 48 too many (arena 848, reserved 100; most"},
-      {948, true, "memory `flash` of SoC `small`: 4,416 bytes are required, 4,096 are available, 320 too many (constants)"},
+       "the network does not fit into memory `ram` of SoC `small`: 5,364 bytes are required, 5,363 "
+       "are available, 1 too many "
+       "(arena 848, reserved 100, constants 4,416; most of the arena is live in `bias_add2`, "
+       "`bias_add4`)"},
+      {900, true,
+       "948 bytes are required, 900 are available, 48 too many (arena 848, reserved 100; most"},
+      {948, true,
+       "memory `flash` of SoC `small`: 4,416 bytes are required, 4,096 are available, 320 too many "
+       "(constants)"},
   };
   for (const auto& c : cases) {
     const Network network(c.bytes, c.flash);

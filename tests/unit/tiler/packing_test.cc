@@ -1,0 +1,129 @@
+// Packings against their definition, element by element.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "unit/tiler/layers.h"
+
+namespace heddle {
+namespace {
+
+using testing::HasSubstr;
+
+int at(const std::vector<std::byte>& bytes, int64_t index) {
+  return static_cast<int8_t>(bytes.at(static_cast<size_t>(index)));
+}
+
+const Tensor& constant(const Layer& layer, std::string_view name) {
+  return *layer.graph.value(layer.match.find(name)).constant;
+}
+
+// The byte of a bias: planes of bytes, least significant first, 16 (or `lanes`) channels each.
+int byte_of(int64_t value, int64_t byte) {
+  return static_cast<int8_t>((value >> (8 * byte)) & 0xff);
+}
+
+TEST(Packing, ConvolutionsAreBlocksOfSixteenOutputChannels) {
+  const std::unique_ptr<Layer> layer =
+      conv_layer({.c = 3, .k = 20, .iy = 8, .ix = 8, .fy = 3, .fx = 5, .pad = 1}, diana());
+  const Region region = layer->region();
+  const Packing& packing = region.rule->packings.front();
+  const std::vector<std::byte> bytes = pack(region, packing);
+  const int64_t block = 64 + 3 * 3 * 5 * 16;
+  ASSERT_EQ(static_cast<int64_t>(bytes.size()), 2 * block);
+  EXPECT_EQ(packed_bytes(region, packing, 0, 20), 2 * block);
+  EXPECT_EQ(packed_bytes(region, packing, 16, 20), block);
+  for (int64_t k = 0; k < 32; ++k) {
+    const int64_t begin = k / 16 * block;
+    for (int64_t b = 0; b < 4; ++b) {
+      EXPECT_EQ(at(bytes, begin + b * 16 + k % 16),
+                k < 20 ? byte_of(constant(*layer, "bias").at(k), b) : 0);
+    }
+    for (int64_t i = 0; i < 3 * 3 * 5;
+         ++i) {  // c, fy, fx as one index, as in the weights themselves
+      EXPECT_EQ(at(bytes, begin + 64 + i * 16 + k % 16),
+                k < 20 ? constant(*layer, "weights").at(k * 45 + i) : 0);
+    }
+  }
+}
+
+TEST(Packing, DepthwiseHasOneRealLaneOfFour) {
+  const std::unique_ptr<Layer> layer = depthwise_layer({.k = 3, .iy = 8, .ix = 8}, diana());
+  const Region region = layer->region();
+  const std::vector<std::byte> bytes = pack(region, region.rule->packings.front());
+  ASSERT_EQ(bytes.size(), 3u * (16 + 36));
+  for (int64_t k = 0; k < 3; ++k) {
+    for (int64_t lane = 0; lane < 4; ++lane) {
+      for (int64_t b = 0; b < 4; ++b) {
+        EXPECT_EQ(at(bytes, k * 52 + b * 4 + lane),
+                  lane == 0 ? byte_of(constant(*layer, "bias").at(k), b) : 0);
+      }
+      for (int64_t i = 0; i < 9; ++i) {
+        EXPECT_EQ(at(bytes, k * 52 + 16 + i * 4 + lane),
+                  lane == 0 ? constant(*layer, "weights").at(k * 9 + i) : 0);
+      }
+    }
+  }
+}
+
+TEST(Packing, DenseSplitsTheInputChannels) {
+  const std::unique_ptr<Layer> layer = dense_layer(20, 18, diana());
+  const Region region = layer->region();
+  const std::vector<std::byte> bytes = pack(region, region.rule->packings.front());
+  const int64_t block = 64 + 2 * 16 * 16;
+  ASSERT_EQ(static_cast<int64_t>(bytes.size()), 2 * block);
+  for (int64_t k = 0; k < 32; ++k) {
+    for (int64_t c = 0; c < 32; ++c) {
+      const int64_t where = k / 16 * block + 64 + (c / 16 * 16 + k % 16) * 16 + c % 16;
+      EXPECT_EQ(at(bytes, where),
+                k < 18 && c < 20 ? constant(*layer, "weights").at(k * 20 + c) : 0);
+    }
+  }
+}
+
+TEST(Packing, AnAbsentBiasPacksAsZeros) {
+  const std::unique_ptr<Layer> layer =
+      conv_layer({.c = 1, .k = 16, .iy = 4, .ix = 4, .fy = 1, .fx = 1, .pad = 0}, diana());
+  Match match = layer->match;
+  std::erase_if(match.bound, [](const auto& operand) { return operand.first == "bias"; });
+  const Region region = region_of(layer->graph, layer->soc, match, layer->storage);
+  const std::vector<std::byte> bytes = pack(region, region.rule->packings.front());
+  for (int64_t i = 0; i < 64; ++i) EXPECT_EQ(at(bytes, i), 0);
+  EXPECT_EQ(at(bytes, 64), constant(*layer, "weights").at(0));
+}
+
+// Rule files that pack what is not there.
+TEST(Packing, SaysWhatIsWrongWithARule) {
+  const std::unique_ptr<Layer> layer = conv_layer({.c = 3}, diana());
+  const struct {
+    void (*spoil)(Packing&);
+    const char* message;
+  } cases[] = {
+      {[](Packing& p) { p.block_axis = "q"; }, "packing `weights`: `conv2d` has no axis `q`"},
+      {[](Packing& p) {
+         p.parts[1].order = {"c", "fy", "fz", "k"};
+       },
+       "the order of `weights` names an axis that `conv2d` does not have"},
+      {[](Packing& p) {
+         p.parts[1].order = {"c/0", "fy", "fx", "k"};
+       },
+       "the order of `weights` names an axis that `conv2d` does not have"},
+      {[](Packing& p) {
+         p.parts[1].order = {"c", "fx", "k"};
+       },
+       "the order of `weights` leaves out axis `fy` of extent 3"},
+      {[](Packing& p) { p.parts[0].element_bytes = 1; }, "`bias` holds values from -500 to"},
+  };
+  for (const auto& c : cases) {
+    Layer spoiled = *layer;
+    c.spoil(spoiled.soc.accelerators[0]
+                .target.rules[static_cast<size_t>(spoiled.match.rule)]
+                .packings[0]);
+    const Result<Tiling> tiling =
+        solve_tiling(spoiled.graph, spoiled.soc, spoiled.match, spoiled.storage);
+    ASSERT_FALSE(tiling.ok()) << c.message;
+    EXPECT_THAT(format_diagnostics(tiling.errors()), HasSubstr(c.message));
+  }
+}
+
+}  // namespace
+}  // namespace heddle
