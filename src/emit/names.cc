@@ -196,7 +196,7 @@ std::string network_prefix(std::string_view name) {
   std::string prefix = c_identifier(name);
   const bool taken = std::any_of(kHeaders.begin(), kHeaders.end(),
                                  [&](const char* header) { return prefix == header; });
-  if (taken || prefix.starts_with("heddle")) prefix = "net_" + prefix;
+  if (taken || prefix.starts_with("heddle")) prefix = c_identifier("net_" + prefix);
   return prefix;
 }
 

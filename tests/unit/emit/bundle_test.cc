@@ -8,6 +8,8 @@
 #include <algorithm>
 #include <cctype>
 
+#include "base/process.h"
+#include "emit/names.h"
 #include "unit/emit/bundles.h"
 
 namespace heddle {
@@ -243,6 +245,28 @@ TEST(Bundle, CompilesWithoutWarnings) {
   EXPECT_THAT(test::make(c.files, {"size"}),
               testing::ContainsRegex("text [0-9]+\nrodata [0-9]+\ndata 0\narena [0-9]+\n"));
   if (!missing.empty()) GTEST_SKIP() << "not installed: " << missing;
+}
+
+TEST(Bundle, PrefixIsStable) {
+  for (const std::string& name : {std::string("digits"), std::string("stdint"), std::string("int"),
+                                  "heddle" + std::string(60, 'x'), std::string("")}) {
+    const std::string prefix = network_prefix(name);
+    EXPECT_EQ(network_prefix(prefix), prefix);
+  }
+}
+
+TEST(Bundle, HeaderIsCpp) {
+  Random random(14);
+  const test::Compiled c =
+      test::compile(random, "mixed", mixed_network(random), test::load("cpu_only"), 1);
+  const TemporaryFolder folder;
+  ASSERT_TRUE(write_folder(folder.path() / "bundle", c.files).ok());
+  const Result<ProcessOutcome> outcome =
+      run_process({"c++", "-std=c++11", "-pedantic", "-Wall", "-Wextra", "-Werror", "-fsyntax-only",
+                   "-x", "c++", "include/mixed.h"},
+                  folder.path() / "bundle");
+  ASSERT_TRUE(outcome.ok());
+  EXPECT_EQ(outcome->exit_status, 0) << outcome->err;
 }
 
 TEST(Bundle, SourcesFollowTheHouseRules) {
