@@ -227,7 +227,9 @@ std::string LayerWriter::name_text(const std::string& name,
   const std::string identifier = c_identifier(name);
   const std::string text = forms_.form(identifier, values);
   if (text.find_first_not_of("0123456789u-") == std::string::npos) return text;
-  variables[identifier] = text;
+  const bool negative = std::any_of(values.begin(), values.end(), [](int64_t v) { return v < 0; });
+  variables[identifier] =
+      fmt::format("const {} {} = {};", negative ? "int32_t" : "uint32_t", identifier, text);
   return identifier;
 }
 
@@ -290,8 +292,7 @@ Status LayerWriter::write_job(CWriter& out) {
     if (!text.ok()) return text.errors();
     lines.push_back(fmt::format(".{} = {},", field.name, *text));
   }
-  for (const auto& [name, text] : variables)
-    out.line(fmt::format("const uint32_t {} = {};", name, text));
+  for (const auto& [name, declaration] : variables) out.line(declaration);
   out.open(fmt::format("const {} job =", rule_.job->struct_name));
   for (const std::string& line : lines) out.line(line);
   out.close(";");
