@@ -136,6 +136,7 @@ Result<Compilation> compile_graph(Compilation c, const CompileOptions& options, 
   c.bundle = std::move(*bundle);
   c.bundle["report.json"] = report_json(c.report);
   c.bundle["report.txt"] = report_text(c.report);
+  c.bundle[kManifestName] = make_manifest(c.name, c.soc, c.bundle);
   return c;
 }
 

@@ -2,8 +2,9 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
-#include <iostream>
+#include <algorithm>
 
+#include "base/text.h"
 #include "main/commands.h"
 
 namespace {
@@ -40,7 +41,7 @@ CLI::App* add_command(CLI::App& app, const char* name, const char* summary, Comm
 
 int run(int argc, char** argv) {
   CommandOptions options;
-  CLI::App app{"Heddle compiles quantised neural networks to C for TinyML SoCs with accelerators."};
+  CLI::App app{"Heddle compiles quantised neural networks to C for TinyML SoCs with accelerators.", "heddle"};
   app.footer(kFooter);
   app.set_version_flag("--version", "heddle " HEDDLE_VERSION);
   app.require_subcommand(1);
@@ -88,6 +89,15 @@ int run(int argc, char** argv) {
   add_machine(*why, options);
   on(why, heddle::why_command);
 
+  // CLI11 would only say that a subcommand is missing.
+  std::vector<std::string> commands;
+  for (const CLI::App* const command : app.get_subcommands({})) commands.push_back(command->get_name());
+  const std::string first = argc > 1 ? argv[1] : "-";
+  if (!first.starts_with('-') && std::find(commands.begin(), commands.end(), first) == commands.end()) {
+    fmt::print(stderr, "heddle: error: no command `{}`{}\n  help: `heddle --help` lists the commands\n",
+               heddle::terminal_text(first), heddle::did_you_mean(first, commands));
+    return 1;
+  }
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -102,7 +112,7 @@ int main(int argc, char** argv) {
   try {
     return run(argc, argv);
   } catch (const std::exception& error) {
-    std::cerr << "heddle: this is a bug of ours, please report it: " << error.what() << '\n';
+    fmt::print(stderr, "heddle: this is a bug of ours, please report it: {}\n", error.what());
     return 2;
   }
 }

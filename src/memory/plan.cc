@@ -29,19 +29,6 @@ int64_t buffer_alignment(const Soc& soc) {
 // A transfer whose rows are rounded up to the unit may read this much past the end of a table.
 int64_t slack(const Soc& soc) { return soc.dma ? round_up(transfer_unit(soc), kAlignment) : 0; }
 
-// A view that is a step of its own reads its operand in place where both are stored without gaps.
-ValueId viewed(const Graph& graph, const Schedule& schedule, const Step& step) {
-  const Match& match = step.candidate.match;
-  const Node& node = graph.node(match.nodes.front());
-  if (match.target >= 0 || match.nodes.size() != 1 || !in_class(op_of(node), "view")) return {};
-  const ValueId input = node.inputs.front();
-  if (graph.value(input).constant || !schedule.storage.contains(input)) return {};
-  const bool dense = is_dense(graph.value(input).type, schedule.storage.at(input)) &&
-                     is_dense(graph.value(node.output).type, schedule.storage.at(node.output));
-  const bool same_size = schedule.storage.at(input).bytes == schedule.storage.at(node.output).bytes;
-  return dense && same_size ? input : ValueId{};
-}
-
 std::vector<Buffer> buffers_of(const Graph& graph, const Soc& soc, const Schedule& schedule) {
   std::map<ValueId, Buffer> by_value;
   const int steps = static_cast<int>(schedule.steps.size());
@@ -78,7 +65,7 @@ std::vector<Buffer> buffers_of(const Graph& graph, const Soc& soc, const Schedul
     return static_cast<int>(found - buffers.begin());
   };
   for (const Step& step : schedule.steps) {
-    const ValueId source = viewed(graph, schedule, step);
+    const ValueId source = viewed_in_place(graph, schedule.storage, step.candidate.match);
     if (!source.valid()) continue;
     buffers[static_cast<size_t>(index_of(step.candidate.match.output(graph)))].shares =
         index_of(source);

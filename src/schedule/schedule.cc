@@ -108,8 +108,9 @@ Status settle_storage(const Graph& graph, const Soc& soc, Schedule& schedule) {
   for (const Step& step : schedule.steps) chosen.push_back(&step.candidate.match);
   schedule.storage = choose_storage(graph, soc, chosen);
   for (Step& step : schedule.steps) {
-    if (!step.candidate.tiling) continue;
     const Match& match = step.candidate.match;
+    if (viewed_in_place(graph, schedule.storage, match).valid()) step.candidate.cycles = 0;
+    if (!step.candidate.tiling) continue;
     const StorageOf alone = choose_storage(graph, soc, {&match});
     const bool same = std::all_of(match.bound.begin(), match.bound.end(), [&](const auto& operand) {
       return graph.value(operand.second).constant || schedule.storage.at(operand.second) == alone.at(operand.second);
@@ -156,8 +157,9 @@ Result<Schedule> make_schedule(const Graph& graph, const Soc& soc, const Policy&
   const Status settled = settle_storage(graph, soc, schedule);
   if (!settled.ok()) return settled.errors();
   for (Step& step : schedule.steps) {
-    step.cycles_on_cpu = cycles_on_cpu(candidates, items, step.candidate.match);
-    step.why = why_here(soc, policy, matches, candidates, step);
+    const bool in_place = viewed_in_place(graph, schedule.storage, step.candidate.match).valid();
+    step.cycles_on_cpu = in_place ? 0 : cycles_on_cpu(candidates, items, step.candidate.match);
+    step.why = in_place ? "read in place" : why_here(soc, policy, matches, candidates, step);
     schedule.cycles += step.candidate.cycles;
   }
   schedule.materialised = materialised_values(graph, schedule.steps);

@@ -40,6 +40,10 @@ struct Schedule {
 // as its first accelerator consumer wants; dense otherwise.
 StorageOf choose_storage(const Graph& graph, const Soc& soc, const std::vector<const Match*>& chosen);
 
+// A view (flatten, reshape) that is a step of its own reads its operand in place, and costs nothing, where both are
+// stored without gaps: its operand then, else an invalid id.
+ValueId viewed_in_place(const Graph& graph, const StorageOf& storage, const Match& match);
+
 // The cheapest exact cover under the policy (dynamic programming over the frontier). Error: a node that nothing covers.
 // `matches` gives the reasons of those that were refused (Step::why).
 Result<Schedule> make_schedule(const Graph& graph, const Soc& soc, const Policy& policy, const Matches& matches,

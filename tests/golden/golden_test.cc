@@ -69,8 +69,8 @@ TEST_P(Golden, PrintsWhatIsExpected) {
   EXPECT_EQ(got, *expected);
 }
 
-INSTANTIATE_TEST_SUITE_P(Folders, Golden, testing::ValuesIn(cases()), [](const auto& info) {
-  std::string name = info.param;
+INSTANTIATE_TEST_SUITE_P(Folders, Golden, testing::ValuesIn(cases()), [](const auto& folder) {
+  std::string name = folder.param;
   std::replace(name.begin(), name.end(), '-', '_');
   return name;
 });
