@@ -1,5 +1,6 @@
-// Time from a model file to the bundle's files in memory: import, matching, tiling with its Z3 proofs, schedule, placement,
-// golden vectors by the reference interpreter, C. Build in release mode: scripts/benchmark.
+// Time from a model file to the bundle's files in memory: import, matching, tiling with its Z3
+// proofs, schedule, placement, golden vectors by the reference interpreter, C. Build in release
+// mode: scripts/benchmark.
 #include <benchmark/benchmark.h>
 
 #include <filesystem>
@@ -11,7 +12,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-void compile_model(benchmark::State& state, const fs::path& model, const std::string& soc, const std::string& last_stage) {
+void compile_model(benchmark::State& state, const fs::path& model, const std::string& soc,
+                   const std::string& last_stage) {
   CompileOptions options;
   options.model = model;
   options.soc = (fs::path(HEDDLE_SOURCE_DIR) / "rules" / "soc" / (soc + ".toml")).string();
@@ -39,16 +41,19 @@ void compile_model(benchmark::State& state, const fs::path& model, const std::st
 
 void register_all() {
   const fs::path source = HEDDLE_SOURCE_DIR;
-  std::vector<std::pair<std::string, fs::path>> models = {{"digits", source / "models" / "digits" / "digits.onnx"}};
+  std::vector<std::pair<std::string, fs::path>> models = {
+      {"digits", source / "models" / "digits" / "digits.onnx"}};
   for (const char* const name : {"ImageClassification", "KeywordSpotting", "AnomalyDetection"}) {
-    const fs::path model = source.parent_path() / "shared" / "models" / "integer_onnx" / name / "network.onnx";
+    const fs::path model =
+        source.parent_path() / "shared" / "models" / "integer_onnx" / name / "network.onnx";
     if (fs::exists(model)) models.emplace_back(name, model);
   }
   for (const auto& [name, model] : models) {
     for (const char* const soc : {"diana", "cpu_only"}) {
       for (const char* const stage : {"memory", "bundle"}) {
         const std::string row = name + "/" + soc + "/" + stage;
-        benchmark::RegisterBenchmark(row.c_str(), compile_model, model, soc, stage)->Unit(benchmark::kMillisecond);
+        benchmark::RegisterBenchmark(row.c_str(), compile_model, model, soc, stage)
+            ->Unit(benchmark::kMillisecond);
       }
     }
   }

@@ -79,10 +79,9 @@ int64_t tile_extent_bytes(const OperandTile& tile, const std::vector<Transfer>& 
 bool stores_exactly(const Region& region, const RegionOperand& operand, const TileBox& box);
 
 // The names that tile, cost and job expressions see for this tile: sizes (`k`, `oy`, `iy` ...),
-// `layer.<name>`,
-// `<operand>.bytes/.pitch/.plane/.elements`, `inside.<axis>`, `pad.top` ..., `last.<axis>` (1 for
-// the tile at the end of the axis), `macs`, and everything of layer_environment. Refers to the
-// region: it must outlive the environment.
+// `layer.<name>`, `<operand>.bytes/.pitch/.plane/.elements`, `inside.<axis>`, `pad.top` ...,
+// `last.<axis>` (1 for the tile at the end of the axis), `macs`, and everything of
+// layer_environment. Refers to the region: it must outlive the environment.
 Environment tile_environment(const Region& region, const TileBox& box);
 
 // One of these names, looked up once and then read for many tiles.

@@ -30,8 +30,8 @@ struct AxisTiles {
   std::vector<int> classes;   // of each tile
   std::vector<int> distinct;  // the classes that occur, in order of first use
   std::vector<int> local;     // index of each tile's class in `distinct`
-  std::vector<std::vector<bool>>
-      changes;  // [operand][i]: its box at tile i differs from that at i - 1 (0: from the last)
+  // [operand][i]: its box at tile i differs from that at i - 1 (0: from the last).
+  std::vector<std::vector<bool>> changes;
   std::vector<bool> varies;          // [operand]: its box is not the same for all tiles
   std::vector<bool> always_changes;  // [operand]: `changes` holds everywhere
 };
@@ -127,8 +127,8 @@ class Problem {
   std::vector<std::vector<Interval>> representatives_;
   std::vector<std::vector<std::optional<AxisTiles>>> tiles_;
   std::map<std::vector<int>, TileFacts> facts_;
-  std::vector<bool>
-      entangled_;  // [axis]: shares a dimension with another tiled axis: no two tiles are alike
+  // [axis]: shares a dimension with another tiled axis: no two tiles are alike.
+  std::vector<bool> entangled_;
 };
 
 // Slots of the DMA's cycle expression.

@@ -20,7 +20,9 @@ inline std::optional<int64_t> checked_mul(int64_t a, int64_t b) {
 }
 
 // Towards minus infinity. Precondition: b != 0 and not (INT64_MIN / -1).
-constexpr int64_t floor_div(int64_t a, int64_t b) { return a / b - ((a % b != 0) && ((a < 0) != (b < 0))); }
+constexpr int64_t floor_div(int64_t a, int64_t b) {
+  return a / b - ((a % b != 0) && ((a < 0) != (b < 0)));
+}
 constexpr int64_t floor_mod(int64_t a, int64_t b) {
   const int64_t rest = a % b;  // a - floor_div(a, b) * b could overflow on the way
   return rest != 0 && (rest < 0) != (b < 0) ? rest + b : rest;

@@ -11,13 +11,15 @@
 namespace heddle {
 
 // The whole file as bytes. Errors: missing, a folder, unreadable, larger than max_bytes.
-Result<std::string> read_file(const std::filesystem::path& path, int64_t max_bytes = int64_t{1} << 31);
+Result<std::string> read_file(const std::filesystem::path& path,
+                              int64_t max_bytes = int64_t{1} << 31);
 
 using FileSet = std::map<std::string, std::string>;  // relative path with '/', content
 
 inline constexpr const char* kManifestName = "heddle-manifest.json";
 
-// Writes all files beside `folder`, then renames. An existing folder is replaced only if it carries kManifestName.
+// Writes all files beside `folder`, then renames. An existing folder is replaced only if it carries
+// kManifestName.
 Status write_folder(const std::filesystem::path& folder, const FileSet& files);
 
 // A folder below the system's temporary one, removed with all its content on destruction.

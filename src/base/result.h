@@ -11,9 +11,12 @@ namespace heddle {
 template <class T>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}               // NOLINT: implicit on purpose
-  Result(Diagnostics errors) : state_(std::in_place_index<1>, std::move(errors)) {}   // NOLINT: implicit on purpose
-  Result(Diagnostic error) : state_(std::in_place_index<1>, Diagnostics{std::move(error)}) {}  // NOLINT
+  Result(T value)
+      : state_(std::in_place_index<0>, std::move(value)) {}  // NOLINT: implicit on purpose
+  Result(Diagnostics errors)
+      : state_(std::in_place_index<1>, std::move(errors)) {}  // NOLINT: implicit on purpose
+  Result(Diagnostic error)
+      : state_(std::in_place_index<1>, Diagnostics{std::move(error)}) {}  // NOLINT
 
   bool ok() const { return state_.index() == 0; }
   T& value() & { return get(*this); }
@@ -40,7 +43,7 @@ class [[nodiscard]] Result {
   std::variant<T, Diagnostics> state_;
 };
 
-struct Unit {};                 // the value of a Result that has none
+struct Unit {};  // the value of a Result that has none
 using Status = Result<Unit>;
 
 }  // namespace heddle

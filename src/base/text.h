@@ -11,15 +11,19 @@ namespace heddle {
 // [A-Za-z_][A-Za-z0-9_]*, never a C or C++ keyword, at most 48 characters; "" gives "unnamed".
 std::string c_identifier(std::string_view text);
 bool is_c_identifier(std::string_view text);
-// Cannot end a comment ("*/"), open one, continue a line or hold control characters; at most 80 characters.
+// Cannot end a comment ("*/"), open one, continue a line or hold control characters; at most 80
+// characters.
 std::string c_comment(std::string_view text);
-std::string c_string(std::string_view text);    // with the quotes; trigraph-safe
-std::string file_name(std::string_view text);   // no separators, no leading dot or dash, at most 64 characters
+std::string c_string(std::string_view text);  // with the quotes; trigraph-safe
+std::string file_name(
+    std::string_view text);  // no separators, no leading dot or dash, at most 64 characters
 std::string makefile_text(std::string_view text);
 std::string html_text(std::string_view text);
-std::string terminal_text(std::string_view text, size_t max_length = 80);  // control characters as \xNN, "..." when cut
+std::string terminal_text(std::string_view text,
+                          size_t max_length = 80);  // control characters as \xNN, "..." when cut
 
-// Hands out distinct C identifiers: the second "conv" becomes "conv_2". Deterministic in call order.
+// Hands out distinct C identifiers: the second "conv" becomes "conv_2". Deterministic in call
+// order.
 class UniqueNames {
  public:
   std::string take(std::string_view wanted);

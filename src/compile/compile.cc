@@ -10,16 +10,19 @@ namespace heddle {
 namespace {
 
 // Golden vectors: what the reference interpreter answers to the given inputs.
-Result<std::vector<GoldenVector>> golden_vectors(const Graph& graph, const std::vector<std::vector<Tensor>>& given) {
+Result<std::vector<GoldenVector>> golden_vectors(const Graph& graph,
+                                                 const std::vector<std::vector<Tensor>>& given) {
   constexpr uint64_t kRandomVectors = 3;
   std::vector<std::vector<Tensor>> inputs = given;
-  for (uint64_t seed = 0; given.empty() && seed < kRandomVectors; ++seed) inputs.push_back(random_inputs(graph, seed));
+  for (uint64_t seed = 0; given.empty() && seed < kRandomVectors; ++seed)
+    inputs.push_back(random_inputs(graph, seed));
   std::vector<GoldenVector> vectors;
   for (std::vector<Tensor>& input : inputs) {
     Result<std::vector<Tensor>> values = interpret(graph, input);
     if (!values.ok()) return values.errors();
     GoldenVector vector{std::move(input), {}};
-    for (const ValueId output : graph.outputs) vector.outputs.push_back((*values)[static_cast<size_t>(output.index)]);
+    for (const ValueId output : graph.outputs)
+      vector.outputs.push_back((*values)[static_cast<size_t>(output.index)]);
     vectors.push_back(std::move(vector));
   }
   return vectors;
@@ -63,7 +66,8 @@ std::vector<Tensor> random_inputs(const Graph& graph, uint64_t seed) {
 }
 
 const std::vector<std::string>& stage_names() {
-  static const std::vector<std::string> names = {"import", "match", "candidates", "schedule", "memory", "bundle"};
+  static const std::vector<std::string> names = {"import",   "match",  "candidates",
+                                                 "schedule", "memory", "bundle"};
   return names;
 }
 
@@ -74,7 +78,8 @@ std::string dump(const Compilation& c, const std::string& stage) {
   if (stage == "schedule") return dump(c.graph, c.soc, c.schedule);
   if (stage == "memory") return dump(c.graph, c.plan);
   std::string files;
-  for (const auto& [path, content] : c.bundle) files += path + " " + std::to_string(content.size()) + " bytes\n";
+  for (const auto& [path, content] : c.bundle)
+    files += path + " " + std::to_string(content.size()) + " bytes\n";
   return files;
 }
 
@@ -100,7 +105,8 @@ Result<Compilation> compile_network(const CompileOptions& options, const std::st
   return compile_graph(std::move(c), options, last_stage);
 }
 
-Result<Compilation> compile_graph(Compilation c, const CompileOptions& options, const std::string& last_stage) {
+Result<Compilation> compile_graph(Compilation c, const CompileOptions& options,
+                                  const std::string& last_stage) {
   const std::vector<std::string>& names = stage_names();
   const auto last = std::find(names.begin(), names.end(), last_stage);
   HEDDLE_CHECK(last != names.end(), "unknown stage " + last_stage);

@@ -16,9 +16,9 @@ struct CompileOptions {
   std::string soc = "cpu_only";    // a file, or a name in rules/soc
   std::string policy = "latency";  // a file, or a name in rules/policy
   ImportOptions import;
-  std::string name;                // C prefix; empty: the model file's stem
-  std::vector<std::filesystem::path> accelerators;  // folders to look for accelerators in
-  std::vector<std::vector<Tensor>> vectors;         // golden inputs; empty: three random ones
+  std::string name;                                      // C prefix; empty: the model file's stem
+  std::vector<std::filesystem::path> accelerators;       // folders to look for accelerators in
+  std::vector<std::vector<Tensor>> vectors;              // golden inputs; empty: three random ones
   std::function<void(std::string_view stage)> progress;  // called before every stage
 };
 
@@ -35,15 +35,18 @@ struct Compilation {
   FileSet bundle;  // empty unless asked for
 };
 
-// The stages a dump can be had of, in order: "import", "match", "candidates", "schedule", "memory", "bundle".
+// The stages a dump can be had of, in order: "import", "match", "candidates", "schedule", "memory",
+// "bundle".
 const std::vector<std::string>& stage_names();
 std::string dump(const Compilation& compilation, const std::string& stage);
 
 // Everything up to `last_stage` ("bundle" for the files too).
-Result<Compilation> compile_network(const CompileOptions& options, const std::string& last_stage = "bundle");
+Result<Compilation> compile_network(const CompileOptions& options,
+                                    const std::string& last_stage = "bundle");
 
 // The stages after the import, for a compilation whose name, graph, SoC and policy are set.
-Result<Compilation> compile_graph(Compilation c, const CompileOptions& options, const std::string& last_stage = "bundle");
+Result<Compilation> compile_graph(Compilation c, const CompileOptions& options,
+                                  const std::string& last_stage = "bundle");
 
 // Random inputs within the proven ranges, from a fixed generator: the same on every machine.
 std::vector<Tensor> random_inputs(const Graph& graph, uint64_t seed);

@@ -1,4 +1,5 @@
-// Builds a bundle with its own Makefile and runs it in a child process: generated C and models are never loaded here.
+// Builds a bundle with its own Makefile and runs it in a child process: generated C and models are
+// never loaded here.
 #include <fmt/format.h>
 
 #include <cstring>
@@ -16,8 +17,9 @@ namespace fs = std::filesystem;
 
 Diagnostic failed_process(const std::string& what, const ProcessOutcome& outcome) {
   constexpr size_t kLongest = 2000;
-  const std::string how = outcome.exit_status >= 0 ? fmt::format("exit status {}", outcome.exit_status)
-                                                   : fmt::format("signal {}", outcome.signal);
+  const std::string how = outcome.exit_status >= 0
+                              ? fmt::format("exit status {}", outcome.exit_status)
+                              : fmt::format("signal {}", outcome.signal);
   return error_at(in_file(what), how + "\n" + outcome.err.substr(0, kLongest), "");
 }
 
@@ -32,7 +34,9 @@ std::string concatenate(const std::vector<Sample>& samples) {
 }
 
 // Tensors of the given types from a dump, one set a sample.
-Result<std::vector<std::vector<Tensor>>> split(const fs::path& file, const std::vector<TensorType>& types, size_t samples) {
+Result<std::vector<std::vector<Tensor>>> split(const fs::path& file,
+                                               const std::vector<TensorType>& types,
+                                               size_t samples) {
   Result<std::string> bytes = read_file(file);
   if (!bytes.ok()) return bytes.errors();
   std::vector<std::vector<Tensor>> all(samples);
@@ -41,7 +45,9 @@ Result<std::vector<std::vector<Tensor>>> split(const fs::path& file, const std::
     for (const TensorType& type : types) {
       Tensor tensor(type.dtype, type.shape);
       if (bytes->size() - at < tensor.bytes().size()) {
-        return error_at(in_file(file.filename().string()), fmt::format("the program wrote {} bytes, too few for {} samples", bytes->size(), samples));
+        return error_at(in_file(file.filename().string()),
+                        fmt::format("the program wrote {} bytes, too few for {} samples",
+                                    bytes->size(), samples));
       }
       std::memcpy(tensor.bytes().data(), bytes->data() + at, tensor.bytes().size());
       at += tensor.bytes().size();
@@ -51,19 +57,22 @@ Result<std::vector<std::vector<Tensor>>> split(const fs::path& file, const std::
   return all;
 }
 
-// Cycles of the step's own unit during the first sample, from the program's JSON lines, whose counters only grow.
+// Cycles of the step's own unit during the first sample, from the program's JSON lines, whose
+// counters only grow.
 std::vector<int64_t> accelerator_cycles(const Compilation& c, const std::string& lines) {
   std::vector<int64_t> cycles(c.schedule.steps.size(), 0);
   std::map<std::string, int64_t> before;
   size_t begin = 0;
   for (size_t step = 0; step < cycles.size() && begin < lines.size(); ++step) {
     const size_t end = std::min(lines.find('\n', begin), lines.size());
-    const nlohmann::json line = nlohmann::json::parse(lines.substr(begin, end - begin), nullptr, false);
+    const nlohmann::json line =
+        nlohmann::json::parse(lines.substr(begin, end - begin), nullptr, false);
     begin = end + 1;
     if (line.is_discarded() || !line.contains("units")) break;
     for (const auto& [unit, counters] : line["units"].items()) {
       const int64_t now = counters.value("cycles", int64_t{0});
-      if (unit == target_of(c.soc, c.schedule.steps[step].candidate.match).name) cycles[step] = now - before[unit];
+      if (unit == target_of(c.soc, c.schedule.steps[step].candidate.match).name)
+        cycles[step] = now - before[unit];
       before[unit] = now;
     }
   }
@@ -72,7 +81,8 @@ std::vector<int64_t> accelerator_cycles(const Compilation& c, const std::string&
 
 }  // namespace
 
-Result<EmittedRun> run_emitted(const Compilation& c, const fs::path& folder, const std::vector<Sample>& samples) {
+Result<EmittedRun> run_emitted(const Compilation& c, const fs::path& folder,
+                               const std::vector<Sample>& samples) {
   const Status written = write_folder(folder, c.bundle);
   if (!written.ok()) return written.errors();
   const std::string program = "build/" + c.name + "_layers";
@@ -85,19 +95,25 @@ Result<EmittedRun> run_emitted(const Compilation& c, const fs::path& folder, con
   const fs::path outputs = temporary.path() / "outputs";
   const fs::path layers = temporary.path() / "layers";
   std::ofstream(inputs, std::ios::binary) << concatenate(samples);
-  Result<ProcessOutcome> ran = run_process({(fs::absolute(folder) / program).string(), "--inputs", inputs.string(), "--outputs", outputs.string(), "--layers",
-                                            layers.string(), "--cycles"}, folder);
+  Result<ProcessOutcome> ran =
+      run_process({(fs::absolute(folder) / program).string(), "--inputs", inputs.string(),
+                   "--outputs", outputs.string(), "--layers", layers.string(), "--cycles"},
+                  folder);
   if (!ran.ok()) return ran.errors();
   if (ran->exit_status != 0) return failed_process("the emitted C", *ran);
 
   std::vector<TensorType> output_types, layer_types;
   for (const ValueId id : c.graph.outputs) output_types.push_back(c.graph.value(id).type);
-  for (const Step& step : c.schedule.steps) layer_types.push_back(c.graph.value(step.candidate.match.output(c.graph)).type);
-  Result<std::vector<std::vector<Tensor>>> output_tensors = split(outputs, output_types, samples.size());
+  for (const Step& step : c.schedule.steps)
+    layer_types.push_back(c.graph.value(step.candidate.match.output(c.graph)).type);
+  Result<std::vector<std::vector<Tensor>>> output_tensors =
+      split(outputs, output_types, samples.size());
   if (!output_tensors.ok()) return output_tensors.errors();
-  Result<std::vector<std::vector<Tensor>>> layer_tensors = split(layers, layer_types, samples.size());
+  Result<std::vector<std::vector<Tensor>>> layer_tensors =
+      split(layers, layer_types, samples.size());
   if (!layer_tensors.ok()) return layer_tensors.errors();
-  return EmittedRun{std::move(*output_tensors), std::move(*layer_tensors), accelerator_cycles(c, ran->out)};
+  return EmittedRun{std::move(*output_tensors), std::move(*layer_tensors),
+                    accelerator_cycles(c, ran->out)};
 }
 
 }  // namespace heddle

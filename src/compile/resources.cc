@@ -32,7 +32,8 @@ std::vector<fs::path> resource_folders() {
   if (error) return folders;
   add_existing(program.parent_path().parent_path() / "share" / "heddle", folders);
   fs::path folder = program.parent_path();
-  for (int level = 0; level < 4 && folder.has_relative_path(); ++level, folder = folder.parent_path()) {
+  for (int level = 0; level < 4 && folder.has_relative_path();
+       ++level, folder = folder.parent_path()) {
     if (fs::is_directory(folder / "rules" / "soc", error)) add_existing(folder, folders);
   }
   return folders;
@@ -52,18 +53,22 @@ Result<fs::path> find_rules_file(const std::string& kind, const std::string& nam
   if (fs::is_regular_file(name, error)) return fs::path(name);
   std::set<std::string> known;
   for (const fs::path& resource : resource_folders()) {
-    for (const fs::path& candidate : {resource / "rules" / kind / (name + ".toml"), resource / name}) {
+    for (const fs::path& candidate :
+         {resource / "rules" / kind / (name + ".toml"), resource / name}) {
       if (fs::is_regular_file(candidate, error)) return candidate;
     }
-    for (const fs::directory_entry& entry : fs::directory_iterator(resource / "rules" / kind, error)) {
+    for (const fs::directory_entry& entry :
+         fs::directory_iterator(resource / "rules" / kind, error)) {
       if (entry.path().extension() == ".toml") known.insert(entry.path().stem().string());
     }
   }
   const std::vector<std::string> names(known.begin(), known.end());
   std::string list;
   for (const std::string& each : names) list += (list.empty() ? "`" : ", `") + each + "`";
-  return error_at(in_file(name), "no such " + kind + " file, and no " + kind + " of that name" + did_you_mean(name, names),
-                  "give a TOML file, or one of " + (list.empty() ? "(none installed; set HEDDLE_PATH)" : list));
+  return error_at(
+      in_file(name),
+      "no such " + kind + " file, and no " + kind + " of that name" + did_you_mean(name, names),
+      "give a TOML file, or one of " + (list.empty() ? "(none installed; set HEDDLE_PATH)" : list));
 }
 
 }  // namespace heddle

@@ -1,4 +1,5 @@
-// Holds implementations of one network against each other, bit for bit: expected outputs, reference, emitted C.
+// Holds implementations of one network against each other, bit for bit: expected outputs,
+// reference, emitted C.
 #pragma once
 
 #include <optional>
@@ -20,8 +21,10 @@ struct Divergence {
 };
 std::string to_string(const Divergence& divergence);
 
-// nullopt: equal. Shapes are flattened; a different number of elements diverges at index [] with the two counts.
-std::optional<Divergence> compare(const std::string& layer, int64_t sample, const Tensor& expected, const Tensor& got);
+// nullopt: equal. Shapes are flattened; a different number of elements diverges at index [] with
+// the two counts.
+std::optional<Divergence> compare(const std::string& layer, int64_t sample, const Tensor& expected,
+                                  const Tensor& got);
 
 // One implementation held against another over all samples.
 struct Comparison {
@@ -36,9 +39,11 @@ struct Comparison {
 using ReferenceRun = std::vector<std::vector<Tensor>>;
 Result<ReferenceRun> run_reference(const Graph& graph, const std::vector<Sample>& samples);
 
-Comparison compare_outputs(const Graph& graph, const ReferenceRun& reference, const std::vector<Sample>& expected);
+Comparison compare_outputs(const Graph& graph, const ReferenceRun& reference,
+                           const std::vector<Sample>& expected);
 
-// Each array must equal some value of the reference's first sample, element by element; the shapes may differ by 1s.
+// Each array must equal some value of the reference's first sample, element by element; the shapes
+// may differ by 1s.
 struct ActivationCheck {
   int64_t arrays = 0;
   std::vector<std::string> unmatched;  // keys
@@ -49,13 +54,16 @@ ActivationCheck check_activations(const ReferenceRun& reference, const Arrays& a
 struct EmittedRun {
   std::vector<std::vector<Tensor>> outputs;  // [sample][output]
   std::vector<std::vector<Tensor>> layers;   // [sample][step], dense
-  std::vector<int64_t> accelerator_cycles;   // [step] of one inference, as the models count them; 0 on the CPU
+  // [step] of one inference, as the models count them; 0 on the CPU.
+  std::vector<int64_t> accelerator_cycles;
 };
-// Writes the bundle to `folder` (it must be absent or a bundle), builds it with `make` and runs it in a child process.
+// Writes the bundle to `folder` (it must be absent or a bundle), builds it with `make` and runs it
+// in a child process.
 Result<EmittedRun> run_emitted(const Compilation& compilation, const std::filesystem::path& folder,
                                const std::vector<Sample>& samples);
 
 // Layers first, in execution order, so that `first` names the layer where the error began.
-Comparison compare_emitted(const Compilation& compilation, const ReferenceRun& reference, const EmittedRun& emitted);
+Comparison compare_emitted(const Compilation& compilation, const ReferenceRun& reference,
+                           const EmittedRun& emitted);
 
 }  // namespace heddle

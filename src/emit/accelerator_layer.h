@@ -11,8 +11,8 @@ namespace heddle {
 
 struct AcceleratorLayer {
   std::string text;  // enum and functions, without the layer's comment
-  std::vector<std::string>
-      arguments;  // of the layer's function: "arena", "constants", as far as it uses them
+  // Of the layer's function: "arena", "constants", as far as it uses them.
+  std::vector<std::string> arguments;
 };
 
 // Error: a field of the rule's job that cannot be computed.

@@ -59,8 +59,8 @@ struct Network {
   std::vector<PackedBuffer> packed;
   int64_t packed_bytes = 0;      // with the slack that transfers may over-read
   std::vector<UnitFiles> units;  // those that the schedule uses, the DMA first
-  std::map<std::string, std::string>
-      memory_macros;  // "l1" or "diana_digital/weights" to "HEDDLE_MEMORY_L1"
+  // "l1" or "diana_digital/weights" to "HEDDLE_MEMORY_L1".
+  std::map<std::string, std::string> memory_macros;
 
   const UnitFiles& unit_of(const Match& match) const;
   // The macro of the memory's base for an operand of this target: a private memory wins.

@@ -13,8 +13,8 @@
 namespace heddle {
 
 struct ImportOptions {
-  std::map<std::string, DType>
-      input_types;  // --input-type NAME=uint8: range and type of a graph input
+  // --input-type NAME=uint8: range and type of a graph input.
+  std::map<std::string, DType> input_types;
 };
 
 // Reads and imports a file, by its content: ONNX. The graph is normalised, verified, and never

@@ -1,4 +1,5 @@
-// The commands behind the command line. Each prints to stdout, errors to stderr, and returns the exit status.
+// The commands behind the command line. Each prints to stdout, errors to stderr, and returns the
+// exit status.
 #pragma once
 
 #include <filesystem>

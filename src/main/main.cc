@@ -1,4 +1,5 @@
-// The command line: options in, one command out. Exit status: 0 fine, 1 the user's input, 2 a bug of ours.
+// The command line: options in, one command out. Exit status: 0 fine, 1 the user's input, 2 a bug
+// of ours.
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
@@ -19,21 +20,29 @@ constexpr const char* kFooter = R"(Examples:
 SoCs and policies are TOML files, or names in rules/soc and rules/policy of this installation or of the folders in
 HEDDLE_PATH. Exit status: 0 fine, 1 something is wrong with the input (a divergence included), 2 a bug of ours.)";
 
-void add_model(CLI::App& command, CommandOptions& options, const char* what = "the network: an integer ONNX file") {
+void add_model(CLI::App& command, CommandOptions& options,
+               const char* what = "the network: an integer ONNX file") {
   command.add_option("MODEL", options.compile.model, what)->required();
-  command.add_option("--input-type", options.input_types,
-                     "integer type of a graph input that the file leaves open, e.g. image=uint8 (repeatable)");
+  command.add_option(
+      "--input-type", options.input_types,
+      "integer type of a graph input that the file leaves open, e.g. image=uint8 (repeatable)");
 }
 
 void add_machine(CLI::App& command, CommandOptions& options) {
-  command.add_option("--soc", options.compile.soc, "the SoC: a TOML file or a name, e.g. diana")->capture_default_str();
-  command.add_option("--policy", options.compile.policy, "what the schedule is to optimise: a TOML file or a name")
+  command.add_option("--soc", options.compile.soc, "the SoC: a TOML file or a name, e.g. diana")
       ->capture_default_str();
-  command.add_option("--accelerators", options.compile.accelerators, "folders to look for accelerator folders in");
-  command.add_option("--name", options.compile.name, "prefix of the C identifiers (default: the model file's name)");
+  command
+      .add_option("--policy", options.compile.policy,
+                  "what the schedule is to optimise: a TOML file or a name")
+      ->capture_default_str();
+  command.add_option("--accelerators", options.compile.accelerators,
+                     "folders to look for accelerator folders in");
+  command.add_option("--name", options.compile.name,
+                     "prefix of the C identifiers (default: the model file's name)");
 }
 
-CLI::App* add_command(CLI::App& app, const char* name, const char* summary, CommandOptions& options) {
+CLI::App* add_command(CLI::App& app, const char* name, const char* summary,
+                      CommandOptions& options) {
   CLI::App* const command = app.add_subcommand(name, summary);
   command->add_flag("--json", options.json, "print JSON instead of text");
   return command;
@@ -41,7 +50,8 @@ CLI::App* add_command(CLI::App& app, const char* name, const char* summary, Comm
 
 int run(int argc, char** argv) {
   CommandOptions options;
-  CLI::App app{"Heddle compiles quantised neural networks to C for TinyML SoCs with accelerators.", "heddle"};
+  CLI::App app{"Heddle compiles quantised neural networks to C for TinyML SoCs with accelerators.",
+               "heddle"};
   app.footer(kFooter);
   app.set_version_flag("--version", "heddle " HEDDLE_VERSION);
   app.require_subcommand(1);
@@ -51,39 +61,52 @@ int run(int argc, char** argv) {
     command->callback([&chosen, action] { chosen = action; });
   };
 
-  CLI::App* const compile = add_command(app, "compile", "compile a network into a C project", options);
+  CLI::App* const compile =
+      add_command(app, "compile", "compile a network into a C project", options);
   add_model(*compile, options);
   add_machine(*compile, options);
-  compile->add_option("-o,--output", options.output, "folder to write; one that exists must be a bundle of Heddle's");
-  compile->add_option("--inputs", options.inputs, "npz or npy files whose samples become the golden test vectors");
+  compile->add_option("-o,--output", options.output,
+                      "folder to write; one that exists must be a bundle of Heddle's");
+  compile->add_option("--inputs", options.inputs,
+                      "npz or npy files whose samples become the golden test vectors");
   std::string stages;
-  for (const std::string& stage : heddle::stage_names()) stages += (stages.empty() ? "" : ", ") + stage;
-  compile->add_option("--dump-after", options.dump_after, "print what a stage gives, and stop: " + stages)
+  for (const std::string& stage : heddle::stage_names())
+    stages += (stages.empty() ? "" : ", ") + stage;
+  compile
+      ->add_option("--dump-after", options.dump_after,
+                   "print what a stage gives, and stop: " + stages)
       ->check(CLI::IsMember(heddle::stage_names()));
   on(compile, heddle::compile_command);
 
-  CLI::App* const execute = add_command(app, "run", "compile, build and run on this host, beside the reference", options);
+  CLI::App* const execute =
+      add_command(app, "run", "compile, build and run on this host, beside the reference", options);
   add_model(*execute, options, "the network, or the folder of a compiled bundle");
   add_machine(*execute, options);
-  execute->add_option("--inputs", options.inputs, "samples: npz or npy files (default: three random ones)");
-  execute->add_option("--labels", options.labels, "right classes: npy, or npz with an array `labels`; prints the accuracy");
+  execute->add_option("--inputs", options.inputs,
+                      "samples: npz or npy files (default: three random ones)");
+  execute->add_option("--labels", options.labels,
+                      "right classes: npy, or npz with an array `labels`; prints the accuracy");
   execute->add_option("-o,--output", options.output, "keep the bundle in this folder");
   on(execute, heddle::run_command);
 
-  CLI::App* const inspect = add_command(app, "inspect", "show what the importer made of a network", options);
+  CLI::App* const inspect =
+      add_command(app, "inspect", "show what the importer made of a network", options);
   add_model(*inspect, options);
   on(inspect, heddle::inspect_command);
 
-  CLI::App* const verify =
-      add_command(app, "verify", "hold reference, emitted C and accelerator models against expected outputs", options);
+  CLI::App* const verify = add_command(
+      app, "verify", "hold reference, emitted C and accelerator models against expected outputs",
+      options);
   add_model(*verify, options);
   add_machine(*verify, options);
   verify->add_option("--inputs", options.inputs, "samples: npz or npy files")->required();
   verify->add_option("--expected", options.expected, "outputs that are to be met bit for bit");
-  verify->add_option("--activations", options.activations, "npz of inner tensors; each must equal a value of the reference");
+  verify->add_option("--activations", options.activations,
+                     "npz of inner tensors; each must equal a value of the reference");
   on(verify, heddle::verify_command);
 
-  CLI::App* const why = add_command(app, "why", "say for every layer which rules refuse it, and all the reasons", options);
+  CLI::App* const why = add_command(
+      app, "why", "say for every layer which rules refuse it, and all the reasons", options);
   add_model(*why, options);
   why->add_option("LAYER", options.layer, "only this layer");
   add_machine(*why, options);
@@ -91,10 +114,13 @@ int run(int argc, char** argv) {
 
   // CLI11 would only say that a subcommand is missing.
   std::vector<std::string> commands;
-  for (const CLI::App* const command : app.get_subcommands({})) commands.push_back(command->get_name());
+  for (const CLI::App* const command : app.get_subcommands({}))
+    commands.push_back(command->get_name());
   const std::string first = argc > 1 ? argv[1] : "-";
-  if (!first.starts_with('-') && std::find(commands.begin(), commands.end(), first) == commands.end()) {
-    fmt::print(stderr, "heddle: error: no command `{}`{}\n  help: `heddle --help` lists the commands\n",
+  if (!first.starts_with('-') &&
+      std::find(commands.begin(), commands.end(), first) == commands.end()) {
+    fmt::print(stderr,
+               "heddle: error: no command `{}`{}\n  help: `heddle --help` lists the commands\n",
                heddle::terminal_text(first), heddle::did_you_mean(first, commands));
     return 1;
   }

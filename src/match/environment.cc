@@ -1,4 +1,5 @@
-// The names that a rule's expressions see for one match, layer-wide. Tiles add theirs in tiler/geometry.cc.
+// The names that a rule's expressions see for one match, layer-wide. Tiles add theirs in
+// tiler/geometry.cc.
 #include <algorithm>
 #include <memory>
 
@@ -17,9 +18,11 @@ void add_sizes(const Graph& graph, const Match& match, Names& names) {
     if (!anchor.inputs[i].valid()) continue;
     const Shape& shape = view.input(i).shape;
     const std::vector<std::string_view>& dims = op.operands[i].dims;
-    for (size_t d = 0; d < std::min(dims.size(), shape.size()); ++d) names[std::string(dims[d])] = shape[d];
+    for (size_t d = 0; d < std::min(dims.size(), shape.size()); ++d)
+      names[std::string(dims[d])] = shape[d];
   }
-  for (const Axis& axis : op.loops(view).axes) names[axis.name] = axis.extent;  // `c` of a group wins over the whole
+  for (const Axis& axis : op.loops(view).axes)
+    names[axis.name] = axis.extent;  // `c` of a group wins over the whole
 }
 
 void add_attributes(const Graph& graph, const Match& match, const Rule& rule, Names& names) {
@@ -57,8 +60,10 @@ void add_operand(const Value& value, const std::string& operand, Names& names) {
 }
 
 void add_machine(const Soc& soc, const Target& target, Names& names) {
-  for (const Memory& memory : soc.memories) names["memory." + memory.name + ".bytes"] = memory.bytes;
-  for (const Memory& memory : target.memories) names["memory." + memory.name + ".bytes"] = memory.bytes;
+  for (const Memory& memory : soc.memories)
+    names["memory." + memory.name + ".bytes"] = memory.bytes;
+  for (const Memory& memory : target.memories)
+    names["memory." + memory.name + ".bytes"] = memory.bytes;
   for (const auto& [key, value] : soc.cpu_constants) names["cpu." + key] = value;
 }
 

@@ -11,12 +11,15 @@
 namespace heddle {
 namespace {
 
-// A fused region computes one element of the next value from one of this: no broadcasting along a spine.
+// A fused region computes one element of the next value from one of this: no broadcasting along a
+// spine.
 bool is_broadcast(const Graph& graph, ValueId value, const Node& next) {
-  return in_class(op_of(next), "map") && graph.value(next.output).type.shape != graph.value(value).type.shape;
+  return in_class(op_of(next), "map") &&
+         graph.value(next.output).type.shape != graph.value(value).type.shape;
 }
 
-// The longest spine from `start`: each value has one consumer, which uses it once, and is no output of the network.
+// The longest spine from `start`: each value has one consumer, which uses it once, and is no output
+// of the network.
 std::vector<NodeId> spine_from(const Graph& graph, NodeId start, size_t limit) {
   std::vector<NodeId> spine{start};
   while (spine.size() < limit) {
@@ -51,7 +54,8 @@ void bind(Match& match, std::string name, ValueId value) {
 }
 
 // The name that the pattern gives to the operand off the spine of this operator, or `otherwise`.
-std::string off_spine_name(const Pattern& pattern, std::string_view op, std::string_view otherwise) {
+std::string off_spine_name(const Pattern& pattern, std::string_view op,
+                           std::string_view otherwise) {
   for (const PatternItem& item : pattern.items) {
     if (!item.bound.empty() && accepts(item, op)) return item.bound;
   }
@@ -66,7 +70,8 @@ void bind_operands(const Graph& graph, const Pattern& pattern, Match& match) {
     for (size_t i = 0; i < node.inputs.size(); ++i) {
       const ValueId input = node.inputs[i];
       if (!input.valid() || input == spine_value) continue;
-      // In the middle of a spine the operand that is not on it is the second one of a commutative operator.
+      // In the middle of a spine the operand that is not on it is the second one of a commutative
+      // operator.
       const bool first_on_middle = i == 0 && spine_value.valid();
       const std::string_view name = op.operands[first_on_middle ? 1 : i].name;
       const bool activation = !graph.value(input).constant && (i == 1 || first_on_middle);
@@ -82,8 +87,9 @@ bool holds_vacuously(const Graph& graph, const Rule& rule, const Match& match, c
   for (const std::string& name : names_in(expr)) {
     const std::string op = name.substr(0, name.find('.'));
     if (op == name || name.ends_with(".present")) continue;
-    const bool in_pattern = find_op(op) != nullptr && std::any_of(rule.pattern.items.begin(), rule.pattern.items.end(),
-                                                                   [&](const PatternItem& item) { return accepts(item, op); });
+    const bool in_pattern = find_op(op) != nullptr &&
+                            std::any_of(rule.pattern.items.begin(), rule.pattern.items.end(),
+                                        [&](const PatternItem& item) { return accepts(item, op); });
     const bool present = std::any_of(match.nodes.begin(), match.nodes.end(),
                                      [&](NodeId id) { return graph.node(id).op == op; });
     if (in_pattern && !present) return true;
@@ -110,7 +116,8 @@ void check_conditions(const Graph& graph, const Soc& soc, const Rule& rule, Matc
     if (const ExprError* error = std::get_if<ExprError>(&holds)) {
       match.failed.push_back({condition.text, condition.why, error->message});
     } else if (std::get<int64_t>(holds) == 0) {
-      match.failed.push_back({condition.text, condition.why, values_of(condition.expr, environment)});
+      match.failed.push_back(
+          {condition.text, condition.why, values_of(condition.expr, environment)});
     }
   }
 }
@@ -122,8 +129,8 @@ struct RuleSite {
   bool avoided;  // by the policy
 };
 
-void try_rule(const Graph& graph, const Soc& soc, const Policy& policy, const RuleSite& site, NodeId start,
-              Matches& matches) {
+void try_rule(const Graph& graph, const Soc& soc, const Policy& policy, const RuleSite& site,
+              NodeId start, Matches& matches) {
   constexpr size_t kLongestSpine = 64;
   const std::string& first_op = graph.node(start).op;
   if (!site.pattern.starts_with(first_op)) return;
@@ -131,7 +138,12 @@ void try_rule(const Graph& graph, const Soc& soc, const Policy& policy, const Ru
   std::vector<std::string> ops;
   for (const NodeId id : spine) ops.push_back(graph.node(id).op);
 
-  Match match{.target = site.target, .rule = site.rule, .nodes = {}, .anchor = start, .bound = {}, .failed = {}};
+  Match match{.target = site.target,
+              .rule = site.rule,
+              .nodes = {},
+              .anchor = start,
+              .bound = {},
+              .failed = {}};
   const Rule& rule = rule_of(soc, match);
   const std::vector<size_t> lengths = site.pattern.matching_lengths(ops);
   if (lengths.empty()) {
@@ -139,8 +151,10 @@ void try_rule(const Graph& graph, const Soc& soc, const Policy& policy, const Ru
     bind_operands(graph, rule.pattern, match);
     std::string found;
     for (size_t i = 0; i < std::min<size_t>(ops.size(), 6); ++i) found += ops[i] + ' ';
-    match.failed.push_back({"pattern `" + rule.pattern.text + "`", "the operators do not follow the rule's pattern",
-                            "found `" + found.substr(0, found.size() - 1) + "`, " + (ops.size() > 6 ? "and more" : spine_end(graph, spine.back()))});
+    match.failed.push_back({"pattern `" + rule.pattern.text + "`",
+                            "the operators do not follow the rule's pattern",
+                            "found `" + found.substr(0, found.size() - 1) + "`, " +
+                                (ops.size() > 6 ? "and more" : spine_end(graph, spine.back()))});
     matches.refused.push_back(std::move(match));
     return;
   }
@@ -172,8 +186,9 @@ std::vector<RuleSite> rule_sites(const Soc& soc, const Policy& policy) {
   add_all(soc.cpu, -1, false);
   for (size_t a = 0; a < soc.accelerators.size(); ++a) {
     const std::string& name = soc.accelerators[a].target.name;
-    const bool avoided = std::any_of(policy.avoid.begin(), policy.avoid.end(),
-                                     [&](const std::string& text) { return text == "*" || text == name; });
+    const bool avoided =
+        std::any_of(policy.avoid.begin(), policy.avoid.end(),
+                    [&](const std::string& text) { return text == "*" || text == name; });
     add_all(soc.accelerators[a].target, static_cast<int>(a), avoided);
   }
   return sites;
@@ -200,7 +215,8 @@ Matches match_rules(const Graph& graph, const Soc& soc, const Policy& policy) {
   Matches matches;
   const std::vector<RuleSite> sites = rule_sites(soc, policy);
   for (size_t n = 0; n < graph.nodes.size(); ++n) {
-    for (const RuleSite& site : sites) try_rule(graph, soc, policy, site, NodeId{static_cast<int32_t>(n)}, matches);
+    for (const RuleSite& site : sites)
+      try_rule(graph, soc, policy, site, NodeId{static_cast<int32_t>(n)}, matches);
   }
   return matches;
 }
@@ -209,7 +225,8 @@ std::string dump(const Graph& graph, const Soc& soc, const Matches& matches) {
   std::string text;
   const auto heading = [&](const Match& match) {
     std::string nodes;
-    for (const NodeId id : match.nodes) nodes += fmt::format(" n{}:{}", id.index, graph.node(id).op);
+    for (const NodeId id : match.nodes)
+      nodes += fmt::format(" n{}:{}", id.index, graph.node(id).op);
     return fmt::format("{}/{}{}\n", target_of(soc, match).name, rule_of(soc, match).name, nodes);
   };
   for (const Match& match : matches.accepted) text += "accepted " + heading(match);

@@ -1,4 +1,5 @@
-// Every rule against every place of the graph: accepted, or refused with all failed conditions and their values.
+// Every rule against every place of the graph: accepted, or refused with all failed conditions and
+// their values.
 #pragma once
 
 #include <string>
@@ -17,14 +18,17 @@ struct FailedCondition {
   std::string values;
 };
 
-// Where a rule was tried. The nodes are a dataflow spine in graph order; all but the last have one consumer, the next.
+// Where a rule was tried. The nodes are a dataflow spine in graph order; all but the last have one
+// consumer, the next.
 struct Match {
   int target = -1;  // -1: the CPU, else an index into Soc::accelerators
   int rule = 0;     // index into the target's rules
   std::vector<NodeId> nodes;
-  NodeId anchor;    // the node whose axes, operands and sizes the rule speaks of (the first of the spine)
-  std::vector<std::pair<std::string, ValueId>> bound;  // operands by name: x, weights, bias, residual, y ...
-  std::vector<FailedCondition> failed;                 // empty: accepted
+  NodeId anchor;  // the node whose axes, operands and sizes the rule speaks of (the first of the
+                  // spine)
+  // Operands by name: x, weights, bias, residual, y ...
+  std::vector<std::pair<std::string, ValueId>> bound;
+  std::vector<FailedCondition> failed;  // empty: accepted
 
   bool accepted() const { return failed.empty(); }
   ValueId find(std::string_view operand) const;  // invalid if absent
@@ -34,7 +38,8 @@ struct Match {
 const Target& target_of(const Soc& soc, const Match& match);
 const Rule& rule_of(const Soc& soc, const Match& match);
 
-// The names that `when` sees: attributes of the matched operators, sizes of the anchor, operands, memories, the SoC.
+// The names that `when` sees: attributes of the matched operators, sizes of the anchor, operands,
+// memories, the SoC.
 Environment layer_environment(const Graph& graph, const Soc& soc, const Match& match);
 
 struct Matches {

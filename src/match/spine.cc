@@ -7,7 +7,8 @@
 namespace heddle {
 namespace {
 
-// "conv2d bias_add? requant" becomes "(?:conv2d )(?:bias_add )?(?:requant )"; a class becomes all its operators.
+// "conv2d bias_add? requant" becomes "(?:conv2d )(?:bias_add )?(?:requant )"; a class becomes all
+// its operators.
 std::string regex_of(const PatternItem& item) {
   std::string alternatives;
   for (const OpDef* op : all_ops()) {
@@ -23,9 +24,10 @@ std::string regex_of(const PatternItem& item) {
 
 bool accepts(const PatternItem& item, std::string_view op) {
   const OpDef* def = find_op(op);
-  return std::any_of(item.alternatives.begin(), item.alternatives.end(), [&](const std::string& wanted) {
-    return wanted == op || wanted == "any" || (def != nullptr && in_class(*def, wanted));
-  });
+  return std::any_of(
+      item.alternatives.begin(), item.alternatives.end(), [&](const std::string& wanted) {
+        return wanted == op || wanted == "any" || (def != nullptr && in_class(*def, wanted));
+      });
 }
 
 struct SpinePattern::Compiled {
@@ -37,7 +39,8 @@ SpinePattern::SpinePattern(const Pattern& pattern) {
   std::string text;
   for (const PatternItem& item : pattern.items) text += regex_of(item);
   compiled_.reset(new Compiled{pattern.items, re2::RE2(text)});
-  HEDDLE_CHECK(compiled_->whole.ok(), "a parsed pattern gives a regular expression that RE2 refuses: " + text);
+  HEDDLE_CHECK(compiled_->whole.ok(),
+               "a parsed pattern gives a regular expression that RE2 refuses: " + text);
 }
 SpinePattern::~SpinePattern() = default;
 SpinePattern::SpinePattern(SpinePattern&&) noexcept = default;

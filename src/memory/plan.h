@@ -45,8 +45,8 @@ struct MemoryPlan {
       0;  // the placement's peak, and room for transfers that read past a buffer's end; not 0
   std::vector<ValueId> constants;  // not packed; order of the constant table
   int64_t constant_bytes = 0;  // everything in the constant table: CPU weights and packed buffers
-  std::vector<int64_t>
-      tile_bytes;  // highest use of each memory: the SoC's, then those of its accelerators
+  // Highest use of each memory: the SoC's, then those of its accelerators.
+  std::vector<int64_t> tile_bytes;
   int64_t required_bytes = 0;  // of main memory: arena + reserve (+ constants if they live there)
   int64_t available_bytes = 0;
 };

@@ -6,8 +6,6 @@
 namespace heddle {
 namespace {
 
-enum AxisIndex { N, K, OY, OX, FY, FX };
-
 Result<TensorType> infer(const OpView& op) {
   if (Status status = check_node(op); !status.ok()) return status.errors();
   for (size_t operand : {0, 1}) {
@@ -60,18 +58,9 @@ Tensor reference(const OpView& op, std::span<const Tensor* const> inputs) {
 
 LoopNest loops(const OpView& op) {
   const Window window = conv_window(op);
-  const Shape& out = op.output().shape;
-  LoopNest nest;
-  nest.axes = {{"n", out[0]},
-               {"k", out[1]},
-               {"oy", out[2]},
-               {"ox", out[3]},
-               {"fy", window.kernel_h, true},
-               {"fx", window.kernel_w, true}};
-  nest.inputs = {{along(N), along(K), window_rows(window, OY, FY), window_columns(window, OX, FX)},
-                 {along(K), DimAccess{}, along(FY), along(FX)}};
-  nest.output = {along(N), along(K), along(OY), along(OX)};
-  nest.macs = elements_of(out) * window.kernel_h * window.kernel_w;
+  LoopNest nest = channelwise_loops(window, op.output().shape);
+  nest.inputs.push_back({along(K), DimAccess{}, along(FY), along(FX)});
+  nest.macs = elements_of(op.output().shape) * window.kernel_h * window.kernel_w;
   return nest;
 }
 

@@ -3,12 +3,6 @@
 #include <fmt/format.h>
 
 namespace heddle {
-namespace {
-
-enum AxisIndex { N, K, OY, OX, FY, FX };
-
-}  // namespace
-
 Result<Shape> pool_shape(const OpView& op) {
   if (Status status = check_node(op); !status.ok()) return status.errors();
   if (Status status = check_rank(op, 0, 4); !status.ok()) return status.errors();
@@ -23,18 +17,7 @@ Result<Shape> pool_shape(const OpView& op) {
 }
 
 LoopNest pool_loops(const OpView& op) {
-  const Window window = pool_window(op);
-  const Shape& out = op.output().shape;
-  LoopNest nest;
-  nest.axes = {{"n", out[0]},
-               {"k", out[1]},
-               {"oy", out[2]},
-               {"ox", out[3]},
-               {"fy", window.kernel_h, true},
-               {"fx", window.kernel_w, true}};
-  nest.inputs = {{along(N), along(K), window_rows(window, OY, FY), window_columns(window, OX, FX)}};
-  nest.output = {along(N), along(K), along(OY), along(OX)};
-  return nest;
+  return channelwise_loops(pool_window(op), op.output().shape);
 }
 
 Status check_average(const OpView& op, int64_t count) {

@@ -147,4 +147,17 @@ DimAccess window_columns(const Window& window, int ox_axis, int fx_axis) {
   return {{{ox_axis, window.stride_w}, {fx_axis, window.dilation_w}}, -window.pad_left};
 }
 
+LoopNest channelwise_loops(const Window& window, const Shape& output) {
+  LoopNest nest;
+  nest.axes = {{"n", output[0]},
+               {"k", output[1]},
+               {"oy", output[2]},
+               {"ox", output[3]},
+               {"fy", window.kernel_h, true},
+               {"fx", window.kernel_w, true}};
+  nest.inputs = {{along(N), along(K), window_rows(window, OY, FY), window_columns(window, OX, FX)}};
+  nest.output = {along(N), along(K), along(OY), along(OX)};
+  return nest;
+}
+
 }  // namespace heddle

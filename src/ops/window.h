@@ -39,4 +39,9 @@ DimAccess window_rows(const Window& window, int oy_axis, int fy_axis);
 DimAccess window_columns(const Window& window, int ox_axis, int fx_axis);
 DimAccess along(int axis, int64_t coefficient = 1);
 
+// The loop nest of a window that slides over every channel by itself: axes n k oy ox / fy fx, at
+// these positions, for an output [N, K, OY, OX]; the access of x and y.
+enum ChannelwiseAxis { N, K, OY, OX, FY, FX };
+LoopNest channelwise_loops(const Window& window, const Shape& output);
+
 }  // namespace heddle

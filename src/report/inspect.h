@@ -1,4 +1,5 @@
-// What the importer made of a network: dialect, assumptions, inputs and outputs, operators with their requantisation.
+// What the importer made of a network: dialect, assumptions, inputs and outputs, operators with
+// their requantisation.
 #pragma once
 
 #include <string>

@@ -30,8 +30,10 @@ int64_t main_bytes(const Graph& graph, const Schedule& schedule, const Match& ma
   std::vector<ValueId> values{match.output(graph)};
   for (const NodeId id : match.nodes) {
     for (const ValueId input : graph.node(id).inputs) {
-      const bool stored = std::binary_search(schedule.materialised.begin(), schedule.materialised.end(), input);
-      if (stored && std::find(values.begin(), values.end(), input) == values.end()) values.push_back(input);
+      const bool stored =
+          std::binary_search(schedule.materialised.begin(), schedule.materialised.end(), input);
+      if (stored && std::find(values.begin(), values.end(), input) == values.end())
+        values.push_back(input);
     }
   }
   int64_t bytes = 0;
@@ -39,7 +41,8 @@ int64_t main_bytes(const Graph& graph, const Schedule& schedule, const Match& ma
   return bytes;
 }
 
-LayerReport layer_report(const Graph& graph, const Soc& soc, const Schedule& schedule, const Step& step) {
+LayerReport layer_report(const Graph& graph, const Soc& soc, const Schedule& schedule,
+                         const Step& step) {
   const Match& match = step.candidate.match;
   LayerReport layer;
   layer.layer = terminal_text(step.name);
@@ -66,14 +69,23 @@ LayerReport layer_report(const Graph& graph, const Soc& soc, const Schedule& sch
 }
 
 nlohmann::ordered_json to_json(const LayerReport& layer) {
-  return {{"layer", layer.layer},       {"operators", layer.operators}, {"where", layer.where},
-          {"why", layer.why},           {"tile", layer.tile},           {"tiles", layer.tiles},
-          {"l1_bytes", layer.l1_bytes}, {"l2_bytes", layer.l2_bytes},   {"macs", layer.macs},
-          {"cycles", layer.cycles},     {"cycles_on_cpu", layer.cycles_on_cpu}, {"proven_optimal", layer.proven}};
+  return {{"layer", layer.layer},
+          {"operators", layer.operators},
+          {"where", layer.where},
+          {"why", layer.why},
+          {"tile", layer.tile},
+          {"tiles", layer.tiles},
+          {"l1_bytes", layer.l1_bytes},
+          {"l2_bytes", layer.l2_bytes},
+          {"macs", layer.macs},
+          {"cycles", layer.cycles},
+          {"cycles_on_cpu", layer.cycles_on_cpu},
+          {"proven_optimal", layer.proven}};
 }
 
 std::string percent(int64_t part, int64_t whole) {
-  return whole == 0 ? "0" : fmt::format("{}.{}", part * 1000 / whole / 10, part * 1000 / whole % 10);
+  return whole == 0 ? "0"
+                    : fmt::format("{}.{}", part * 1000 / whole / 10, part * 1000 / whole % 10);
 }
 
 // Milliseconds with three decimals, in integers.
@@ -86,8 +98,10 @@ constexpr const char* kDoesNotApply = "does not apply";
 
 std::string verdict_text(const RuleVerdict& verdict) {
   std::string text = fmt::format("  {}: {}", verdict.rule, verdict.verdict);
-  if (verdict.failed.empty()) text += fmt::format(", {} cycles ({})", thousands(verdict.cycles), verdict.operators);
-  if (verdict.verdict == kDoesNotApply) return text + ", its " + verdict.failed.front().condition + '\n';
+  if (verdict.failed.empty())
+    text += fmt::format(", {} cycles ({})", thousands(verdict.cycles), verdict.operators);
+  if (verdict.verdict == kDoesNotApply)
+    return text + ", its " + verdict.failed.front().condition + '\n';
   text += '\n';
   for (const FailedCondition& failed : verdict.failed) {
     text += "    - " + wrap(failed.why, 88, 6) + '\n';
@@ -98,8 +112,8 @@ std::string verdict_text(const RuleVerdict& verdict) {
 
 }  // namespace
 
-Report make_report(const std::string& network, const Graph& graph, const Soc& soc, const Policy& policy,
-                   const Schedule& schedule, const MemoryPlan& plan) {
+Report make_report(const std::string& network, const Graph& graph, const Soc& soc,
+                   const Policy& policy, const Schedule& schedule, const MemoryPlan& plan) {
   Report report;
   report.network = network;
   report.dialect = graph.dialect;
@@ -124,23 +138,26 @@ Report make_report(const std::string& network, const Graph& graph, const Soc& so
 }
 
 std::string report_text(const Report& report) {
-  const std::vector<Column> columns = {{"layer", false, 20}, {"where", false, 24}, {"tile", false, 16}, {"L1 B", true},
-                                       {"L2 B", true},       {"MACs", true},       {"cycles", true}};
+  const std::vector<Column> columns = {
+      {"layer", false, 20}, {"where", false, 24}, {"tile", false, 16}, {"L1 B", true},
+      {"L2 B", true},       {"MACs", true},       {"cycles", true}};
   std::vector<Row> rows;
   for (const LayerReport& layer : report.layers) {
-    rows.push_back({{layer.layer, layer.where, layer.tile, thousands(layer.l1_bytes), thousands(layer.l2_bytes),
-                     thousands(layer.macs), thousands(layer.cycles)},
+    rows.push_back({{layer.layer, layer.where, layer.tile, thousands(layer.l1_bytes),
+                     thousands(layer.l2_bytes), thousands(layer.macs), thousands(layer.cycles)},
                     layer.operators + ": " + layer.why});
   }
-  std::string text = fmt::format("{} on SoC {}, policy {} ({})\n\n", report.network, report.soc, report.policy, report.dialect);
+  std::string text = fmt::format("{} on SoC {}, policy {} ({})\n\n", report.network, report.soc,
+                                 report.policy, report.dialect);
   text += format_table(columns, rows);
-  text += fmt::format("\n{} modelled cycles, {} ms at {} MHz; on the CPU alone {} cycles\n", thousands(report.cycles),
-                      milliseconds(report.cycles, report.clock_hz), report.clock_hz / 1'000'000,
-                      thousands(report.cycles_on_cpu));
-  text += fmt::format("{} of {} MACs accelerated ({} %)\n", thousands(report.accelerated_macs), thousands(report.macs),
-                      percent(report.accelerated_macs, report.macs));
-  text += fmt::format("arena {} B (lower bound {}), constants {} B; {} needs {} of {} B\n", thousands(report.arena_bytes),
-                      thousands(report.arena_lower_bound_bytes), thousands(report.constant_bytes), report.main_memory,
+  text += fmt::format("\n{} modelled cycles, {} ms at {} MHz; on the CPU alone {} cycles\n",
+                      thousands(report.cycles), milliseconds(report.cycles, report.clock_hz),
+                      report.clock_hz / 1'000'000, thousands(report.cycles_on_cpu));
+  text += fmt::format("{} of {} MACs accelerated ({} %)\n", thousands(report.accelerated_macs),
+                      thousands(report.macs), percent(report.accelerated_macs, report.macs));
+  text += fmt::format("arena {} B (lower bound {}), constants {} B; {} needs {} of {} B\n",
+                      thousands(report.arena_bytes), thousands(report.arena_lower_bound_bytes),
+                      thousands(report.constant_bytes), report.main_memory,
                       thousands(report.required_bytes), thousands(report.available_bytes));
   return text;
 }
@@ -166,38 +183,55 @@ std::string report_json(const Report& report) {
   return json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + '\n';
 }
 
-std::vector<LayerWhy> explain(const Graph& graph, const Soc& soc, const Matches& matches, const Candidates& candidates,
-                              const Schedule& schedule, const Report& report) {
+std::vector<LayerWhy> explain(const Graph& graph, const Soc& soc, const Matches& matches,
+                              const Candidates& candidates, const Schedule& schedule,
+                              const Report& report) {
   std::vector<LayerWhy> layers;
   for (size_t s = 0; s < schedule.steps.size(); ++s) {
     const Match& chosen = schedule.steps[s].candidate.match;
     const auto inside = [&](const Match& match) {
-      return std::find(chosen.nodes.begin(), chosen.nodes.end(), match.anchor) != chosen.nodes.end();
+      return std::find(chosen.nodes.begin(), chosen.nodes.end(), match.anchor) !=
+             chosen.nodes.end();
     };
-    const auto name = [&](const Match& match) { return target_of(soc, match).name + "/" + rule_of(soc, match).name; };
+    const auto name = [&](const Match& match) {
+      return target_of(soc, match).name + "/" + rule_of(soc, match).name;
+    };
     LayerWhy why{report.layers[s], {}};
     for (const Candidate& candidate : candidates.usable) {
-      const bool is_chosen = candidate.match.target == chosen.target && candidate.match.rule == chosen.rule &&
+      const bool is_chosen = candidate.match.target == chosen.target &&
+                             candidate.match.rule == chosen.rule &&
                              candidate.match.nodes == chosen.nodes;
       if (!inside(candidate.match) || (candidate.match.target < 0 && !is_chosen)) continue;
-      why.verdicts.push_back({name(candidate.match), is_chosen ? "chosen" : "accepted",
-                              operators_of(graph, candidate.match.nodes), candidate.cycles, {}});
+      why.verdicts.push_back({name(candidate.match),
+                              is_chosen ? "chosen" : "accepted",
+                              operators_of(graph, candidate.match.nodes),
+                              candidate.cycles,
+                              {}});
     }
     for (const Match& match : candidates.untileable) {
-      if (inside(match)) why.verdicts.push_back({name(match), "no tile fits", operators_of(graph, match.nodes), 0, match.failed});
+      if (inside(match))
+        why.verdicts.push_back(
+            {name(match), "no tile fits", operators_of(graph, match.nodes), 0, match.failed});
     }
     for (const Match& match : matches.refused) {
-      if (inside(match)) why.verdicts.push_back({name(match), "refused", operators_of(graph, match.nodes), 0, match.failed});
+      if (inside(match))
+        why.verdicts.push_back(
+            {name(match), "refused", operators_of(graph, match.nodes), 0, match.failed});
     }
     // A rule whose pattern begins with none of the layer's operators was never tried: say that too.
     for (const SocUnit& unit : soc.accelerators) {
       for (const Rule& rule : unit.target.rules) {
         const std::string rule_name = unit.target.name + "/" + rule.name;
-        const bool listed = std::any_of(why.verdicts.begin(), why.verdicts.end(),
-                                        [&](const RuleVerdict& verdict) { return verdict.rule == rule_name; });
+        const bool listed =
+            std::any_of(why.verdicts.begin(), why.verdicts.end(),
+                        [&](const RuleVerdict& verdict) { return verdict.rule == rule_name; });
         if (listed) continue;
-        why.verdicts.push_back({rule_name, kDoesNotApply, why.layer.operators, 0,
-                                {{"pattern `" + rule.pattern.text + "`", "no operator of the layer begins the rule's pattern",
+        why.verdicts.push_back({rule_name,
+                                kDoesNotApply,
+                                why.layer.operators,
+                                0,
+                                {{"pattern `" + rule.pattern.text + "`",
+                                  "no operator of the layer begins the rule's pattern",
                                   "found `" + why.layer.operators + "`"}}});
       }
     }
@@ -209,8 +243,8 @@ std::vector<LayerWhy> explain(const Graph& graph, const Soc& soc, const Matches&
 std::string why_text(const std::vector<LayerWhy>& layers) {
   std::string text;
   for (const LayerWhy& why : layers) {
-    text += fmt::format("{}{} ({})\n  -> {}: {}\n", text.empty() ? "" : "\n", why.layer.layer, why.layer.operators,
-                        why.layer.where, wrap(why.layer.why, 88, 4));
+    text += fmt::format("{}{} ({})\n  -> {}: {}\n", text.empty() ? "" : "\n", why.layer.layer,
+                        why.layer.operators, why.layer.where, wrap(why.layer.why, 88, 4));
     for (const RuleVerdict& verdict : why.verdicts) text += verdict_text(verdict);
   }
   return text;
@@ -222,11 +256,13 @@ std::string why_json(const std::vector<LayerWhy>& layers) {
     nlohmann::ordered_json layer = to_json(why.layer);
     layer["rules"] = nlohmann::ordered_json::array();
     for (const RuleVerdict& verdict : why.verdicts) {
-      nlohmann::ordered_json rule = {{"rule", verdict.rule}, {"verdict", verdict.verdict}, {"operators", verdict.operators}};
+      nlohmann::ordered_json rule = {
+          {"rule", verdict.rule}, {"verdict", verdict.verdict}, {"operators", verdict.operators}};
       if (verdict.failed.empty()) rule["cycles"] = verdict.cycles;
       rule["failed"] = nlohmann::ordered_json::array();
       for (const FailedCondition& failed : verdict.failed) {
-        rule["failed"].push_back({{"condition", failed.condition}, {"why", failed.why}, {"values", failed.values}});
+        rule["failed"].push_back(
+            {{"condition", failed.condition}, {"why", failed.why}, {"values", failed.values}});
       }
       layer["rules"].push_back(std::move(rule));
     }

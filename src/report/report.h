@@ -15,14 +15,14 @@ struct LayerReport {
   std::string operators;  // "conv2d bias_add requant"
   std::string where;      // "diana_digital/conv2d"
   std::string why;
-  std::string tile;       // "k 16 x oy 14", "whole", or "-" on the CPU
-  int64_t tiles = 0;      // 0 on the CPU
-  int64_t l1_bytes = 0;   // shared memories other than main: highest use of the tile buffers
-  int64_t l2_bytes = 0;   // main memory: the activations that the layer reads and writes
+  std::string tile;      // "k 16 x oy 14", "whole", or "-" on the CPU
+  int64_t tiles = 0;     // 0 on the CPU
+  int64_t l1_bytes = 0;  // shared memories other than main: highest use of the tile buffers
+  int64_t l2_bytes = 0;  // main memory: the activations that the layer reads and writes
   int64_t macs = 0;
-  int64_t cycles = 0;        // modelled
+  int64_t cycles = 0;         // modelled
   int64_t cycles_on_cpu = 0;  // the same operators on the CPU alone, modelled
-  bool proven = false;       // the tile is proven optimal
+  bool proven = false;        // the tile is proven optimal
 };
 
 struct Report {
@@ -39,30 +39,32 @@ struct Report {
   int64_t arena_bytes = 0;
   int64_t arena_lower_bound_bytes = 0;
   int64_t constant_bytes = 0;
-  int64_t required_bytes = 0;   // of main memory
+  int64_t required_bytes = 0;  // of main memory
   int64_t available_bytes = 0;
   std::string main_memory;
 };
 
-Report make_report(const std::string& network, const Graph& graph, const Soc& soc, const Policy& policy,
-                   const Schedule& schedule, const MemoryPlan& plan);
+Report make_report(const std::string& network, const Graph& graph, const Soc& soc,
+                   const Policy& policy, const Schedule& schedule, const MemoryPlan& plan);
 std::string report_text(const Report& report);  // fits 88 columns
 std::string report_json(const Report& report);
 
-// `heddle why`: every rule of every accelerator for one layer (the index of a step), with all failed conditions.
+// `heddle why`: every rule of every accelerator for one layer (the index of a step), with all
+// failed conditions.
 struct RuleVerdict {
-  std::string rule;      // "diana_digital/conv2d"
-  std::string verdict;   // "chosen", "accepted", "no tile fits", "refused", "does not apply"
+  std::string rule;       // "diana_digital/conv2d"
+  std::string verdict;    // "chosen", "accepted", "no tile fits", "refused", "does not apply"
   std::string operators;  // what it would take or was tried on
-  int64_t cycles = 0;    // accepted ones
+  int64_t cycles = 0;     // accepted ones
   std::vector<FailedCondition> failed;
 };
 struct LayerWhy {
   LayerReport layer;
   std::vector<RuleVerdict> verdicts;
 };
-std::vector<LayerWhy> explain(const Graph& graph, const Soc& soc, const Matches& matches, const Candidates& candidates,
-                              const Schedule& schedule, const Report& report);
+std::vector<LayerWhy> explain(const Graph& graph, const Soc& soc, const Matches& matches,
+                              const Candidates& candidates, const Schedule& schedule,
+                              const Report& report);
 std::string why_text(const std::vector<LayerWhy>& layers);
 std::string why_json(const std::vector<LayerWhy>& layers);
 

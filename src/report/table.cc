@@ -26,7 +26,8 @@ std::string format_table(const std::vector<Column>& columns, const std::vector<R
   const auto line = [&](const auto& cell_of) {
     std::string text;
     for (size_t c = 0; c < columns.size(); ++c) {
-      text += padded(cut(cell_of(c), widths[c]), widths[c], columns[c].right) + (c + 1 < columns.size() ? "  " : "");
+      text += padded(cut(cell_of(c), widths[c]), widths[c], columns[c].right) +
+              (c + 1 < columns.size() ? "  " : "");
     }
     text.erase(text.find_last_not_of(' ') + 1);
     return text + '\n';

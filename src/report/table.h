@@ -1,4 +1,5 @@
-// Text tables: columns as wide as their content, numbers to the right, cells cut so that a row fits the terminal.
+// Text tables: columns as wide as their content, numbers to the right, cells cut so that a row fits
+// the terminal.
 #pragma once
 
 #include <string>
@@ -20,7 +21,8 @@ struct Row {
 // Foreign text must have passed terminal_text() already.
 std::string format_table(const std::vector<Column>& columns, const std::vector<Row>& rows);
 
-// Breaks text at spaces so that no line is longer than `width`; every line but the first starts with `indent` spaces.
+// Breaks text at spaces so that no line is longer than `width`; every line but the first starts
+// with `indent` spaces.
 std::string wrap(const std::string& text, size_t width, size_t indent);
 
 }  // namespace heddle

@@ -16,8 +16,8 @@ enum class Scope : uint8_t { layer, tile, job, transfer };
 
 struct RuleNames {
   std::set<std::string> sizes;  // "k", "oy", "iy"
-  std::set<std::string>
-      axes;  // those of `sizes` that index the result: only they can be cut into tiles
+  // Those of `sizes` that index the result: only they can be cut into tiles.
+  std::set<std::string> axes;
   std::set<std::string> attributes;  // "conv2d.stride_h", "conv2d.present"
   std::set<std::string> operands;    // "x", "weights", "y"
   std::set<std::string> constants;   // those of `operands` that are constants in every operator

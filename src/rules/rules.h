@@ -1,5 +1,5 @@
-// Rule folders, SoCs and policies as data, read from TOML. rules/SCHEMA.md explains every key; it is printed from the
-// loader's own table (schema.h).
+// Rule folders, SoCs and policies as data, read from TOML. rules/SCHEMA.md explains every key; it
+// is printed from the loader's own table (schema.h).
 #pragma once
 
 #include <filesystem>
@@ -12,11 +12,11 @@
 
 namespace heddle {
 
-// `conv2d bias_add? requant relu?`, `(conv2d | dense) map*`, `add(residual) requant`: a regular expression over operator
-// names and classes along a dataflow spine.
+// `conv2d bias_add? requant relu?`, `(conv2d | dense) map*`, `add(residual) requant`: a regular
+// expression over operator names and classes along a dataflow spine.
 struct PatternItem {
   std::vector<std::string> alternatives;  // operator names or classes
-  std::string bound;                      // operand off the spine bound by name: add(residual); may be empty
+  std::string bound;  // operand off the spine bound by name: add(residual); may be empty
   enum class Repeat : uint8_t { once, optional, star } repeat = Repeat::once;
 };
 struct Pattern {
@@ -31,31 +31,33 @@ struct Condition {
   Place place;
 };
 
-// One activation buffer as the device wants it, in every memory: the innermost dimension's pitch is a multiple of
-// `row` elements, the last two dimensions together a multiple of `plane` bytes.
+// One activation buffer as the device wants it, in every memory: the innermost dimension's pitch is
+// a multiple of `row` elements, the last two dimensions together a multiple of `plane` bytes.
 struct BufferLayout {
   int64_t row = 1;
   int64_t plane = 1;
   bool operator==(const BufferLayout&) const = default;
 };
 
-// Constants packed for the device: blocks of `block_size` along `block_axis` (padded with zeros to `block_pad`), each
-// block the parts one after the other. `order` lists axes outermost first; "c/16" and "c%16" split an axis (padded to a
-// multiple of 16), "byte" walks the bytes of an element, least significant first.
+// Constants packed for the device: blocks of `block_size` along `block_axis` (padded with zeros to
+// `block_pad`), each block the parts one after the other. `order` lists axes outermost first;
+// "c/16" and "c%16" split an axis (padded to a multiple of 16), "byte" walks the bytes of an
+// element, least significant first.
 struct PackPart {
-  std::string operand;             // "weights", "bias"; an absent bias packs as zeros of `bytes` bytes each
+  std::string operand;  // "weights", "bias"; an absent bias packs as zeros of `bytes` bytes each
   int64_t element_bytes = 1;
   std::vector<std::string> order;  // {"c", "fy", "fx", "k"}
 };
 struct Packing {
-  std::string name;                // the operand the rule's expressions see: "weights"
-  std::string block_axis;          // "k"
+  std::string name;        // the operand the rule's expressions see: "weights"
+  std::string block_axis;  // "k"
   int64_t block_size = 16;
   int64_t block_pad = 16;
   std::vector<PackPart> parts;
 };
 
-// Where an operand of one job lives while the job runs: "l1" or a private memory of the accelerator.
+// Where an operand of one job lives while the job runs: "l1" or a private memory of the
+// accelerator.
 struct OperandPlacement {
   std::string operand;  // "x", "residual", "y", or a Packing's name
   std::string memory;
@@ -67,7 +69,8 @@ struct TileDomain {
   int64_t multiple_of = 1;  // "multiple of 16 or full"
 };
 
-struct Preference {          // subtracts `weight * expr` in a tie between tiles of equal latency; lower is better
+struct Preference {  // subtracts `weight * expr` in a tie between tiles of equal latency; lower is
+                     // better
   Expr expr;
   int64_t weight = 1;
   std::string why;
@@ -78,8 +81,8 @@ struct JobField {
   Expr expr;
 };
 struct Job {
-  std::string call;    // starts the job, does not wait: void call(const struct *)
-  std::string wait;    // returns when the unit is idle: void wait(void)
+  std::string call;  // starts the job, does not wait: void call(const struct *)
+  std::string wait;  // returns when the unit is idle: void wait(void)
   std::string struct_name;
   std::vector<JobField> fields;
 };
@@ -95,7 +98,8 @@ struct Rule {
   std::vector<OperandPlacement> operands;
   std::vector<Packing> packings;
   std::vector<TileDomain> domains;
-  std::vector<Condition> require;  // memory and alignment constraints on a tile; `why` says what for
+  // Memory and alignment constraints on a tile; `why` says what for.
+  std::vector<Condition> require;
   std::vector<Preference> prefer;
   std::optional<Job> job;
   Place place;
@@ -115,13 +119,16 @@ struct Target {
   std::string summary;
   TargetKind kind = TargetKind::accelerator;
   std::filesystem::path folder;
-  std::vector<Memory> memories;    // private ones
-  int64_t register_bytes = 0;      // size of the register window; 0 for a CPU
-  std::vector<std::string> headers, sources, models;  // file names in the folder, copied into the bundle
-  std::string base_macro;          // macro of driver.h that the bundle defines as the base of the register window
+  std::vector<Memory> memories;  // private ones
+  int64_t register_bytes = 0;    // size of the register window; 0 for a CPU
+  // File names in the folder, copied into the bundle.
+  std::vector<std::string> headers, sources, models;
+  // Macro of driver.h that the bundle defines as the base of the register window.
+  std::string base_macro;
   std::vector<Rule> rules;
-  // dma only: the transfer's call, in terms of `source`, `destination`, `row_bytes`, `rows`, `planes`,
-  // `source_row_stride`, `source_plane_stride`, `destination_row_stride`, `destination_plane_stride` (bytes).
+  // dma only: the transfer's call, in terms of `source`, `destination`, `row_bytes`, `rows`,
+  // `planes`, `source_row_stride`, `source_plane_stride`, `destination_row_stride`,
+  // `destination_plane_stride` (bytes).
   std::optional<Job> transfer;
   std::optional<Expr> transfer_cycles;
   int64_t transfer_unit_bytes = 1;  // row_bytes must be a multiple of it
@@ -137,13 +144,14 @@ struct Soc {
   std::string summary;
   std::filesystem::path file;
   int64_t clock_hz = 0;
-  std::vector<Memory> memories;           // shared ones: l2, l1, flash
-  std::string main_memory = "l2";         // arena lives here
-  std::string constant_memory = "l2";     // constants live here: main memory, or flash
-  int64_t reserved_bytes = 0;             // of main memory: program, stack
+  std::vector<Memory> memories;        // shared ones: l2, l1, flash
+  std::string main_memory = "l2";      // arena lives here
+  std::string constant_memory = "l2";  // constants live here: main memory, or flash
+  int64_t reserved_bytes = 0;          // of main memory: program, stack
   Target cpu;
-  std::vector<std::pair<std::string, int64_t>> cpu_constants;  // `cpu.<key>` in CPU cost expressions
-  std::optional<SocUnit> dma;             // moves between main_memory and every other memory
+  // `cpu.<key>` in CPU cost expressions.
+  std::vector<std::pair<std::string, int64_t>> cpu_constants;
+  std::optional<SocUnit> dma;  // moves between main_memory and every other memory
   std::vector<SocUnit> accelerators;
 
   const Memory* find_memory(std::string_view memory_name) const;  // shared ones; null if absent
@@ -157,8 +165,10 @@ struct Policy {
   std::vector<std::string> avoid;  // targets that must not be used
 };
 
-// A SoC's TOML names its folders relative to itself; `search` are further folders that may hold accelerators.
-Result<Soc> load_soc(const std::filesystem::path& file, const std::vector<std::filesystem::path>& search = {});
+// A SoC's TOML names its folders relative to itself; `search` are further folders that may hold
+// accelerators.
+Result<Soc> load_soc(const std::filesystem::path& file,
+                     const std::vector<std::filesystem::path>& search = {});
 Result<Target> load_target(const std::filesystem::path& folder);
 Result<Policy> load_policy(const std::filesystem::path& file);
 Result<Pattern> parse_pattern(std::string_view text, const Place& place);

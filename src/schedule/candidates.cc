@@ -20,7 +20,8 @@ int64_t cpu_cycles(const Graph& graph, const Soc& soc, const Match& match) {
 
 }  // namespace
 
-StorageOf choose_storage(const Graph& graph, const Soc& soc, const std::vector<const Match*>& chosen) {
+StorageOf choose_storage(const Graph& graph, const Soc& soc,
+                         const std::vector<const Match*>& chosen) {
   StorageOf storage;
   const auto pad = [&](const Match& match, ValueId value) {
     const std::optional<BufferLayout>& layout = rule_of(soc, match).layout;

@@ -22,7 +22,8 @@ struct Best {
 
 Cover cover_nodes(const std::vector<int>& nodes, const std::vector<CoverItem>& items) {
   std::map<int, std::vector<int>> starting;  // first node -> items
-  for (size_t i = 0; i < items.size(); ++i) starting[items[i].nodes.front()].push_back(static_cast<int>(i));
+  for (size_t i = 0; i < items.size(); ++i)
+    starting[items[i].nodes.front()].push_back(static_cast<int>(i));
 
   // layers[p]: states whose first uncovered node is nodes[p]; the last one has the goal.
   std::vector<std::map<Taken, Best>> layers(nodes.size() + 1);
@@ -34,7 +35,8 @@ Cover cover_nodes(const std::vector<int>& nodes, const std::vector<CoverItem>& i
       for (const int index : starting[nodes[p]]) {
         const CoverItem& item = items[static_cast<size_t>(index)];
         const bool free = std::all_of(item.nodes.begin(), item.nodes.end(), [&](int node) {
-          return std::binary_search(nodes.begin(), nodes.end(), node) && !std::binary_search(taken.begin(), taken.end(), node);
+          return std::binary_search(nodes.begin(), nodes.end(), node) &&
+                 !std::binary_search(taken.begin(), taken.end(), node);
         });
         if (!free) continue;
         Taken next = taken;
@@ -45,7 +47,8 @@ Cover cover_nodes(const std::vector<int>& nodes, const std::vector<CoverItem>& i
           next.erase(next.begin());
           ++q;
         }
-        const Best reached{best.cost + item.cost, best.items + 1, best.rank + item.rank, index, {p, taken}};
+        const Best reached{
+            best.cost + item.cost, best.items + 1, best.rank + item.rank, index, {p, taken}};
         const auto [entry, is_new] = layers[q].try_emplace(next, reached);
         if (!is_new && reached.key() < entry->second.key()) entry->second = reached;
       }

@@ -22,14 +22,18 @@ std::vector<CoverItem> cover_items(const Candidates& candidates) {
   std::vector<CoverItem> items;
   for (const Candidate& candidate : candidates.usable) {
     // On a tie accelerators go before the CPU, then the order of the SoC and of the rules.
-    const int64_t target_rank = candidate.match.target < 0 ? 1'000'000 : candidate.match.target * 1'000;
-    items.push_back({indices_of(candidate.match.nodes), candidate.cycles, target_rank + candidate.match.rule});
+    const int64_t target_rank =
+        candidate.match.target < 0 ? 1'000'000 : candidate.match.target * 1'000;
+    items.push_back(
+        {indices_of(candidate.match.nodes), candidate.cycles, target_rank + candidate.match.rule});
   }
   return items;
 }
 
-// HTVM's way: accelerators in the SoC's order take what they match, longest first; the CPU fuses what is left.
-Cover first_match(const Graph& graph, const Candidates& candidates, const std::vector<CoverItem>& items) {
+// HTVM's way: accelerators in the SoC's order take what they match, longest first; the CPU fuses
+// what is left.
+Cover first_match(const Graph& graph, const Candidates& candidates,
+                  const std::vector<CoverItem>& items) {
   std::vector<int> order(items.size());
   std::iota(order.begin(), order.end(), 0);
   std::sort(order.begin(), order.end(), [&](int a, int b) {
@@ -38,7 +42,8 @@ Cover first_match(const Graph& graph, const Candidates& candidates, const std::v
     const bool x_cpu = candidates.usable[static_cast<size_t>(a)].match.target < 0;
     const bool y_cpu = candidates.usable[static_cast<size_t>(b)].match.target < 0;
     const auto key = [](bool cpu, const CoverItem& item) {
-      return std::make_tuple(cpu, item.nodes.front(), -static_cast<int64_t>(item.nodes.size()), item.rank);
+      return std::make_tuple(cpu, item.nodes.front(), -static_cast<int64_t>(item.nodes.size()),
+                             item.rank);
     };
     return key(x_cpu, x) < key(y_cpu, y);
   });
@@ -46,7 +51,9 @@ Cover first_match(const Graph& graph, const Candidates& candidates, const std::v
   std::vector<bool> taken(graph.nodes.size(), false);
   for (const int index : order) {
     const std::vector<int>& nodes = items[static_cast<size_t>(index)].nodes;
-    if (std::any_of(nodes.begin(), nodes.end(), [&](int n) { return taken[static_cast<size_t>(n)]; })) continue;
+    if (std::any_of(nodes.begin(), nodes.end(),
+                    [&](int n) { return taken[static_cast<size_t>(n)]; }))
+      continue;
     for (const int n : nodes) taken[static_cast<size_t>(n)] = true;
     cover.items.push_back(index);
     cover.cost += items[static_cast<size_t>(index)].cost;
@@ -56,7 +63,8 @@ Cover first_match(const Graph& graph, const Candidates& candidates, const std::v
   return cover;
 }
 
-int64_t cycles_on_cpu(const Candidates& candidates, const std::vector<CoverItem>& items, const Match& match) {
+int64_t cycles_on_cpu(const Candidates& candidates, const std::vector<CoverItem>& items,
+                      const Match& match) {
   std::vector<CoverItem> cpu;
   for (size_t i = 0; i < items.size(); ++i) {
     if (candidates.usable[i].match.target < 0) cpu.push_back(items[i]);
@@ -64,12 +72,13 @@ int64_t cycles_on_cpu(const Candidates& candidates, const std::vector<CoverItem>
   return cover_nodes(indices_of(match.nodes), cpu).cost;
 }
 
-// For a step on the CPU: the reason that stands nearest to an accelerator, that is, the refusal with the fewest failed
-// conditions; a refused pattern counts as the farthest.
-std::string why_not_accelerated(const Soc& soc, const Matches& matches, const Candidates& candidates, const Match& match,
-                                int64_t cycles) {
+// For a step on the CPU: the reason that stands nearest to an accelerator, that is, the refusal
+// with the fewest failed conditions; a refused pattern counts as the farthest.
+std::string why_not_accelerated(const Soc& soc, const Matches& matches,
+                                const Candidates& candidates, const Match& match, int64_t cycles) {
   const auto inside = [&](const Match& other) {
-    return other.target >= 0 && std::find(match.nodes.begin(), match.nodes.end(), other.anchor) != match.nodes.end();
+    return other.target >= 0 &&
+           std::find(match.nodes.begin(), match.nodes.end(), other.anchor) != match.nodes.end();
   };
   for (const Candidate& candidate : candidates.usable) {
     if (!inside(candidate.match)) continue;
@@ -87,22 +96,28 @@ std::string why_not_accelerated(const Soc& soc, const Matches& matches, const Ca
     };
     if (nearest == nullptr || distance(other) < distance(*nearest)) nearest = &other;
   }
-  if (nearest == nullptr) return soc.accelerators.empty() ? "the SoC has no accelerator" : "no accelerator has a rule for it";
+  if (nearest == nullptr)
+    return soc.accelerators.empty() ? "the SoC has no accelerator"
+                                    : "no accelerator has a rule for it";
   const FailedCondition& failed = nearest->failed.front();
-  const std::string more = nearest->failed.size() > 1 ? fmt::format(" (and {} more)", nearest->failed.size() - 1) : "";
-  return fmt::format("{}: {}: {}{}", target_of(soc, *nearest).name, failed.why, failed.values, more);
+  const std::string more =
+      nearest->failed.size() > 1 ? fmt::format(" (and {} more)", nearest->failed.size() - 1) : "";
+  return fmt::format("{}: {}: {}{}", target_of(soc, *nearest).name, failed.why, failed.values,
+                     more);
 }
 
-std::string why_here(const Soc& soc, const Policy& policy, const Matches& matches, const Candidates& candidates,
-                     const Step& step) {
+std::string why_here(const Soc& soc, const Policy& policy, const Matches& matches,
+                     const Candidates& candidates, const Step& step) {
   const Match& match = step.candidate.match;
-  if (match.target < 0) return why_not_accelerated(soc, matches, candidates, match, step.candidate.cycles);
+  if (match.target < 0)
+    return why_not_accelerated(soc, matches, candidates, match, step.candidate.cycles);
   if (policy.objective == Objective::first_match) return "first accelerator that accepts it";
   const int64_t tenths = step.cycles_on_cpu * 10 / std::max<int64_t>(step.candidate.cycles, 1);
   return fmt::format("{}.{}x fewer cycles than the CPU", thousands(tenths / 10), tenths % 10);
 }
 
-// Tilings were solved for the storage that each candidate alone would choose; where a neighbour decided otherwise, solve again.
+// Tilings were solved for the storage that each candidate alone would choose; where a neighbour
+// decided otherwise, solve again.
 Status settle_storage(const Graph& graph, const Soc& soc, Schedule& schedule) {
   std::vector<const Match*> chosen;
   for (const Step& step : schedule.steps) chosen.push_back(&step.candidate.match);
@@ -113,7 +128,8 @@ Status settle_storage(const Graph& graph, const Soc& soc, Schedule& schedule) {
     if (!step.candidate.tiling) continue;
     const StorageOf alone = choose_storage(graph, soc, {&match});
     const bool same = std::all_of(match.bound.begin(), match.bound.end(), [&](const auto& operand) {
-      return graph.value(operand.second).constant || schedule.storage.at(operand.second) == alone.at(operand.second);
+      return graph.value(operand.second).constant ||
+             schedule.storage.at(operand.second) == alone.at(operand.second);
     });
     if (same) continue;
     Result<Tiling> tiling = solve_tiling(graph, soc, match, schedule.storage);
@@ -132,16 +148,18 @@ std::vector<ValueId> materialised_values(const Graph& graph, const std::vector<S
 
 }  // namespace
 
-Result<Schedule> make_schedule(const Graph& graph, const Soc& soc, const Policy& policy, const Matches& matches,
-                               const Candidates& candidates) {
+Result<Schedule> make_schedule(const Graph& graph, const Soc& soc, const Policy& policy,
+                               const Matches& matches, const Candidates& candidates) {
   const std::vector<CoverItem> items = cover_items(candidates);
   std::vector<int> all(graph.nodes.size());
   std::iota(all.begin(), all.end(), 0);
-  const Cover cover = policy.objective == Objective::first_match ? first_match(graph, candidates, items)
-                                                                 : cover_nodes(all, items);
+  const Cover cover = policy.objective == Objective::first_match
+                          ? first_match(graph, candidates, items)
+                          : cover_nodes(all, items);
   if (cover.uncovered) {
     const Node& node = graph.nodes[static_cast<size_t>(*cover.uncovered)];
-    return error_at(at_node(node.name, node.op), "no rule of SoC `" + soc.name + "` covers operator `" + node.op + "`",
+    return error_at(at_node(node.name, node.op),
+                    "no rule of SoC `" + soc.name + "` covers operator `" + node.op + "`",
                     "add a last rule `any` to CPU flavour `" + soc.cpu.name + "`");
   }
 
@@ -170,16 +188,18 @@ std::string dump(const Graph& graph, const Soc& soc, const Schedule& schedule) {
   std::string text = fmt::format("{} steps, {} cycles\n", schedule.steps.size(), schedule.cycles);
   for (const Step& step : schedule.steps) {
     const Match& match = step.candidate.match;
-    text += fmt::format("{} on {}/{}: {} cycles (CPU {}); {}\n ", terminal_text(step.name), target_of(soc, match).name,
-                        rule_of(soc, match).name, step.candidate.cycles, step.cycles_on_cpu, step.why);
+    text += fmt::format("{} on {}/{}: {} cycles (CPU {}); {}\n ", terminal_text(step.name),
+                        target_of(soc, match).name, rule_of(soc, match).name, step.candidate.cycles,
+                        step.cycles_on_cpu, step.why);
     for (const NodeId id : match.nodes) text += fmt::format(" n{}:{}", id.index, graph.node(id).op);
     text += '\n';
     if (step.candidate.tiling) text += dump(*step.candidate.tiling);
   }
   for (const ValueId id : schedule.materialised) {
     const Storage& storage = schedule.storage.at(id);
-    text += fmt::format("v{} {} strides {} bytes {}\n", id.index, to_string(graph.value(id).type.shape),
-                        to_string(storage.strides), storage.bytes);
+    text +=
+        fmt::format("v{} {} strides {} bytes {}\n", id.index, to_string(graph.value(id).type.shape),
+                    to_string(storage.strides), storage.bytes);
   }
   return text;
 }

@@ -1,4 +1,5 @@
-// Candidates (accepted matches, tiled and costed) and the schedule: which of them cover the graph, in what order.
+// Candidates (accepted matches, tiled and costed) and the schedule: which of them cover the graph,
+// in what order.
 #pragma once
 
 #include <optional>
@@ -18,36 +19,39 @@ struct Candidate {
 
 struct Candidates {
   std::vector<Candidate> usable;
-  std::vector<Match> untileable;  // accepted matches without a tile; `failed` holds the tiler's reason
+  // Accepted matches without a tile; `failed` holds the tiler's reason.
+  std::vector<Match> untileable;
 };
 Candidates make_candidates(const Graph& graph, const Soc& soc, const Matches& matches);
 
 struct Step {
   Candidate candidate;
-  std::string name;              // of the layer: the anchor's node name, foreign text
-  int64_t cycles_on_cpu = 0;     // what the same nodes cost on the CPU alone
-  std::string why;               // one line: why here
+  std::string name;           // of the layer: the anchor's node name, foreign text
+  int64_t cycles_on_cpu = 0;  // what the same nodes cost on the CPU alone
+  std::string why;            // one line: why here
 };
 
 struct Schedule {
-  std::vector<Step> steps;           // execution order; every node of the graph is in exactly one
-  StorageOf storage;                 // of every value that exists in main memory
-  std::vector<ValueId> materialised; // values that exist in main memory, ascending (region outputs and graph inputs)
+  std::vector<Step> steps;            // execution order; every node of the graph is in exactly one
+  StorageOf storage;                  // of every value that exists in main memory
+  std::vector<ValueId> materialised;  // values that exist in main memory, ascending (region outputs
+                                      // and graph inputs)
   int64_t cycles = 0;
 };
 
-// How every value would be stored: padded as the device that produces it wants, or, for graph inputs and CPU results,
-// as its first accelerator consumer wants; dense otherwise.
-StorageOf choose_storage(const Graph& graph, const Soc& soc, const std::vector<const Match*>& chosen);
+// How every value would be stored: padded as the device that produces it wants, or, for graph
+// inputs and CPU results, as its first accelerator consumer wants; dense otherwise.
+StorageOf choose_storage(const Graph& graph, const Soc& soc,
+                         const std::vector<const Match*>& chosen);
 
-// A view (flatten, reshape) that is a step of its own reads its operand in place, and costs nothing, where both are
-// stored without gaps: its operand then, else an invalid id.
+// A view (flatten, reshape) that is a step of its own reads its operand in place, and costs
+// nothing, where both are stored without gaps: its operand then, else an invalid id.
 ValueId viewed_in_place(const Graph& graph, const StorageOf& storage, const Match& match);
 
-// The cheapest exact cover under the policy (dynamic programming over the frontier). Error: a node that nothing covers.
-// `matches` gives the reasons of those that were refused (Step::why).
-Result<Schedule> make_schedule(const Graph& graph, const Soc& soc, const Policy& policy, const Matches& matches,
-                               const Candidates& candidates);
+// The cheapest exact cover under the policy (dynamic programming over the frontier). Error: a node
+// that nothing covers. `matches` gives the reasons of those that were refused (Step::why).
+Result<Schedule> make_schedule(const Graph& graph, const Soc& soc, const Policy& policy,
+                               const Matches& matches, const Candidates& candidates);
 
 std::string dump(const Graph& graph, const Soc& soc, const Candidates& candidates);
 std::string dump(const Graph& graph, const Soc& soc, const Schedule& schedule);

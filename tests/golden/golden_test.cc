@@ -1,5 +1,6 @@
-// Golden folders: tests/golden/<case>/command holds the arguments of one call of the tool, expected.txt what it prints
-// and its exit status. HEDDLE_REWRITE=1 writes expected.txt anew; read the difference before you commit it.
+// Golden folders: tests/golden/<case>/command holds the arguments of one call of the tool,
+// expected.txt what it prints and its exit status. HEDDLE_REWRITE=1 writes expected.txt anew; read
+// the difference before you commit it.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -27,9 +28,11 @@ std::vector<std::string> cases() {
   return names;
 }
 
-// `$models` in a command is the project's models folder, `$out` a temporary folder; both are put back in what is printed.
+// `$models` in a command is the project's models folder, `$out` a temporary folder; both are put
+// back in what is printed.
 std::string replaced(std::string text, const std::string& from, const std::string& to) {
-  for (size_t at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size())) text.replace(at, from.size(), to);
+  for (size_t at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size()))
+    text.replace(at, from.size(), to);
   return text;
 }
 
@@ -50,11 +53,13 @@ TEST_P(Golden, PrintsWhatIsExpected) {
     }
     argv.push_back(word);
   }
-  Result<ProcessOutcome> outcome = run_process(argv, folder, {.cpu_seconds = 300, .memory_bytes = 0});
+  Result<ProcessOutcome> outcome =
+      run_process(argv, folder, {.cpu_seconds = 300, .memory_bytes = 0});
   ASSERT_TRUE(outcome.ok());
   std::string got;
   if (show.empty()) {
-    got = outcome->out + outcome->err + "exit status " + std::to_string(outcome->exit_status) + "\n";
+    got =
+        outcome->out + outcome->err + "exit status " + std::to_string(outcome->exit_status) + "\n";
   } else {
     ASSERT_EQ(outcome->exit_status, 0) << outcome->err;
     Result<std::string> file = read_file(temporary.path() / show);

@@ -1,4 +1,5 @@
-// The rules of the house that a compiler does not check: layering, hidden libraries, accelerators outside the code.
+// The rules of the house that a compiler does not check: layering, hidden libraries, accelerators
+// outside the code.
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -29,28 +30,34 @@ std::vector<Source> sources() {
     for (const fs::directory_entry& entry : fs::recursive_directory_iterator(root / top)) {
       const std::string extension = entry.path().extension().string();
       if (extension != ".cc" && extension != ".h") continue;
-      if (entry.path().parent_path().filename() == "runtime") continue;  // C that is shipped, not part of the tool
+      if (entry.path().parent_path().filename() == "runtime")
+        continue;  // C that is shipped, not part of the tool
       std::ostringstream text;
       text << std::ifstream(entry.path()).rdbuf();
       const std::string path = fs::relative(entry.path(), root).string();
-      const std::string layer = std::string(top) == "src" ? entry.path().parent_path().filename().string() : top;
+      const std::string layer =
+          std::string(top) == "src" ? entry.path().parent_path().filename().string() : top;
       found.push_back({path, layer, text.str()});
     }
   }
-  std::sort(found.begin(), found.end(), [](const Source& a, const Source& b) { return a.path < b.path; });
+  std::sort(found.begin(), found.end(),
+            [](const Source& a, const Source& b) { return a.path < b.path; });
   return found;
 }
 
 std::vector<std::string> includes(const Source& source) {
   static const std::regex include(R"re(#include [<"]([^>"]+)[>"])re");
   std::vector<std::string> found;
-  for (std::sregex_iterator it(source.text.begin(), source.text.end(), include), end; it != end; ++it) found.push_back((*it)[1]);
+  for (std::sregex_iterator it(source.text.begin(), source.text.end(), include), end; it != end;
+       ++it)
+    found.push_back((*it)[1]);
   return found;
 }
 
 TEST(House, EveryLayerIncludesOnlyLayersBelowIt) {
-  const std::vector<std::string> order = {"base",     "expr",   "graph",       "ops",  "import", "rules",   "match", "tiler",
-                                          "schedule", "memory", "cpu_codegen", "emit", "report", "compile", "main"};
+  const std::vector<std::string> order = {"base",        "expr",  "graph",  "ops",      "import",
+                                          "rules",       "match", "tiler",  "schedule", "memory",
+                                          "cpu_codegen", "emit",  "report", "compile",  "main"};
   std::map<std::string, size_t> rank;
   for (size_t i = 0; i < order.size(); ++i) rank[order[i]] = i;
   std::vector<std::string> wrong;
@@ -59,8 +66,10 @@ TEST(House, EveryLayerIncludesOnlyLayersBelowIt) {
     for (const std::string& include : includes(source)) {
       const std::string layer = include.substr(0, include.find('/'));
       if (layer == include || !rank.contains(layer)) continue;
-      const bool siblings = source.layer == "rules" && layer == "import";  // neither may know the other
-      if (rank[layer] > rank[source.layer] || siblings) wrong.push_back(source.path + " includes " + include);
+      const bool siblings =
+          source.layer == "rules" && layer == "import";  // neither may know the other
+      if (rank[layer] > rank[source.layer] || siblings)
+        wrong.push_back(source.path + " includes " + include);
     }
   }
   EXPECT_THAT(wrong, IsEmpty());
@@ -68,24 +77,29 @@ TEST(House, EveryLayerIncludesOnlyLayersBelowIt) {
 
 TEST(House, ForeignLibrariesHide) {
   const std::map<std::string, size_t> allowed = {
-      {"^z3", 1}, {"^toml", 1}, {"^onnx/", 1}, {"^google/protobuf", 1}, {"^re2/", 2}, {"^zip\\.h", 1}, {"^CLI/", 1}};
+      {"^z3", 1},   {"^toml", 1},    {"^onnx/", 1}, {"^google/protobuf", 1},
+      {"^re2/", 2}, {"^zip\\.h", 1}, {"^CLI/", 1}};
   for (const auto& [pattern, files] : allowed) {
     std::vector<std::string> users;
     for (const Source& source : sources()) {
       for (const std::string& include : includes(source)) {
-        const bool own = include.ends_with(".h") && fs::exists(fs::path(HEDDLE_SOURCE_DIR) / "src" / include);
-        if (!own && std::regex_search(include, std::regex(pattern)) && (users.empty() || users.back() != source.path)) {
+        const bool own =
+            include.ends_with(".h") && fs::exists(fs::path(HEDDLE_SOURCE_DIR) / "src" / include);
+        if (!own && std::regex_search(include, std::regex(pattern)) &&
+            (users.empty() || users.back() != source.path)) {
           users.push_back(source.path);
         }
       }
     }
-    EXPECT_LE(users.size(), files) << pattern << " is included by " << testing::PrintToString(users);
+    EXPECT_LE(users.size(), files)
+        << pattern << " is included by " << testing::PrintToString(users);
   }
 }
 
 TEST(House, NoAcceleratorIsNamedInTheCode) {
   std::vector<std::string> wrong;
-  for (const fs::directory_entry& folder : fs::directory_iterator(fs::path(HEDDLE_SOURCE_DIR) / "accelerators")) {
+  for (const fs::directory_entry& folder :
+       fs::directory_iterator(fs::path(HEDDLE_SOURCE_DIR) / "accelerators")) {
     const std::string name = folder.path().filename().string();
     for (const Source& source : sources()) {
       std::istringstream lines(source.text);
@@ -108,7 +122,8 @@ TEST(House, TheReadmeShowsARealRun) {
   std::string report = read("tests/golden/report-digits/expected.txt");
   report = report.substr(0, report.find("wrote "));
   ASSERT_FALSE(report.empty());
-  EXPECT_NE(read("README.md").find(report), std::string::npos) << "paste the output of scripts/demo into README.md";
+  EXPECT_NE(read("README.md").find(report), std::string::npos)
+      << "paste the output of scripts/demo into README.md";
 }
 
 TEST(House, FilesAreShort) {
@@ -121,10 +136,12 @@ TEST(House, FilesAreShort) {
 }
 
 TEST(House, ResultsDependOnNoClockLocaleOrHashOrder) {
-  static const std::regex forbidden(R"(unordered_(map|set)|std::rand\b|random_device|system_clock|steady_clock|setlocale|__DATE__|__TIME__)");
+  static const std::regex forbidden(
+      R"(unordered_(map|set)|std::rand\b|random_device|system_clock|steady_clock|setlocale|__DATE__|__TIME__)");
   std::vector<std::string> wrong;
   for (const Source& source : sources()) {
-    if (source.path == "src/base/process.cc") continue;  // ends a child that hangs; no result comes of it
+    if (source.path == "src/base/process.cc")
+      continue;  // ends a child that hangs; no result comes of it
     if (std::regex_search(source.text, forbidden)) wrong.push_back(source.path);
   }
   EXPECT_THAT(wrong, IsEmpty());

@@ -18,7 +18,8 @@ const fs::path kSource = HEDDLE_SOURCE_DIR;
 const fs::path kShared = kSource.parent_path() / "shared" / "models";
 constexpr ProcessLimits kLimits{.cpu_seconds = 300, .memory_bytes = 0};
 
-ProcessOutcome heddle(std::vector<std::string> arguments, const fs::path& folder = fs::temp_directory_path()) {
+ProcessOutcome heddle(std::vector<std::string> arguments,
+                      const fs::path& folder = fs::temp_directory_path()) {
   arguments.insert(arguments.begin(), HEDDLE_TOOL);
   Result<ProcessOutcome> outcome = run_process(arguments, folder, kLimits);
   HEDDLE_CHECK(outcome.ok(), format_diagnostics(outcome.errors()));
@@ -29,7 +30,8 @@ ProcessOutcome heddle(std::vector<std::string> arguments, const fs::path& folder
 FileSet read_all(const fs::path& folder) {
   FileSet files;
   for (const fs::directory_entry& entry : fs::recursive_directory_iterator(folder)) {
-    if (entry.is_regular_file()) files[fs::relative(entry.path(), folder).string()] = *read_file(entry.path());
+    if (entry.is_regular_file())
+      files[fs::relative(entry.path(), folder).string()] = *read_file(entry.path());
   }
   return files;
 }
@@ -38,9 +40,11 @@ TEST(Digits, EverySampleIsBitExactAndTheAccuracyIsTheModelsOwn) {
   const std::string model = (kSource / "models/digits/digits.onnx").string();
   const std::string sample = (kSource / "models/digits/sample.npz").string();
   for (const char* const policy : {"latency", "first_match", "cpu"}) {
-    const ProcessOutcome run = heddle({"run", model, "--soc", "diana", "--policy", policy, "--inputs", sample, "--labels", sample});
+    const ProcessOutcome run = heddle({"run", model, "--soc", "diana", "--policy", policy,
+                                       "--inputs", sample, "--labels", sample});
     EXPECT_EQ(run.exit_status, 0) << run.err;
-    EXPECT_THAT(run.out, AllOf(HasSubstr("accuracy: 200 of 200 right"), HasSubstr("bit-exact with the reference: 200 of 200")));
+    EXPECT_THAT(run.out, AllOf(HasSubstr("accuracy: 200 of 200 right"),
+                               HasSubstr("bit-exact with the reference: 200 of 200")));
   }
 }
 
@@ -50,9 +54,32 @@ TEST(Digits, VerifyHoldsTheStoredOutputs) {
   const TemporaryFolder temporary;
   const fs::path expected = temporary.path() / "expected.npz";
   fs::copy_file(kSource / "models/digits/sample.npz", expected);
-  const ProcessOutcome run = heddle({"verify", model, "--inputs", sample, "--expected", expected.string(), "--soc", "diana"});
+  const ProcessOutcome run = heddle(
+      {"verify", model, "--inputs", sample, "--expected", expected.string(), "--soc", "diana"});
   EXPECT_EQ(run.exit_status, 0) << run.out << run.err;
   EXPECT_THAT(run.out, HasSubstr("reference against the expected outputs: 200 of 200"));
+}
+
+// A .npy file of version 1.0 with equal int8 elements.
+void write_npy(const fs::path& file, const std::string& shape, size_t elements, char value) {
+  std::string header = "{'descr': '|i1', 'fortran_order': False, 'shape': " + shape + ", }";
+  header.resize(117, ' ');
+  std::ofstream(file, std::ios::binary)
+      << std::string("\x93NUMPY\x01\x00\x76\x00", 10) << header << '\n'
+      << std::string(elements, value);
+}
+
+TEST(Digits, VerifyNamesTheFirstElementThatDiverges) {
+  const TemporaryFolder temporary;
+  write_npy(temporary.path() / "inputs.npy", "(1, 1, 28, 28)", 784, 0);
+  write_npy(temporary.path() / "expected.npy", "(1, 10)", 10, 85);
+  const ProcessOutcome run = heddle({"verify", (kSource / "models/digits/digits.onnx").string(),
+                                     "--inputs", "inputs.npy", "--expected", "expected.npy"},
+                                    temporary.path());
+  EXPECT_EQ(run.exit_status, 1) << run.err;
+  EXPECT_THAT(run.out,
+              AllOf(HasSubstr("0 of 1 samples bit-exact"),
+                    HasSubstr("output dense_clip: sample 0, element [0, 0]: 85 expected, got")));
 }
 
 TEST(Digits, CompilingFromTwoFoldersGivesTheSameBytes) {
@@ -61,8 +88,10 @@ TEST(Digits, CompilingFromTwoFoldersGivesTheSameBytes) {
   fs::create_directories(deep);
   const fs::path model = kSource / "models/digits/digits.onnx";
   fs::copy_file(model, deep / "digits.onnx");
-  const ProcessOutcome first = heddle({"compile", model.string(), "--soc", "diana", "-o", (temporary.path() / "a").string()});
-  const ProcessOutcome second = heddle({"compile", "digits.onnx", "--soc", "diana", "-o", "b"}, deep);
+  const ProcessOutcome first = heddle(
+      {"compile", model.string(), "--soc", "diana", "-o", (temporary.path() / "a").string()});
+  const ProcessOutcome second =
+      heddle({"compile", "digits.onnx", "--soc", "diana", "-o", "b"}, deep);
   ASSERT_EQ(first.exit_status, 0) << first.err;
   ASSERT_EQ(second.exit_status, 0) << second.err;
   EXPECT_EQ(read_all(temporary.path() / "a"), read_all(deep / "b"));
@@ -72,27 +101,54 @@ TEST(Digits, BundleOnFourCompilersWithoutAWarning) {
   const TemporaryFolder temporary;
   const fs::path bundle = temporary.path() / "bundle";
   const ProcessOutcome compiled =
-      heddle({"compile", (kSource / "models/digits/digits.onnx").string(), "--soc", "diana", "-o", bundle.string()});
+      heddle({"compile", (kSource / "models/digits/digits.onnx").string(), "--soc", "diana", "-o",
+              bundle.string()});
   ASSERT_EQ(compiled.exit_status, 0) << compiled.err;
-  const std::string warnings = " -std=c99 -O2 -pedantic -Wall -Wextra -Wconversion -Wshadow -Werror";
+  const std::string warnings =
+      " -std=c99 -O2 -pedantic -Wall -Wextra -Wconversion -Wshadow -Werror";
   const std::vector<std::pair<std::string, std::string>> compilers = {
       {"gcc", ""},
       {"clang", ""},
       {"riscv64-unknown-elf-gcc", " -march=rv32imc -mabi=ilp32 --specs=picolibc.specs"},
       {"arm-none-eabi-gcc", " -mcpu=cortex-m4 -mthumb"}};
   for (const auto& [compiler, machine] : compilers) {
-    Result<ProcessOutcome> outcome =
-        run_process({"make", "-s", "-B", "objects", "CC=" + compiler, "CFLAGS=" + warnings + machine}, bundle, kLimits);
+    Result<ProcessOutcome> outcome = run_process(
+        {"make", "-s", "-B", "objects", "CC=" + compiler, "CFLAGS=" + warnings + machine}, bundle,
+        kLimits);
     ASSERT_TRUE(outcome.ok());
     EXPECT_EQ(outcome->exit_status, 0) << compiler << ": " << outcome->err;
   }
-  // The emitted C, drivers and models under both sanitizers; the golden vectors run twice in one process.
+  // The emitted C, drivers and models under both sanitizers; the golden vectors run twice in one
+  // process.
   const std::string sanitizers = " -g -fsanitize=address,undefined -fno-sanitize-recover=all";
-  Result<ProcessOutcome> test =
-      run_process({"make", "-s", "-B", "test", "CFLAGS=" + warnings + sanitizers, "LDFLAGS=" + sanitizers}, bundle, kLimits);
+  Result<ProcessOutcome> test = run_process(
+      {"make", "-s", "-B", "test", "CFLAGS=" + warnings + sanitizers, "LDFLAGS=" + sanitizers},
+      bundle, kLimits);
   ASSERT_TRUE(test.ok());
   EXPECT_EQ(test->exit_status, 0) << test->out << test->err;
   EXPECT_THAT(test->out, HasSubstr("golden vectors: 3 of 3 bit-exact"));
+}
+
+TEST(Digits, BundleBuildsWithItsOwnCMakeAndSaysItsSize) {
+  const TemporaryFolder temporary;
+  const fs::path bundle = temporary.path() / "bundle";
+  const ProcessOutcome compiled =
+      heddle({"compile", (kSource / "models/digits/digits.onnx").string(), "--soc", "diana", "-o",
+              bundle.string()});
+  ASSERT_EQ(compiled.exit_status, 0) << compiled.err;
+  const std::vector<std::vector<std::string>> commands = {{"cmake", "-S", ".", "-B", "out"},
+                                                          {"cmake", "--build", "out"},
+                                                          {"ctest", "--test-dir", "out"},
+                                                          {"make", "-s", "size"}};
+  ProcessOutcome last;
+  for (const std::vector<std::string>& command : commands) {
+    Result<ProcessOutcome> outcome = run_process(command, bundle, kLimits);
+    ASSERT_TRUE(outcome.ok());
+    ASSERT_EQ(outcome->exit_status, 0) << command[0] << ": " << outcome->out << outcome->err;
+    last = *outcome;
+  }
+  EXPECT_THAT(last.out, AllOf(HasSubstr("text "), HasSubstr("rodata "), HasSubstr("data 0\n"),
+                              HasSubstr("arena 17952")));
 }
 
 TEST(Digits, ANetworkThatDoesNotFitIsRefusedWithNumbers) {
@@ -103,8 +159,9 @@ TEST(Digits, ANetworkThatDoesNotFitIsRefusedWithNumbers) {
   text.replace(text.find("../../cpu_codegen/generic"), 25, flavour.string());
   std::ofstream(temporary.path() / "small.toml") << text;
   const fs::path out = temporary.path() / "bundle";
-  const ProcessOutcome run = heddle({"compile", (kSource / "models/digits/digits.onnx").string(), "--soc",
-                                     (temporary.path() / "small.toml").string(), "-o", out.string()});
+  const ProcessOutcome run =
+      heddle({"compile", (kSource / "models/digits/digits.onnx").string(), "--soc",
+              (temporary.path() / "small.toml").string(), "-o", out.string()});
   EXPECT_EQ(run.exit_status, 1);
   EXPECT_THAT(run.err, AllOf(HasSubstr("8,192"), HasSubstr("pool1")));
   EXPECT_FALSE(fs::exists(out));
@@ -113,14 +170,18 @@ TEST(Digits, ANetworkThatDoesNotFitIsRefusedWithNumbers) {
 TEST(Installation, FindsItsRulesFromAnywhere) {
   const TemporaryFolder temporary;
   const fs::path prefix = temporary.path() / "prefix";
-  Result<ProcessOutcome> install = run_process({"cmake", "--install", HEDDLE_BUILD_DIR, "--prefix", prefix.string()}, temporary.path(), kLimits);
+  Result<ProcessOutcome> install =
+      run_process({"cmake", "--install", HEDDLE_BUILD_DIR, "--prefix", prefix.string()},
+                  temporary.path(), kLimits);
   ASSERT_TRUE(install.ok());
   ASSERT_EQ(install->exit_status, 0) << install->err;
   // Moved after the installation: nothing remembers where it was.
   const fs::path moved = temporary.path() / "moved";
   fs::rename(prefix, moved);
-  Result<ProcessOutcome> run = run_process({(moved / "bin/heddle").string(), "compile", "share/heddle/models/digits/digits.onnx", "--soc", "diana",
-                                            "-o", (temporary.path() / "bundle").string()}, moved, kLimits);
+  Result<ProcessOutcome> run = run_process(
+      {(moved / "bin/heddle").string(), "compile", "share/heddle/models/digits/digits.onnx",
+       "--soc", "diana", "-o", (temporary.path() / "bundle").string()},
+      moved, kLimits);
   ASSERT_TRUE(run.ok());
   EXPECT_EQ(run->exit_status, 0) << run->err;
   EXPECT_TRUE(fs::exists(temporary.path() / "bundle/drivers/diana_digital/driver.c"));
@@ -131,8 +192,8 @@ TEST(Output, AFolderThatIsNoBundleIsNotReplaced) {
   const fs::path precious = temporary.path() / "precious";
   fs::create_directories(precious);
   std::ofstream(precious / "thesis.tex") << "x";
-  const ProcessOutcome run =
-      heddle({"compile", (kSource / "models/digits/digits.onnx").string(), "--soc", "diana", "-o", precious.string()});
+  const ProcessOutcome run = heddle({"compile", (kSource / "models/digits/digits.onnx").string(),
+                                     "--soc", "diana", "-o", precious.string()});
   EXPECT_EQ(run.exit_status, 1);
   EXPECT_TRUE(fs::exists(precious / "thesis.tex"));
 }
@@ -144,10 +205,12 @@ TEST_P(IntegerOnnx, OutputsActivationsAndEmittedCAreExact) {
   if (!fs::exists(folder)) GTEST_SKIP() << "skipped: ../shared is absent";
   for (const char* const soc : {"cpu_only", "diana"}) {
     const ProcessOutcome run =
-        heddle({"verify", (folder / "network.onnx").string(), "--soc", soc, "--inputs", (folder / "inputs.npz").string(),
-                "--expected", (folder / "outputs.npz").string(), "--activations", (folder / "activations.npz").string()});
+        heddle({"verify", (folder / "network.onnx").string(), "--soc", soc, "--inputs",
+                (folder / "inputs.npz").string(), "--expected", (folder / "outputs.npz").string(),
+                "--activations", (folder / "activations.npz").string()});
     EXPECT_EQ(run.exit_status, 0) << run.out << run.err;
-    EXPECT_THAT(run.out, AllOf(HasSubstr("expected outputs: 1 of 1"), HasSubstr("against the reference: 1 of 1")));
+    EXPECT_THAT(run.out, AllOf(HasSubstr("expected outputs: 1 of 1"),
+                               HasSubstr("against the reference: 1 of 1")));
   }
 }
 
@@ -156,11 +219,14 @@ TEST_P(IntegerOnnx, EveryMacLayerStaysOnTheCpuAndWhySaysSo) {
   if (!fs::exists(folder)) GTEST_SKIP() << "skipped: ../shared is absent";
   const ProcessOutcome run = heddle({"why", (folder / "network.onnx").string(), "--soc", "diana"});
   EXPECT_EQ(run.exit_status, 0) << run.err;
-  EXPECT_THAT(run.out, AllOf(HasSubstr("requant.rounding == 'shift'"), HasSubstr("requant.rounding is 'half_up'")));
+  EXPECT_THAT(run.out, AllOf(HasSubstr("requant.rounding == 'shift'"),
+                             HasSubstr("requant.rounding is 'half_up'")));
   EXPECT_THAT(run.out, testing::Not(HasSubstr("-> diana_digital/conv2d")));
 }
 
-INSTANTIATE_TEST_SUITE_P(Networks, IntegerOnnx, testing::Values("ImageClassification", "AnomalyDetection", "KeywordSpotting"));
+INSTANTIATE_TEST_SUITE_P(Networks, IntegerOnnx,
+                         testing::Values("ImageClassification", "AnomalyDetection",
+                                         "KeywordSpotting"));
 
 TEST(Hostile, Int8WithoutScalesIsRefused) {
   const fs::path model = kShared / "hostile" / "int8_without_scales.onnx";

@@ -1,60 +1,35 @@
 #include "random_network.h"
 
-#include "ops/op.h"
+#include "support/network_builder.h"
 
 namespace heddle {
 namespace {
 
-class Builder {
+class Builder : public NetworkBuilder {
  public:
   explicit Builder(std::mt19937& random) : random_(random) {}
 
-  int64_t pick(int64_t lo, int64_t hi) { return lo + static_cast<int64_t>(random_() % static_cast<uint64_t>(hi - lo + 1)); }
+  int64_t pick(int64_t lo, int64_t hi) {
+    return lo + static_cast<int64_t>(random_() % static_cast<uint64_t>(hi - lo + 1));
+  }
   bool chance(int64_t percent) { return pick(1, 100) <= percent; }
-
-  ValueId input(Shape shape) {
-    Value value;
-    value.name = "input";
-    value.type = {DType::int8, std::move(shape), range_of(DType::int8)};
-    const ValueId id = graph.add_value(std::move(value));
-    graph.inputs.push_back(id);
-    return id;
-  }
-
-  ValueId node(const std::string& op, std::vector<ValueId> inputs, Attributes attributes) {
-    Node made;
-    made.name = op + "_" + std::to_string(graph.nodes.size());
-    made.op = op;
-    made.attributes = std::move(attributes);
-    made.inputs = std::move(inputs);
-    Value out;
-    out.name = made.name;
-    made.output = graph.add_value(std::move(out));
-    const Result<TensorType> type = op_of(made).infer(OpView{graph, made});
-    HEDDLE_CHECK(type.ok(), "the random network is wrong: " + format_diagnostics(type.errors()));
-    graph.value(made.output).type = *type;
-    const ValueId output = made.output;
-    graph.add_node(std::move(made));
-    return output;
-  }
-
-  const Shape& shape(ValueId id) const { return graph.value(id).type.shape; }
 
   // bias_add (mostly) and a shift with a clip that is ReLU's, full, or odd.
   ValueId requantised(ValueId x, int64_t channel_axis, int64_t reduction) {
     if (chance(80)) {
       const int64_t channels = shape(x)[static_cast<size_t>(channel_axis)];
-      x = node("bias_add", {x, constant(DType::int32, {channels}, -5000, 5000)}, {{"axis", channel_axis}});
+      x = node("bias_add", {x, drawn(DType::int32, {channels}, -5000, 5000)},
+               {{"axis", channel_axis}});
     }
     int64_t shift = 5;
-    while ((int64_t{1} << (2 * (shift - 5))) < reduction) ++shift;  // keeps results spread over the clip
-    return requant(x, shift + pick(0, 2));
+    while ((int64_t{1} << (2 * (shift - 5))) < reduction)
+      ++shift;  // keeps results spread over the clip
+    return clipped(x, shift + pick(0, 2));
   }
 
-  ValueId requant(ValueId x, int64_t shift) {
+  ValueId clipped(ValueId x, int64_t shift) {
     const int64_t lo = chance(50) ? 0 : chance(70) ? -128 : -17;
-    const int64_t hi = chance(80) ? 127 : 93;
-    return node("requant", {x}, {{"shift", shift}, {"lo", lo}, {"hi", hi}, {"axis", int64_t{1}}, {"rounding", std::string("shift")}});
+    return requant(x, shift, lo, chance(80) ? 127 : 93);
   }
 
   ValueId conv(ValueId x, bool depthwise) {
@@ -65,44 +40,49 @@ class Builder {
     const int64_t stride = chance(70) ? 1 : 2;
     const int64_t pad_y = chance(70) ? fy / 2 : 0;
     const int64_t pad_x = chance(70) ? fx / 2 : 0;
-    Attributes attributes = {{"stride_h", stride},   {"stride_w", stride},
-                             {"dilation_h", int64_t{1}}, {"dilation_w", int64_t{1}},
-                             {"pad_top", pad_y},     {"pad_bottom", pad_y},
-                             {"pad_left", pad_x},    {"pad_right", chance(90) ? pad_x : pad_x + 1}};
+    Attributes attributes = window_attributes(stride, pad_y, pad_x);
+    if (chance(10)) attributes["pad_right"] = pad_x + 1;
     if (!depthwise) attributes["group"] = int64_t{1};
-    const ValueId weights = constant(DType::int8, {k, depthwise ? 1 : in[1], fy, fx}, -128, 127);
-    const ValueId y = node(depthwise ? "depthwise_conv2d" : "conv2d", {x, weights}, std::move(attributes));
+    const ValueId weights = drawn(DType::int8, {k, depthwise ? 1 : in[1], fy, fx}, -128, 127);
+    const ValueId y =
+        node(depthwise ? "depthwise_conv2d" : "conv2d", {x, weights}, std::move(attributes));
     return requantised(y, 1, (depthwise ? 1 : in[1]) * fy * fx);
   }
 
   ValueId add(ValueId x) {
     const ValueId other = chance(50) ? conv_like(x) : x;
-    return requant(node("add", {other, other == x ? requant(x, 1) : x}, {}), pick(0, 2));
+    return clipped(node("add", {other, other == x ? clipped(x, 1) : x}), pick(0, 2));
   }
 
   ValueId pool(ValueId x) {
     if (shape(x)[2] < 2 || shape(x)[3] < 2) return x;
-    return node("max_pool", {x}, {{"kernel_h", int64_t{2}}, {"kernel_w", int64_t{2}}, {"stride_h", int64_t{2}}, {"stride_w", int64_t{2}},
-                                  {"pad_top", int64_t{0}}, {"pad_left", int64_t{0}}, {"pad_bottom", int64_t{0}}, {"pad_right", int64_t{0}}});
+    return node("max_pool", {x},
+                {{"kernel_h", int64_t{2}},
+                 {"kernel_w", int64_t{2}},
+                 {"stride_h", int64_t{2}},
+                 {"stride_w", int64_t{2}},
+                 {"pad_top", int64_t{0}},
+                 {"pad_left", int64_t{0}},
+                 {"pad_bottom", int64_t{0}},
+                 {"pad_right", int64_t{0}}});
   }
 
   ValueId dense(ValueId x) {
     const ValueId flat = shape(x).size() == 2 ? x : node("flatten", {x}, {{"axis", int64_t{1}}});
     const int64_t c = shape(flat)[1];
     const int64_t k = pick(1, 70);
-    return requantised(node("dense", {flat, constant(DType::int8, {k, c}, -128, 127)}, {}), 1, c);
+    return requantised(node("dense", {flat, drawn(DType::int8, {k, c}, -128, 127)}, {}), 1, c);
   }
-
-  Graph graph;
 
  private:
   // A 1x1 convolution that keeps the shape.
   ValueId conv_like(ValueId x) {
     const Shape in = shape(x);
-    const Attributes attributes = {{"stride_h", int64_t{1}},   {"stride_w", int64_t{1}}, {"dilation_h", int64_t{1}},
-                                   {"dilation_w", int64_t{1}}, {"pad_top", int64_t{0}},  {"pad_bottom", int64_t{0}},
-                                   {"pad_left", int64_t{0}},   {"pad_right", int64_t{0}}, {"group", int64_t{1}}};
-    return requantised(node("conv2d", {x, constant(DType::int8, {in[1], in[1], 1, 1}, -128, 127)}, attributes), 1, in[1]);
+    Attributes attributes = window_attributes(1, 0, 0);
+    attributes["group"] = int64_t{1};
+    return requantised(
+        node("conv2d", {x, drawn(DType::int8, {in[1], in[1], 1, 1}, -128, 127)}, attributes), 1,
+        in[1]);
   }
 
   int64_t kernel(int64_t extent) {
@@ -111,14 +91,10 @@ class Builder {
     return k <= extent ? k : 1;
   }
 
-  ValueId constant(DType dtype, Shape shape, int64_t lo, int64_t hi) {
-    Tensor tensor(dtype, shape);
+  ValueId drawn(DType dtype, Shape shape, int64_t lo, int64_t hi) {
+    Tensor tensor(dtype, std::move(shape));
     for (int64_t i = 0; i < tensor.elements(); ++i) tensor.set(i, pick(lo, hi));
-    Value value;
-    value.name = "constant_" + std::to_string(graph.values.size());
-    value.type = {dtype, std::move(shape), tensor.min_max()};
-    value.constant = std::move(tensor);
-    return graph.add_value(std::move(value));
+    return constant(std::move(tensor));
   }
 
   std::mt19937& random_;
@@ -130,16 +106,26 @@ Graph random_shift_network(std::mt19937& random) {
   Builder builder(random);
   builder.graph.name = "random";
   builder.graph.dialect = "random shift network";
-  ValueId x = builder.input({1, builder.chance(50) ? 16 : builder.pick(1, 33), builder.pick(1, 40), builder.pick(1, 70)});
+  ValueId x = builder.input(
+      {1, builder.chance(50) ? 16 : builder.pick(1, 33), builder.pick(1, 40), builder.pick(1, 70)});
   const int64_t blocks = builder.pick(1, 4);
   for (int64_t block = 0; block < blocks; ++block) {
     switch (builder.pick(0, 5)) {
       case 0:
-      case 1: x = builder.conv(x, false); break;
-      case 2: x = builder.conv(x, true); break;
-      case 3: x = builder.add(x); break;
-      case 4: x = builder.pool(x); break;
-      default: break;
+      case 1:
+        x = builder.conv(x, false);
+        break;
+      case 2:
+        x = builder.conv(x, true);
+        break;
+      case 3:
+        x = builder.add(x);
+        break;
+      case 4:
+        x = builder.pool(x);
+        break;
+      default:
+        break;
     }
   }
   if (builder.graph.nodes.empty() || builder.chance(30)) x = builder.dense(x);

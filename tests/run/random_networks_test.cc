@@ -1,5 +1,6 @@
-// Random `shift` networks on DIANA, with the whole and with a fraction of its memories: reference = emitted C with drivers
-// and accelerator models, every layer bit for bit, and the schedule's cycles = what the models count.
+// Random `shift` networks on DIANA, with the whole and with a fraction of its memories: reference =
+// emitted C with drivers and accelerator models, every layer bit for bit, and the schedule's cycles
+// = what the models count.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -46,7 +47,8 @@ void run_one(uint32_t seed, Seen& seen) {
   Result<Compilation> compiled = compile_graph(std::move(c), options);
   ASSERT_TRUE(compiled.ok()) << format_diagnostics(compiled.errors());
 
-  const std::vector<Sample> samples = {random_inputs(compiled->graph, seed), random_inputs(compiled->graph, seed + 1)};
+  const std::vector<Sample> samples = {random_inputs(compiled->graph, seed),
+                                       random_inputs(compiled->graph, seed + 1)};
   Result<ReferenceRun> reference = run_reference(compiled->graph, samples);
   ASSERT_TRUE(reference.ok()) << format_diagnostics(reference.errors());
   const TemporaryFolder temporary;
@@ -64,14 +66,30 @@ void run_one(uint32_t seed, Seen& seen) {
     ++seen.accelerated;
     ++seen.rules[rule_of(compiled->soc, candidate.match).name];
     if (candidate.tiling->tiles() > 1) ++seen.tiled;
-    EXPECT_EQ(run->accelerator_cycles[s], candidate.tiling->cost.compute) << compiled->schedule.steps[s].name;
+    EXPECT_EQ(run->accelerator_cycles[s], candidate.tiling->cost.compute)
+        << compiled->schedule.steps[s].name;
   }
 }
 
-// Names come from strangers: whatever they are, the C compiles without a warning and computes the same.
+// Names come from strangers: whatever they are, the C compiles without a warning and computes the
+// same.
 TEST(HostileNames, AreHarmlessInEveryFile) {
-  const std::vector<std::string> names = {"*/ int x; /*", "a\nb\r\n#error", "../../etc/passwd", "\"; system(\"x\"); \"", "$(touch owned)",
-                                          std::string(10000, 'n'), "same", "same", "int", "", "\\", "?" "?/", "%s%n", "`id`", "\xff\xfe"};
+  const std::vector<std::string> names = {"*/ int x; /*",
+                                          "a\nb\r\n#error",
+                                          "../../etc/passwd",
+                                          "\"; system(\"x\"); \"",
+                                          "$(touch owned)",
+                                          std::string(10000, 'n'),
+                                          "same",
+                                          "same",
+                                          "int",
+                                          "",
+                                          "\\",
+                                          "?"
+                                          "?/",
+                                          "%s%n",
+                                          "`id`",
+                                          "\xff\xfe"};
   std::mt19937 random(3);
   Compilation c;
   c.name = network_prefix("*/ $(x)\n../evil");
@@ -87,7 +105,8 @@ TEST(HostileNames, AreHarmlessInEveryFile) {
   ASSERT_TRUE(compiled.ok()) << format_diagnostics(compiled.errors());
   for (const auto& [path, content] : compiled->bundle) {
     EXPECT_EQ(path.find(".."), std::string::npos) << path;
-    EXPECT_EQ(content.find(std::string(200, 'n')), std::string::npos) << path << " holds a name of 10,000 characters";
+    EXPECT_EQ(content.find(std::string(200, 'n')), std::string::npos)
+        << path << " holds a name of 10,000 characters";
   }
   const std::vector<Sample> samples = {random_inputs(compiled->graph, 1)};
   const TemporaryFolder temporary;
@@ -99,11 +118,36 @@ TEST(HostileNames, AreHarmlessInEveryFile) {
   EXPECT_FALSE(fs::exists(temporary.path() / "bundle" / "owned"));
 }
 
+// A check that cannot fail is none: a wrong shift in the emitted C must be found, and in its layer.
+TEST(Sabotage, TheFirstWrongLayerIsNamed) {
+  CompileOptions options;
+  options.model = fs::path(HEDDLE_SOURCE_DIR) / "models/digits/digits.onnx";
+  options.soc = (fs::path(HEDDLE_SOURCE_DIR) / "rules/soc/diana.toml").string();
+  options.policy = (fs::path(HEDDLE_SOURCE_DIR) / "rules/policy/latency.toml").string();
+  Result<Compilation> compiled = compile_network(options);
+  ASSERT_TRUE(compiled.ok()) << format_diagnostics(compiled.errors());
+  std::string& source = compiled->bundle["src/digits.c"];
+  const size_t at = source.find(".shift = 7,");  // conv2's
+  ASSERT_NE(at, std::string::npos);
+  source.replace(at, 11, ".shift = 6,");
+  const std::vector<Sample> samples = {random_inputs(compiled->graph, 0)};
+  Result<ReferenceRun> reference = run_reference(compiled->graph, samples);
+  ASSERT_TRUE(reference.ok());
+  const TemporaryFolder temporary;
+  Result<EmittedRun> run = run_emitted(*compiled, temporary.path() / "bundle", samples);
+  ASSERT_TRUE(run.ok()) << format_diagnostics(run.errors());
+  const Comparison comparison = compare_emitted(*compiled, *reference, *run);
+  EXPECT_EQ(comparison.exact, 0);
+  ASSERT_TRUE(comparison.first.has_value());
+  EXPECT_EQ(comparison.first->layer, "layer conv2 on diana_digital");
+}
+
 class RandomNetworks : public testing::TestWithParam<int> {};
 
 TEST_P(RandomNetworks, EmittedCEqualsTheReference) {
   Seen seen;
-  for (int i = 0; i < kNetworksPerShard; ++i) run_one(static_cast<uint32_t>(GetParam() * kNetworksPerShard + i), seen);
+  for (int i = 0; i < kNetworksPerShard; ++i)
+    run_one(static_cast<uint32_t>(GetParam() * kNetworksPerShard + i), seen);
   // The generator must keep exercising what it is for.
   EXPECT_GE(seen.accelerated, 15);
   EXPECT_GE(seen.tiled, 2);

@@ -21,7 +21,8 @@ std::vector<size_t> lengths(const std::string& pattern, const std::string& ops) 
 }
 
 TEST(Spine, OptionalOperatorsAndRepetition) {
-  EXPECT_THAT(lengths("conv2d bias_add? requant relu?", "conv2d bias_add requant relu max_pool"), ElementsAre(4, 3));
+  EXPECT_THAT(lengths("conv2d bias_add? requant relu?", "conv2d bias_add requant relu max_pool"),
+              ElementsAre(4, 3));
   EXPECT_THAT(lengths("conv2d bias_add? requant relu?", "conv2d requant add"), ElementsAre(2));
   EXPECT_THAT(lengths("conv2d bias_add? requant relu?", "conv2d bias_add relu"), IsEmpty());
   EXPECT_THAT(lengths("mac map*", "dense bias_add requant flatten"), ElementsAre(3, 2, 1));

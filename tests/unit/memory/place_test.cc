@@ -8,6 +8,7 @@
 
 #include "base/checked.h"
 #include "memory/plan.h"
+#include "support/random.h"
 
 namespace heddle {
 namespace {
@@ -15,20 +16,6 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
-
-class Random {
- public:
-  explicit Random(uint64_t seed) : state_(seed * 2654435761u + 88172645463325252u) {}
-  int64_t between(int64_t lo, int64_t hi) {
-    state_ ^= state_ << 13;
-    state_ ^= state_ >> 7;
-    state_ ^= state_ << 17;
-    return lo + static_cast<int64_t>(state_ % static_cast<uint64_t>(hi - lo + 1));
-  }
-
- private:
-  uint64_t state_;
-};
 
 Buffer buffer(std::string name, int64_t bytes, int first, int last, int64_t alignment = 16) {
   return {std::move(name), {}, bytes, alignment, first, last, -1, -1};

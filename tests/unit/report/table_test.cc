@@ -6,8 +6,9 @@ namespace heddle {
 namespace {
 
 TEST(Table, AlignsAndCuts) {
-  const std::string text = format_table({{"layer", false, 8}, {"cycles", true}},
-                                        {{{"a", "1"}, ""}, {{"a long name", "123,456"}, "because of this"}});
+  const std::string text =
+      format_table({{"layer", false, 8}, {"cycles", true}},
+                   {{{"a", "1"}, ""}, {{"a long name", "123,456"}, "because of this"}});
   EXPECT_EQ(text,
             "layer      cycles\n"
             "a               1\n"

@@ -9,7 +9,8 @@
 namespace heddle {
 namespace {
 
-// The least (cost, items, rank) over all subsets that cover every node once; cost -1 if there is none.
+// The least (cost, items, rank) over all subsets that cover every node once; cost -1 if there is
+// none.
 std::tuple<int64_t, int64_t, int64_t> brute_force(int nodes, const std::vector<CoverItem>& items) {
   std::tuple<int64_t, int64_t, int64_t> best{-1, 0, 0};
   for (uint32_t subset = 0; subset < (1u << items.size()); ++subset) {
@@ -40,7 +41,8 @@ TEST(Cover, EqualsBruteForceOnRandomInstances) {
       for (int n = 0; n < nodes; ++n) {
         if (random() % 3 == 0) item.nodes.push_back(n);
       }
-      if (item.nodes.empty()) item.nodes.push_back(static_cast<int>(random() % static_cast<unsigned>(nodes)));
+      if (item.nodes.empty())
+        item.nodes.push_back(static_cast<int>(random() % static_cast<unsigned>(nodes)));
       item.cost = static_cast<int64_t>(random() % 5);
       item.rank = static_cast<int64_t>(random() % 3);
       items.push_back(item);
@@ -72,7 +74,8 @@ TEST(Cover, NamesTheFirstNodeThatNothingCovers) {
 }
 
 TEST(Cover, OfASubsetIgnoresItemsThatReachOutside) {
-  const Cover cover = cover_nodes({1, 2}, {{{1}, 4, 0}, {{2}, 4, 0}, {{1, 2}, 9, 0}, {{2, 3}, 0, 0}});
+  const Cover cover =
+      cover_nodes({1, 2}, {{{1}, 4, 0}, {{2}, 4, 0}, {{1, 2}, 9, 0}, {{2, 3}, 0, 0}});
   EXPECT_EQ(cover.cost, 8);
 }
 

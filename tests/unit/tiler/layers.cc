@@ -3,61 +3,26 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include "support/network_builder.h"
+
 namespace heddle {
 namespace {
 
-struct Builder {
-  Graph graph;
-
-  ValueId input(Shape shape) {
-    Value value;
-    value.name = "x";
-    value.type = {DType::int8, std::move(shape), range_of(DType::int8)};
-    const ValueId id = graph.add_value(std::move(value));
-    graph.inputs.push_back(id);
-    return id;
-  }
-  ValueId constant(DType dtype, Shape shape, int64_t modulus) {
-    Tensor tensor(dtype, shape);
+struct Builder : NetworkBuilder {
+  // Values all over the range, the least one among them.
+  ValueId spread(DType dtype, Shape shape, int64_t modulus) {
+    Tensor tensor(dtype, std::move(shape));
     for (int64_t i = 0; i < tensor.elements(); ++i) tensor.set(i, i * 7 % modulus - modulus / 2);
     tensor.set(0, -modulus / 2);
-    Value value;
-    value.type = {dtype, std::move(shape), tensor.min_max()};
-    value.constant = std::move(tensor);
-    return graph.add_value(std::move(value));
-  }
-  ValueId node(const std::string& op, std::vector<ValueId> inputs, Attributes attributes = {}) {
-    Node made;
-    made.name = op + "_layer";
-    made.op = op;
-    made.attributes = std::move(attributes);
-    made.inputs = std::move(inputs);
-    made.output = graph.add_value(Value{});
-    const Result<TensorType> type = op_of(made).infer(OpView{graph, made});
-    HEDDLE_CHECK(type.ok(), format_diagnostics(type.errors()));
-    graph.value(made.output).type = *type;
-    const ValueId output = made.output;
-    graph.add_node(std::move(made));
-    return output;
+    return constant(std::move(tensor));
   }
   ValueId bias(ValueId x) {
-    const int64_t channels = graph.value(x).type.shape[1];
-    return node("bias_add", {x, constant(DType::int32, {channels}, 1001)}, {{"axis", int64_t{1}}});
-  }
-  ValueId requant(ValueId x) {
-    return node("requant", {x},
-                {{"shift", int64_t{7}},
-                 {"lo", int64_t{-128}},
-                 {"hi", int64_t{127}},
-                 {"axis", int64_t{1}},
-                 {"rounding", "shift"}});
+    return node("bias_add", {x, spread(DType::int32, {shape(x)[1]}, 1001)}, {{"axis", int64_t{1}}});
   }
 };
 
 Attributes window(const ConvShape& shape) {
-  return {{"stride_h", shape.stride}, {"stride_w", shape.stride}, {"dilation_h", int64_t{1}},
-          {"dilation_w", int64_t{1}}, {"pad_top", shape.pad},     {"pad_bottom", shape.pad},
-          {"pad_left", shape.pad},    {"pad_right", shape.pad}};
+  return window_attributes(shape.stride, shape.pad, shape.pad);
 }
 
 std::string describe(const std::string& op, const ConvShape& s) {
@@ -109,25 +74,25 @@ Soc diana_with(int64_t l1_bytes, int64_t weight_bytes) {
 std::unique_ptr<Layer> conv_layer(const ConvShape& shape, const Soc& soc) {
   Builder b;
   const ValueId x = b.input({1, shape.c, shape.iy, shape.ix});
-  const ValueId weights = b.constant(DType::int8, {shape.k, shape.c, shape.fy, shape.fx}, 251);
+  const ValueId weights = b.spread(DType::int8, {shape.k, shape.c, shape.fy, shape.fx}, 251);
   Attributes attributes = window(shape);
   attributes["group"] = int64_t{1};
-  const ValueId y = b.requant(b.bias(b.node("conv2d", {x, weights}, attributes)));
+  const ValueId y = b.requant(b.bias(b.node("conv2d", {x, weights}, attributes)), 7);
   return finish(std::move(b), y, soc, describe("conv2d", shape));
 }
 
 std::unique_ptr<Layer> depthwise_layer(const ConvShape& shape, const Soc& soc) {
   Builder b;
   const ValueId x = b.input({1, shape.k, shape.iy, shape.ix});
-  const ValueId weights = b.constant(DType::int8, {shape.k, 1, shape.fy, shape.fx}, 251);
-  const ValueId y = b.requant(b.bias(b.node("depthwise_conv2d", {x, weights}, window(shape))));
+  const ValueId weights = b.spread(DType::int8, {shape.k, 1, shape.fy, shape.fx}, 251);
+  const ValueId y = b.requant(b.bias(b.node("depthwise_conv2d", {x, weights}, window(shape))), 7);
   return finish(std::move(b), y, soc, describe("depthwise_conv2d", shape));
 }
 
 std::unique_ptr<Layer> dense_layer(int64_t c, int64_t k, const Soc& soc) {
   Builder b;
   const ValueId x = b.input({1, c});
-  const ValueId y = b.requant(b.bias(b.node("dense", {x, b.constant(DType::int8, {k, c}, 251)})));
+  const ValueId y = b.requant(b.bias(b.node("dense", {x, b.spread(DType::int8, {k, c}, 251)})), 7);
   return finish(std::move(b), y, soc, fmt::format("dense c {} k {}", c, k));
 }
 
@@ -135,7 +100,7 @@ std::unique_ptr<Layer> add_layer(int64_t k, int64_t oy, int64_t ox, const Soc& s
   Builder b;
   const ValueId x = b.input({1, k, oy, ox});
   const ValueId residual = b.input({1, k, oy, ox});
-  const ValueId y = b.requant(b.node("add", {x, residual}));
+  const ValueId y = b.requant(b.node("add", {x, residual}), 7);
   return finish(std::move(b), y, soc, fmt::format("add {}x{}x{}", k, oy, ox));
 }
 
