@@ -6,7 +6,6 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
-#include "base/process.h"
 #include "base/text.h"
 #include "compile/verify.h"
 
@@ -82,11 +81,11 @@ std::vector<int64_t> accelerator_cycles(const Compilation& c, const std::string&
 }  // namespace
 
 Result<EmittedRun> run_emitted(const Compilation& c, const fs::path& folder,
-                               const std::vector<Sample>& samples) {
+                               const std::vector<Sample>& samples, const ProcessLimits& limits) {
   const Status written = write_folder(folder, c.bundle);
   if (!written.ok()) return written.errors();
   const std::string program = "build/" + c.name + "_layers";
-  Result<ProcessOutcome> built = run_process({"make", "-s", program}, folder);
+  Result<ProcessOutcome> built = run_process({"make", "-s", program}, folder, limits);
   if (!built.ok()) return built.errors();
   if (built->exit_status != 0) return failed_process("make " + program, *built);
 
@@ -98,7 +97,7 @@ Result<EmittedRun> run_emitted(const Compilation& c, const fs::path& folder,
   Result<ProcessOutcome> ran =
       run_process({(fs::absolute(folder) / program).string(), "--inputs", inputs.string(),
                    "--outputs", outputs.string(), "--layers", layers.string(), "--cycles"},
-                  folder);
+                  folder, limits);
   if (!ran.ok()) return ran.errors();
   if (ran->exit_status != 0) return failed_process("the emitted C", *ran);
 

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "base/process.h"
 #include "compile/compile.h"
 #include "import/npz.h"
 
@@ -58,9 +59,10 @@ struct EmittedRun {
   std::vector<int64_t> accelerator_cycles;
 };
 // Writes the bundle to `folder` (it must be absent or a bundle), builds it with `make` and runs it
-// in a child process.
+// in a child process under these limits. CC, CFLAGS and LDFLAGS of the environment are obeyed.
 Result<EmittedRun> run_emitted(const Compilation& compilation, const std::filesystem::path& folder,
-                               const std::vector<Sample>& samples);
+                               const std::vector<Sample>& samples,
+                               const ProcessLimits& limits = {});
 
 // Layers first, in execution order, so that `first` names the layer where the error began.
 Comparison compare_emitted(const Compilation& compilation, const ReferenceRun& reference,

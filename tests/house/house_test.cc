@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <map>
@@ -110,6 +111,24 @@ TEST(House, NoAcceleratorIsNamedInTheCode) {
     }
   }
   EXPECT_THAT(wrong, IsEmpty());
+}
+
+// Without --no-install the missing packages would be installed; with it the line to do so is
+// printed.
+TEST(House, SetUpSaysWhatIsMissingInsteadOfInstallingIt) {
+  const fs::path folder = fs::path(testing::TempDir()) / "heddle_no_packages";
+  fs::create_directories(folder);
+  std::ofstream(folder / "dpkg-query") << "#!/bin/sh\nexit 1\n";
+  fs::permissions(folder / "dpkg-query", fs::perms::owner_all);
+  const std::string command =
+      fmt::format("PATH={}:$PATH {}/scripts/setup --no-install > {}/out 2>&1", folder.string(),
+                  HEDDLE_SOURCE_DIR, folder.string());
+  EXPECT_NE(std::system(command.c_str()), 0);
+  std::ostringstream text;
+  text << std::ifstream(folder / "out").rdbuf();
+  EXPECT_THAT(text.str(),
+              testing::HasSubstr("apt-get install -y --no-install-recommends g++ cmake"));
+  fs::remove_all(folder);
 }
 
 // The README shows a real run: its table is the one that the golden test of the report holds.

@@ -129,6 +129,23 @@ TEST(Digits, BundleOnFourCompilersWithoutAWarning) {
   EXPECT_THAT(test->out, HasSubstr("golden vectors: 3 of 3 bit-exact"));
 }
 
+TEST(Digits, ABundleRunsItsGoldenVectors) {
+  const TemporaryFolder temporary;
+  const std::string bundle = (temporary.path() / "bundle").string();
+  const std::string sample = (kSource / "models/digits/sample.npz").string();
+  const ProcessOutcome compiled =
+      heddle({"compile", (kSource / "models/digits/digits.onnx").string(), "--soc", "diana",
+              "--inputs", sample, "-o", bundle});
+  ASSERT_EQ(compiled.exit_status, 0) << compiled.err;
+  const ProcessOutcome run = heddle({"run", bundle});
+  EXPECT_EQ(run.exit_status, 0) << run.err;
+  EXPECT_THAT(run.out, AllOf(HasSubstr("modelled cycles"),
+                             HasSubstr("golden vectors: 200 of 200 bit-exact")));
+  const ProcessOutcome nothing = heddle({"run", temporary.path().string()});
+  EXPECT_EQ(nothing.exit_status, 1);
+  EXPECT_THAT(nothing.err, HasSubstr("heddle-manifest.json"));
+}
+
 TEST(Digits, BundleBuildsWithItsOwnCMakeAndSaysItsSize) {
   const TemporaryFolder temporary;
   const fs::path bundle = temporary.path() / "bundle";

@@ -31,6 +31,18 @@ Soc diana() {
 // On random shapes the CPU is often faster: HTVM's policy offloads whatever a rule accepts.
 Policy first_match() { return {"first_match", "", Objective::first_match, {}}; }
 
+// The emitted C, drivers and models run under both sanitizers. AddressSanitizer reserves far more
+// addresses than memory, so the child has no limit on them.
+Result<EmittedRun> run_sanitized(const Compilation& compilation, const fs::path& folder,
+                                 const std::vector<Sample>& samples) {
+  constexpr const char* kSanitizers =
+      "-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all";
+  for (const char* const variable : {"CFLAGS", "LDFLAGS"}) setenv(variable, kSanitizers, 1);
+  Result<EmittedRun> run = run_emitted(compilation, folder, samples, {.memory_bytes = 0});
+  for (const char* const variable : {"CFLAGS", "LDFLAGS"}) unsetenv(variable);
+  return run;
+}
+
 void run_one(uint32_t seed, Seen& seen) {
   SCOPED_TRACE("seed " + std::to_string(seed));
   std::mt19937 random(seed);
@@ -52,7 +64,7 @@ void run_one(uint32_t seed, Seen& seen) {
   Result<ReferenceRun> reference = run_reference(compiled->graph, samples);
   ASSERT_TRUE(reference.ok()) << format_diagnostics(reference.errors());
   const TemporaryFolder temporary;
-  Result<EmittedRun> run = run_emitted(*compiled, temporary.path() / "bundle", samples);
+  Result<EmittedRun> run = run_sanitized(*compiled, temporary.path() / "bundle", samples);
   ASSERT_TRUE(run.ok()) << format_diagnostics(run.errors());
   const Comparison comparison = compare_emitted(*compiled, *reference, *run);
   EXPECT_TRUE(comparison.ok()) << to_string(*comparison.first);
@@ -110,7 +122,7 @@ TEST(HostileNames, AreHarmlessInEveryFile) {
   }
   const std::vector<Sample> samples = {random_inputs(compiled->graph, 1)};
   const TemporaryFolder temporary;
-  Result<EmittedRun> run = run_emitted(*compiled, temporary.path() / "bundle", samples);
+  Result<EmittedRun> run = run_sanitized(*compiled, temporary.path() / "bundle", samples);
   ASSERT_TRUE(run.ok()) << format_diagnostics(run.errors());
   Result<ReferenceRun> reference = run_reference(compiled->graph, samples);
   ASSERT_TRUE(reference.ok());
@@ -134,7 +146,7 @@ TEST(Sabotage, TheFirstWrongLayerIsNamed) {
   Result<ReferenceRun> reference = run_reference(compiled->graph, samples);
   ASSERT_TRUE(reference.ok());
   const TemporaryFolder temporary;
-  Result<EmittedRun> run = run_emitted(*compiled, temporary.path() / "bundle", samples);
+  Result<EmittedRun> run = run_sanitized(*compiled, temporary.path() / "bundle", samples);
   ASSERT_TRUE(run.ok()) << format_diagnostics(run.errors());
   const Comparison comparison = compare_emitted(*compiled, *reference, *run);
   EXPECT_EQ(comparison.exact, 0);

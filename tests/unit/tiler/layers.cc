@@ -1,7 +1,6 @@
 #include "unit/tiler/layers.h"
 
 #include <fmt/format.h>
-#include <gtest/gtest.h>
 
 #include "support/network_builder.h"
 
