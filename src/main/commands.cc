@@ -147,11 +147,6 @@ Result<Accuracy> accuracy_of(const EmittedRun& run, const fs::path& file) {
   return accuracy;
 }
 
-std::string percent(int64_t part, int64_t whole) {
-  const int64_t tenths = whole == 0 ? 0 : part * 1000 / whole;
-  return fmt::format("{}.{} %", tenths / 10, tenths % 10);
-}
-
 // A bundle that exists: its own Makefile builds and runs its golden vectors.
 int run_bundle(const CommandOptions& options) {
   const fs::path& folder = options.compile.model;
@@ -241,7 +236,7 @@ int run_command(const CommandOptions& options) {
   }
   fmt::print("{}", report_text(compilation->report));
   if (accuracy)
-    fmt::print("accuracy: {} of {} right ({})\n", accuracy->right, accuracy->samples,
+    fmt::print("accuracy: {} of {} right ({} %)\n", accuracy->right, accuracy->samples,
                percent(accuracy->right, accuracy->samples));
   fmt::print("bit-exact with the reference: {} of {}\n", comparison.exact, comparison.samples);
   if (comparison.first) fmt::print("  first divergence: {}\n", to_string(*comparison.first));

@@ -83,11 +83,6 @@ nlohmann::ordered_json to_json(const LayerReport& layer) {
           {"proven_optimal", layer.proven}};
 }
 
-std::string percent(int64_t part, int64_t whole) {
-  return whole == 0 ? "0"
-                    : fmt::format("{}.{}", part * 1000 / whole / 10, part * 1000 / whole % 10);
-}
-
 // Milliseconds with three decimals, in integers.
 std::string milliseconds(int64_t cycles, int64_t clock_hz) {
   const int64_t micro = static_cast<int64_t>(static_cast<__int128>(cycles) * 1'000'000 / clock_hz);
@@ -135,6 +130,11 @@ Report make_report(const std::string& network, const Graph& graph, const Soc& so
   report.available_bytes = plan.available_bytes;
   report.main_memory = soc.main_memory;
   return report;
+}
+
+std::string percent(int64_t part, int64_t whole) {
+  const int64_t tenths = whole == 0 ? 0 : part * 1000 / whole;
+  return fmt::format("{}.{}", tenths / 10, tenths % 10);
 }
 
 std::string report_text(const Report& report) {

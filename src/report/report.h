@@ -46,7 +46,8 @@ struct Report {
 
 Report make_report(const std::string& network, const Graph& graph, const Soc& soc,
                    const Policy& policy, const Schedule& schedule, const MemoryPlan& plan);
-std::string report_text(const Report& report);  // fits 88 columns
+std::string percent(int64_t part, int64_t whole);  // "99.6"; "0.0" of nothing
+std::string report_text(const Report& report);     // fits 88 columns
 std::string report_json(const Report& report);
 
 // `heddle why`: every rule of every accelerator for one layer (the index of a step), with all
