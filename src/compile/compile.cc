@@ -121,7 +121,9 @@ Result<Compilation> compile_graph(Compilation c, const CompileOptions& options,
   c.matches = match_rules(c.graph, c.soc, c.policy);
 
   if (!enter("candidates")) return c;
-  c.candidates = make_candidates(c.graph, c.soc, c.matches);
+  Result<Candidates> candidates = make_candidates(c.graph, c.soc, c.matches);
+  if (!candidates.ok()) return candidates.errors();
+  c.candidates = std::move(*candidates);
 
   if (!enter("schedule")) return c;
   Result<Schedule> schedule = make_schedule(c.graph, c.soc, c.policy, c.matches, c.candidates);

@@ -1,19 +1,30 @@
 #include <fmt/format.h>
 
+#include "base/checked.h"
+#include "base/text.h"
 #include "schedule/schedule.h"
 
 namespace heddle {
 namespace {
 
-int64_t cpu_cycles(const Graph& graph, const Soc& soc, const Match& match) {
+Result<int64_t> cpu_cycles(const Graph& graph, const Soc& soc, const Match& match) {
   const Rule& rule = rule_of(soc, match);
   const Environment environment = layer_environment(graph, soc, match);
   int64_t cycles = 0;
   for (const Expr* expr : {&rule.launch, &rule.compute}) {
     const std::variant<int64_t, ExprError> value = evaluate_int(*expr, environment);
-    const ExprError* error = std::get_if<ExprError>(&value);
-    HEDDLE_CHECK(error == nullptr, "cost of CPU rule `" + rule.name + "`: " + error->message);
-    cycles += std::get<int64_t>(value);
+    const ExprError* const error = std::get_if<ExprError>(&value);
+    const std::optional<int64_t> sum =
+        error == nullptr ? checked_add(cycles, std::get<int64_t>(value)) : std::nullopt;
+    if (!sum || *sum < 0) {
+      return error_at(
+          rule.place,
+          fmt::format("rule `{}` has no cost for layer `{}`: {}", rule.name,
+                      terminal_text(graph.node(match.anchor).name),
+                      error != nullptr ? error->message : "it is negative or too large"),
+          "correct `launch` and `compute`");
+    }
+    cycles = *sum;
   }
   return cycles;
 }
@@ -53,11 +64,13 @@ ValueId viewed_in_place(const Graph& graph, const StorageOf& storage, const Matc
   return dense && same_size ? input : ValueId{};
 }
 
-Candidates make_candidates(const Graph& graph, const Soc& soc, const Matches& matches) {
+Result<Candidates> make_candidates(const Graph& graph, const Soc& soc, const Matches& matches) {
   Candidates candidates;
   for (const Match& match : matches.accepted) {
     if (match.target < 0) {
-      candidates.usable.push_back({match, std::nullopt, cpu_cycles(graph, soc, match)});
+      Result<int64_t> cycles = cpu_cycles(graph, soc, match);
+      if (!cycles.ok()) return cycles.errors();
+      candidates.usable.push_back({match, std::nullopt, *cycles});
       continue;
     }
     Result<Tiling> tiling = solve_tiling(graph, soc, match, choose_storage(graph, soc, {&match}));

@@ -22,7 +22,8 @@ struct Candidates {
   // Accepted matches without a tile; `failed` holds the tiler's reason.
   std::vector<Match> untileable;
 };
-Candidates make_candidates(const Graph& graph, const Soc& soc, const Matches& matches);
+// Error: a CPU rule whose cost cannot be computed for a layer (overflow, division by zero).
+Result<Candidates> make_candidates(const Graph& graph, const Soc& soc, const Matches& matches);
 
 struct Step {
   Candidate candidate;

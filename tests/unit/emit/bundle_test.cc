@@ -338,7 +338,7 @@ TEST(Bundle, RefusesWhatNoFieldCanHold) {
     }
     const Matches matches = match_rules(b.graph, soc, {});
     const Result<Schedule> schedule =
-        make_schedule(b.graph, soc, {}, matches, make_candidates(b.graph, soc, matches));
+        make_schedule(b.graph, soc, {}, matches, *make_candidates(b.graph, soc, matches));
     ASSERT_TRUE(schedule.ok());
     const Result<MemoryPlan> plan = plan_memory(b.graph, soc, *schedule);
     ASSERT_TRUE(plan.ok());
@@ -365,7 +365,7 @@ TEST(Bundle, RefusesUnitsThatNoBundleCanHold) {
     spoil(soc.accelerators[0].target);
     const Matches matches = match_rules(b.graph, soc, {});
     const Result<Schedule> schedule =
-        make_schedule(b.graph, soc, {}, matches, make_candidates(b.graph, soc, matches));
+        make_schedule(b.graph, soc, {}, matches, *make_candidates(b.graph, soc, matches));
     ASSERT_TRUE(schedule.ok());
     const Result<MemoryPlan> plan = plan_memory(b.graph, soc, *schedule);
     ASSERT_TRUE(plan.ok());

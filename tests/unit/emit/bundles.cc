@@ -75,7 +75,7 @@ Compiled compile(Random& random, const std::string& name, const Graph& graph, co
   Policy policy;
   policy.name = "latency";
   const Matches matches = match_rules(graph, soc, policy);
-  const Candidates candidates = make_candidates(graph, soc, matches);
+  const Candidates candidates = *make_candidates(graph, soc, matches);
   Compiled compiled;
   compiled.schedule = checked(make_schedule(graph, soc, policy, matches, candidates));
   compiled.plan = checked(plan_memory(graph, soc, compiled.schedule));
