@@ -11,12 +11,10 @@ namespace heddle {
 template <class T>
 class [[nodiscard]] Result {
  public:
-  Result(T value)
-      : state_(std::in_place_index<0>, std::move(value)) {}  // NOLINT: implicit on purpose
-  Result(Diagnostics errors)
-      : state_(std::in_place_index<1>, std::move(errors)) {}  // NOLINT: implicit on purpose
-  Result(Diagnostic error)
-      : state_(std::in_place_index<1>, Diagnostics{std::move(error)}) {}  // NOLINT
+  // Implicit on purpose: `return value;` and `return error_at(...);` read as they are meant.
+  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}
+  Result(Diagnostics errors) : state_(std::in_place_index<1>, std::move(errors)) {}
+  Result(Diagnostic error) : state_(std::in_place_index<1>, Diagnostics{std::move(error)}) {}
 
   bool ok() const { return state_.index() == 0; }
   T& value() & { return get(*this); }

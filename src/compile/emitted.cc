@@ -14,12 +14,23 @@ namespace {
 
 namespace fs = std::filesystem;
 
+// A diagnostic is one line: of what a compiler or program says, the first line that speaks of an
+// error, else the first one.
+std::string telling_line(const std::string& text) {
+  const size_t error = text.find("error");
+  const size_t begin =
+      error == std::string::npos ? 0 : text.rfind('\n', error) + 1;  // npos + 1 is 0
+  return text.substr(begin, text.find('\n', begin) - begin);
+}
+
 Diagnostic failed_process(const std::string& what, const ProcessOutcome& outcome) {
-  constexpr size_t kLongest = 2000;
-  const std::string how = outcome.exit_status >= 0
-                              ? fmt::format("exit status {}", outcome.exit_status)
-                              : fmt::format("signal {}", outcome.signal);
-  return error_at(in_file(what), how + "\n" + outcome.err.substr(0, kLongest), "");
+  std::string how = outcome.ended_because;
+  if (how.empty()) {
+    how = outcome.exit_status >= 0 ? fmt::format("exit status {}", outcome.exit_status)
+                                   : fmt::format("signal {}", outcome.signal);
+  }
+  return error_at(in_file(what), fmt::format("{}: {}", how, telling_line(outcome.err)),
+                  "`heddle compile -o DIR` it and run `make test` there to see all of it");
 }
 
 std::string concatenate(const std::vector<Sample>& samples) {

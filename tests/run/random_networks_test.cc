@@ -154,6 +154,27 @@ TEST(Sabotage, TheFirstWrongLayerIsNamed) {
   EXPECT_EQ(comparison.first->layer, "layer conv2 on diana_digital");
 }
 
+TEST(Sabotage, CThatDoesNotCompileIsReportedInOneLine) {
+  std::mt19937 random(1);
+  Compilation c;
+  c.name = "random";
+  c.graph = random_shift_network(random);
+  c.soc = diana();
+  enlarge_main_memory(c.soc);
+  c.policy = first_match();
+  Result<Compilation> compiled = compile_graph(std::move(c), {});
+  ASSERT_TRUE(compiled.ok()) << format_diagnostics(compiled.errors());
+  compiled->bundle["src/random.c"] += "#error broken on purpose\n";
+  const std::vector<Sample> samples = {random_inputs(compiled->graph, 0)};
+  const TemporaryFolder temporary;
+  Result<EmittedRun> run = run_emitted(*compiled, temporary.path() / "bundle", samples);
+  ASSERT_FALSE(run.ok());
+  EXPECT_THAT(run.errors()[0].message,
+              testing::AllOf(testing::StartsWith("exit status 2: src/random.c:"),
+                             testing::HasSubstr("broken on purpose"),
+                             testing::Not(testing::HasSubstr("\n"))));
+}
+
 class RandomNetworks : public testing::TestWithParam<int> {};
 
 TEST_P(RandomNetworks, EmittedCEqualsTheReference) {
