@@ -1,7 +1,7 @@
-# heddle_layer(name DEPS ... LIBRARIES ...): one static library per folder, from all its .cc files.
+# heddle_layer(name DEPS ... LIBRARIES ...): one static library per folder, from all .cc files in and under it.
 function(heddle_layer name)
   cmake_parse_arguments(LAYER "" "" "DEPS;LIBRARIES" ${ARGN})
-  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cc)
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cc)
   add_library(heddle_${name} STATIC ${sources})
   target_include_directories(heddle_${name} PUBLIC ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR})
   list(TRANSFORM LAYER_DEPS PREPEND heddle_)

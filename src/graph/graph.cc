@@ -22,6 +22,7 @@ std::string quoted(const std::string& foreign) {
 
 std::string dump_attribute(const Attribute& attribute) {
   if (const int64_t* number = std::get_if<int64_t>(&attribute)) return fmt::format("{}", *number);
+  if (const double* number = std::get_if<double>(&attribute)) return fmt::format("{}", *number);
   if (const std::string* text = std::get_if<std::string>(&attribute)) return quoted(*text);
   return to_string(*std::get_if<std::vector<int64_t>>(&attribute));
 }
@@ -94,6 +95,14 @@ int64_t int_attribute(const Node& node, const std::string& name) {
       found == node.attributes.end() ? nullptr : std::get_if<int64_t>(&found->second);
   HEDDLE_CHECK(number != nullptr,
                fmt::format("{} without the integer attribute {}", node.op, name));
+  return *number;
+}
+
+double real_attribute(const Node& node, const std::string& name) {
+  const auto found = node.attributes.find(name);
+  const double* number =
+      found == node.attributes.end() ? nullptr : std::get_if<double>(&found->second);
+  HEDDLE_CHECK(number != nullptr, fmt::format("{} without the real attribute {}", node.op, name));
   return *number;
 }
 

@@ -14,8 +14,15 @@
 
 namespace heddle {
 
-using Attribute = std::variant<int64_t, std::string, std::vector<int64_t>>;
+using Attribute = std::variant<int64_t, std::string, std::vector<int64_t>, double>;
 using Attributes = std::map<std::string, Attribute>;  // names and meaning: records in src/ops
+
+// What the integers of a graph input or output mean: real = (integer - zero_point) * scale.
+struct Quantisation {
+  double scale = 1;
+  int64_t zero_point = 0;
+  bool operator==(const Quantisation&) const = default;
+};
 
 struct Value {
   std::string name;  // as in the model; foreign text, may be empty or a duplicate
@@ -23,6 +30,7 @@ struct Value {
   std::optional<Tensor> constant;  // set: a weight, bias, multiplier ...
   NodeId producer;                 // none for graph inputs and constants
   std::vector<NodeId> consumers;   // ascending, one entry a node
+  std::optional<Quantisation> quantisation{};  // inputs and outputs, where the model says it
 };
 
 struct Node {
@@ -30,6 +38,14 @@ struct Node {
   std::string op;    // a name of the operator table (ops/op.h)
   Attributes attributes;
   std::vector<ValueId> inputs;  // in operand order; an absent optional one is invalid
+  ValueId output;
+};
+
+// Memory that lives from one inference to the next (a KV cache, a ring buffer): what `output` holds
+// after a run is what `input` holds before the next one. Shapes agree but for at most one dimension;
+// where the output is longer in it, its last elements are kept.
+struct State {
+  ValueId input;
   ValueId output;
 };
 
@@ -44,6 +60,7 @@ struct Graph {
   std::vector<Node> nodes;
   std::vector<ValueId> inputs;
   std::vector<ValueId> outputs;  // a value may be an output and have consumers
+  std::vector<State> states{};   // pairs of `inputs` and `outputs`
 
   const Value& value(ValueId id) const { return values[static_cast<size_t>(id.index)]; }
   Value& value(ValueId id) { return values[static_cast<size_t>(id.index)]; }
@@ -56,6 +73,7 @@ struct Graph {
 };
 
 int64_t int_attribute(const Node& node, const std::string& name);  // a bug if absent
+double real_attribute(const Node& node, const std::string& name);
 const std::string& string_attribute(const Node& node, const std::string& name);
 
 // One line a value and node, deterministic, foreign names escaped; constants as shape, type, min,

@@ -15,6 +15,12 @@ namespace heddle {
 struct ImportOptions {
   // --input-type NAME=uint8: range and type of a graph input.
   std::map<std::string, DType> input_types;
+  // --bind batch=1: sizes of symbolic dimensions. Unbound batch dimensions are 1.
+  std::map<std::string, int64_t> bind{};
+  // --rounding tflite_double: instead of what the file's dialect says. Empty: the file's.
+  std::string rounding{};
+  // --state IN=OUT, by tensor names; recognised ones are added.
+  std::vector<std::pair<std::string, std::string>> states{};
 };
 
 // Reads and imports a file, by its content: ONNX. The graph is normalised, verified, and never

@@ -1,5 +1,7 @@
 // The names that a rule's expressions see for one match, layer-wide. Tiles add theirs in
 // tiler/geometry.cc.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <memory>
 
@@ -32,8 +34,9 @@ void add_attributes(const Graph& graph, const Match& match, const Rule& rule, Na
   for (const NodeId id : match.nodes) {
     const Node& node = graph.node(id);
     names[node.op + ".present"] = int64_t{1};
-    for (const auto& [attribute, value] : node.attributes) {
-      const std::string name = node.op + "." + attribute;
+    for (const AttributeDef& attribute : op_of(node).attributes) {
+      const std::string name = fmt::format("{}.{}", node.op, attribute.name);
+      const Attribute& value = OpView{graph, node}.any_attribute(std::string(attribute.name));
       if (const int64_t* integer = std::get_if<int64_t>(&value)) names.emplace(name, *integer);
       if (const std::string* text = std::get_if<std::string>(&value)) names.emplace(name, *text);
     }

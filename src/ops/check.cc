@@ -12,25 +12,38 @@ namespace {
 constexpr Range kInt32{INT32_MIN, INT32_MAX};
 
 const char* kind_of(const AttributeDef& def) {
-  return def.text ? "a text" : def.vector ? "a list" : "an integer";
+  return def.text     ? "a text"
+         : def.vector ? "a list"
+         : def.real   ? "a number"
+         : def.number ? "an integer, or a real number for float32 operands"
+                      : "an integer";
 }
 
-bool has_kind(const Attribute& attribute, const AttributeDef& def) {
+// `real` tells whether the node's first operand is float32.
+bool has_kind(const Attribute& attribute, const AttributeDef& def, bool real) {
+  if (def.real || (def.number && real)) return std::holds_alternative<double>(attribute);
   if (def.text) return std::holds_alternative<std::string>(attribute);
   if (def.vector) return std::holds_alternative<std::vector<int64_t>>(attribute);
   return std::holds_alternative<int64_t>(attribute);
 }
 
+bool exists(const OpView& op, size_t operand) {
+  return op.has(operand) &&
+         static_cast<size_t>(op.node.inputs[operand].index) < op.graph.values.size();
+}
+
 Diagnostics attribute_errors(const OpView& op, const OpDef& def) {
   Diagnostics errors;
+  const bool real = exists(op, 0) && op.is_real();
   std::vector<std::string> known;
   for (const AttributeDef& attribute : def.attributes) {
     known.emplace_back(attribute.name);
     const auto found = op.node.attributes.find(known.back());
     if (found == op.node.attributes.end()) {
+      if (attribute.otherwise) continue;
       errors.push_back(
           node_error(op, fmt::format("the attribute `{}` is missing", attribute.name)));
-    } else if (!has_kind(found->second, attribute)) {
+    } else if (!has_kind(found->second, attribute, real)) {
       errors.push_back(node_error(
           op, fmt::format("the attribute `{}` must be {}", attribute.name, kind_of(attribute))));
     }
@@ -54,9 +67,20 @@ Diagnostics operand_errors(const OpView& op, const OperandDef& def, size_t index
                                        op.graph.values.size()))};
   }
   const TensorType& type = op.input(index);
-  if (type.dtype == DType::float32) {
-    return {node_error(op, fmt::format("`{}` is of type float32", def.name),
-                       "only integers are computed; quantise the network")};
+  const bool real = type.dtype == DType::float32;
+  if (real && def.numbers == Numbers::integers) {
+    return {node_error(op, fmt::format("`{}` is of type float32, an integer type is needed", def.name),
+                       "quantise the network")};
+  }
+  if (!real && def.numbers == Numbers::reals) {
+    return {node_error(op, fmt::format("`{}` is of type {}, float32 is needed", def.name,
+                                       name_of(type.dtype)))};
+  }
+  if (def.numbers == Numbers::either && exists(op, 0) && real != op.is_real()) {
+    return {node_error(op, fmt::format("`{}` is of type {}, but `{}` is of type {}", def.name,
+                                       name_of(type.dtype), op_of(op.node).operands[0].name,
+                                       name_of(op.input(0).dtype)),
+                       "all must be float32, or none")};
   }
   const int64_t elements = checked_elements(type.shape);
   if (elements < 0)
@@ -65,7 +89,7 @@ Diagnostics operand_errors(const OpView& op, const OperandDef& def, size_t index
   if (elements == 0)
     return {node_error(
         op, fmt::format("`{}` has no elements, shape {}", def.name, to_string(type.shape)))};
-  if (!kInt32.contains(type.range)) {
+  if (!real && !def.wide && !kInt32.contains(type.range)) {
     return {node_error(op, fmt::format("`{}` can lie in [{}, {}], beyond int32", def.name,
                                        type.range.lo, type.range.hi))};
   }
@@ -98,14 +122,17 @@ Diagnostic node_error(const OpView& op, std::string message, std::string remedy)
 Status check_node(const OpView& op) {
   const OpDef& def = op_of(op.node);
   Diagnostics errors = attribute_errors(op, def);
-  if (op.node.inputs.size() > def.operands.size()) {
+  const bool variadic = !def.operands.empty() && def.operands.back().variadic;
+  if (op.node.inputs.size() > def.operands.size() && !variadic) {
     errors.push_back(
         node_error(op, fmt::format("{} operands, but {} takes at most {}", op.node.inputs.size(),
                                    def.name, def.operands.size())));
   }
-  for (size_t i = 0; i < def.operands.size(); ++i) {
-    for (Diagnostic& error : operand_errors(op, def.operands[i], i))
-      errors.push_back(std::move(error));
+  const size_t count =
+      variadic ? std::max(op.node.inputs.size(), def.operands.size()) : def.operands.size();
+  for (size_t i = 0; i < count; ++i) {
+    const OperandDef& operand = def.operands[std::min(i, def.operands.size() - 1)];
+    for (Diagnostic& error : operand_errors(op, operand, i)) errors.push_back(std::move(error));
   }
   if (!errors.empty()) return errors;
   return Unit{};

@@ -30,23 +30,40 @@ std::string axes_text(const OpDef& op) {
   return own.empty() ? "by rank" : "by rank, " + code_list(own);
 }
 
+const char* numbers_text(Numbers numbers) {
+  return numbers == Numbers::reals    ? "; float32"
+         : numbers == Numbers::either ? "; integers or float32"
+                                      : "";
+}
+
+std::string default_text(const Attribute& attribute) {
+  if (const int64_t* number = std::get_if<int64_t>(&attribute)) return fmt::format("{}", *number);
+  if (const double* number = std::get_if<double>(&attribute)) return fmt::format("{}", *number);
+  if (const std::string* text = std::get_if<std::string>(&attribute)) return "'" + *text + "'";
+  return to_string(*std::get_if<std::vector<int64_t>>(&attribute));
+}
+
 std::string document_op(const OpDef& op) {
   std::string text = fmt::format("## {}\n\n{}\n\n", op.name, op.summary);
   text += fmt::format("Classes: {}. Axes: {}.{}\n\n", code_list(op.classes), axes_text(op),
                       op.commutative ? " The first two operands may change places." : "");
   text += "| operand | what it is |\n|---|---|\n";
   for (const OperandDef& operand : op.operands) {
-    text += fmt::format("| {} | {}{}{} |\n", code_call(operand.name, operand.dims), operand.doc,
-                        operand.constant ? "; constant" : "", operand.optional ? "; optional" : "");
+    text += fmt::format("| {} | {}{}{}{}{} |\n", code_call(operand.name, operand.dims), operand.doc,
+                        operand.constant ? "; constant" : "", operand.optional ? "; optional" : "",
+                        numbers_text(operand.numbers), operand.variadic ? "; one or more" : "");
   }
   text += fmt::format("| {} | result: {} |\n", code_call("y", op.output_dims), op.output_doc);
   if (op.attributes.empty()) return text + "\n";
   text += "\n| attribute | meaning |\n|---|---|\n";
   for (const AttributeDef& attribute : op.attributes) {
-    text += fmt::format("| `{}` | {}{} |\n", attribute.name, attribute.doc,
+    text += fmt::format("| `{}` | {}{}{} |\n", attribute.name, attribute.doc,
                         attribute.text     ? " (text)"
                         : attribute.vector ? " (list of integers)"
-                                           : "");
+                        : attribute.real   ? " (real)"
+                        : attribute.number ? " (real for float32)"
+                                           : "",
+                        attribute.otherwise ? "; default " + default_text(*attribute.otherwise) : "");
   }
   return text + "\n";
 }
@@ -57,7 +74,7 @@ std::string document_ops() {
   std::string text = R"(# Operators
 
 Generated from the records in `src/ops`: `HEDDLE_REWRITE=1 scripts/test` writes it anew. Images are
-NCHW, weights OIHW, all values integers. In brackets: the names that rules use for the sizes of each
+NCHW, weights OIHW, values integers where float32 is not mentioned. In brackets: the names that rules use for the sizes of each
 dimension. Axes are the loops of the operator; those that index the result can be tiled. Elementwise
 operators name theirs by rank: `n k oy ox`, `n k ox`, `n k`, `k`, else `d0 d1 ...`; their sizes are
 named for rank 4. Every operator is also of class `any`.

@@ -16,17 +16,26 @@ std::string index_text(const Shape& shape, int64_t flat) {
   return to_string(index);
 }
 
+Tensor as_float(const Tensor& integers) {
+  Tensor reals(DType::float32, integers.shape());
+  for (int64_t i = 0; i < integers.elements(); ++i)
+    reals.set_float(i, static_cast<float>(integers.at(i)));
+  return reals;
+}
+
 // The tensor in the value's type, or why it can not be its value.
 Result<Tensor> checked_input(const Value& value, const Tensor& tensor) {
   const std::string name = terminal_text(value.name);
   const auto fail = [&](std::string message, std::string remedy = "") {
     return error_at({}, fmt::format("input `{}`: {}", name, message), std::move(remedy));
   };
-  if (tensor.dtype() == DType::float32) return fail("the data is float32, integers are needed");
   if (tensor.shape() != value.type.shape) {
     return fail(fmt::format("the data has shape {}, the network takes {}",
                             to_string(tensor.shape()), to_string(value.type.shape)));
   }
+  const bool real = tensor.dtype() == DType::float32;
+  if (value.type.dtype == DType::float32) return real ? tensor : as_float(tensor);
+  if (real) return fail("the data is float32, integers are needed");
   const Range& range = value.type.range;
   const std::vector<int64_t> elements = tensor.to_ints();
   for (size_t i = 0; i < elements.size(); ++i) {
@@ -43,6 +52,7 @@ Result<Tensor> checked_input(const Value& value, const Tensor& tensor) {
 void check_proof(const Node& node, const TensorType& type, const Tensor& result) {
   HEDDLE_CHECK(result.dtype() == type.dtype && result.shape() == type.shape,
                fmt::format("the reference of {} returned another type than inferred", node.op));
+  if (type.dtype == DType::float32) return;
   const Range held = result.min_max();
   HEDDLE_CHECK(type.range.contains(held),
                fmt::format("{} produced [{}, {}], proven were [{}, {}]", node.op, held.lo, held.hi,
@@ -74,7 +84,7 @@ Result<std::vector<Tensor>> interpret(const Graph& graph, std::span<const Tensor
   for (const Node& node : graph.nodes) {
     const OpDef& op = op_of(node);
     const OpView view{graph, node};
-    std::vector<const Tensor*> operands(op.operands.size(), nullptr);
+    std::vector<const Tensor*> operands(std::max(op.operands.size(), node.inputs.size()), nullptr);
     for (size_t i = 0; i < operands.size(); ++i) {
       if (view.has(i)) operands[i] = &at(node.inputs[i]);
     }

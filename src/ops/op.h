@@ -65,7 +65,11 @@ struct LoopNest {
 // element, are literals already. Temporaries are called `wide` or begin with `row_`: generated code
 // must use no such name elsewhere.
 //
-// All values of the network are proven to fit int32_t, and so is every intermediate of that type.
+// Values are int32_t, or float where the tensors are float32: `$value`, `result` and `$acc` then have
+// type float. A map between the two (quantize, dequantize) sets `result_type`, reads `$value` and
+// assigns the new variable `$result`.
+//
+// All integers of the network are proven to fit int32_t, and so is every intermediate of that type.
 // `>>` of a negative number must shift arithmetically: C99 leaves it to the implementation, every
 // compiler we target does.
 struct CBody {
@@ -75,7 +79,13 @@ struct CBody {
   std::string result;       // an expression of type int32_t: "$acc"
   std::string map;          // "$value += $bias;"
   std::string block;
+  std::string result_type{};  // of `$result`, where a map changes the type: "float"
+  bool uses_math = false;     // calls functions of cpu_codegen/runtime/heddle_math.h
 };
+
+// What an operand's elements are. `either`: all operands of the node declared so are float32, or none
+// is; the operator is then the same formula in float32, every step rounded to nearest even.
+enum class Numbers : uint8_t { integers, reals, either };
 
 struct OperandDef {
   std::string_view name;  // "x", "weights", "bias", "residual", "mul", "add"
@@ -83,13 +93,19 @@ struct OperandDef {
   std::vector<std::string_view> dims;  // names of the box sizes for rules: {"n", "c", "iy", "ix"}
   bool constant = false;               // must be a constant
   bool optional = false;
+  Numbers numbers = Numbers::integers;
+  bool wide = false;      // may exceed int32
+  bool variadic = false;  // the last operand: one or more of it
 };
 
 struct AttributeDef {
   std::string_view name;
   std::string_view doc;
   bool text = false;    // a string,
-  bool vector = false;  // or a list of integers, else an integer; all attributes are mandatory
+  bool vector = false;  // or a list of integers,
+  bool real = false;    // or a double,
+  bool number = false;  // or an integer for integer operands and a double for float32; else an integer
+  std::optional<Attribute> otherwise{};  // mandatory where there is no default
 };
 
 // A node in its graph; what every function of a record gets.
@@ -102,7 +118,12 @@ struct OpView {
     return graph.value(node.inputs[i]).constant;
   }
   const TensorType& output() const { return graph.value(node.output).type; }
-  int64_t attribute(const std::string& name) const { return int_attribute(node, name); }
+  // With the record's default where the node does not say.
+  const Attribute& any_attribute(const std::string& name) const;
+  int64_t attribute(const std::string& name) const;
+  double real(const std::string& name) const;  // of `real` and `number` attributes
+  const std::string& text(const std::string& name) const;
+  bool is_real() const { return input(0).dtype == DType::float32; }
 };
 
 struct OpDef {

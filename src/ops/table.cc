@@ -41,6 +41,35 @@ bool in_class(const OpDef& op, std::string_view cls) {
   return cls == "any" || std::find(op.classes.begin(), op.classes.end(), cls) != op.classes.end();
 }
 
+const Attribute& OpView::any_attribute(const std::string& name) const {
+  const auto found = node.attributes.find(name);
+  if (found != node.attributes.end()) return found->second;
+  for (const AttributeDef& def : op_of(node).attributes) {
+    if (def.name == name && def.otherwise) return *def.otherwise;
+  }
+  internal_error(__FILE__, __LINE__, node.op + " without the attribute " + name);
+}
+
+int64_t OpView::attribute(const std::string& name) const {
+  const int64_t* number = std::get_if<int64_t>(&any_attribute(name));
+  HEDDLE_CHECK(number != nullptr, node.op + " without the integer attribute " + name);
+  return *number;
+}
+
+double OpView::real(const std::string& name) const {
+  const Attribute& attribute = any_attribute(name);
+  if (const int64_t* number = std::get_if<int64_t>(&attribute)) return static_cast<double>(*number);
+  const double* number = std::get_if<double>(&attribute);
+  HEDDLE_CHECK(number != nullptr, node.op + " without the real attribute " + name);
+  return *number;
+}
+
+const std::string& OpView::text(const std::string& name) const {
+  const std::string* text = std::get_if<std::string>(&any_attribute(name));
+  HEDDLE_CHECK(text != nullptr, node.op + " without the text attribute " + name);
+  return *text;
+}
+
 ClippedInterval touched(const DimAccess& access, std::span<const Interval> axes, int64_t extent) {
   int64_t least = access.offset;
   int64_t greatest = access.offset;

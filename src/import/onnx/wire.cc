@@ -1,7 +1,7 @@
 // Counts what a protobuf message would allocate, before protobuf allocates it: an empty node takes
 // two bytes in the file and two hundred in memory. Only the message types that can nest or repeat
 // cheaply are followed.
-#include "import/onnx_wire.h"
+#include "import/onnx/wire.h"
 
 #include <array>
 

@@ -6,7 +6,7 @@
 #include <bit>
 #include <cmath>
 
-#include "import/translate.h"
+#include "import/onnx/translate.h"
 
 namespace heddle {
 namespace {

@@ -15,7 +15,7 @@
 #include "import/builder.h"
 #include "import/chain.h"
 #include "import/import.h"
-#include "import/raw_model.h"
+#include "import/onnx/raw_model.h"
 
 namespace heddle {
 
@@ -47,12 +47,12 @@ struct OperatorEntry {
   bool any_domain = false;
 };
 std::vector<OperatorEntry>
-layer_operators();  // onnx_layers.cc: convolutions, matrix products, pools, batch norm
+layer_operators();  // layers.cc: convolutions, matrix products, pools, batch norm
 std::vector<OperatorEntry>
-map_operators();  // onnx_maps.cc: arithmetic, clips, requantisation, softmax
-std::vector<OperatorEntry> view_operators();  // onnx_views.cc: shapes, pads, identities
+map_operators();  // maps.cc: arithmetic, clips, requantisation, softmax
+std::vector<OperatorEntry> view_operators();  // views.cc: shapes, pads, identities
 
-// onnx_inputs.cc. Initialisers may be listed as inputs too, and must be known already.
+// inputs.cc. Initialisers may be listed as inputs too, and must be known already.
 void add_inputs(Translation& t, const RawModel& model, const ImportOptions& options);
 void add_outputs(Translation& t, const RawModel& model);
 // Ranges that nobody stated are a guess that the user must see.

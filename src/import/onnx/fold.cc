@@ -6,7 +6,7 @@
 #include <algorithm>
 
 #include "base/checked.h"
-#include "import/translate.h"
+#include "import/onnx/translate.h"
 
 namespace heddle {
 namespace {

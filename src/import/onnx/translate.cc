@@ -1,4 +1,4 @@
-#include "import/translate.h"
+#include "import/onnx/translate.h"
 
 #include <fmt/format.h>
 

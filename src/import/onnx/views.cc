@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "import/translate.h"
+#include "import/onnx/translate.h"
 
 namespace heddle {
 namespace {

@@ -4,7 +4,7 @@
 #include <algorithm>
 
 #include "base/text.h"
-#include "import/translate.h"
+#include "import/onnx/translate.h"
 
 namespace heddle {
 namespace {

@@ -10,8 +10,8 @@
 #include <limits>
 
 #include "base/text.h"
-#include "import/onnx_wire.h"
-#include "import/raw_model.h"
+#include "import/onnx/wire.h"
+#include "import/onnx/raw_model.h"
 
 namespace heddle {
 namespace {

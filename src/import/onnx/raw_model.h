@@ -1,4 +1,4 @@
-// An ONNX model as plain data, free of protobuf. onnx_proto.cc fills it; onnx.cc translates it to a
+// An ONNX model as plain data, free of protobuf. proto.cc fills it; import_onnx.cc translates it to a
 // Graph.
 #pragma once
 

@@ -10,7 +10,7 @@
 #include "import/import.h"
 #include "import/normalise.h"
 #include "import/requant.h"
-#include "import/translate.h"
+#include "import/onnx/translate.h"
 #include "ops/op.h"
 
 namespace heddle {

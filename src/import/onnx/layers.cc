@@ -5,7 +5,7 @@
 #include <cmath>
 
 #include "base/checked.h"
-#include "import/translate.h"
+#include "import/onnx/translate.h"
 
 namespace heddle {
 namespace {
