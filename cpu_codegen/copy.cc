@@ -4,8 +4,8 @@
 #include <algorithm>
 
 #include "cpu_codegen/affine.h"
-#include "cpu_codegen/kernel.h"
-#include "cpu_codegen/writer.h"
+#include "cpu_codegen/copy.h"
+#include "ops/check.h"
 
 namespace heddle {
 
@@ -32,8 +32,9 @@ bool is_flat(const Shape& shape, const Storage& storage) {
   return true;
 }
 
-Kernel make_copy(DType dtype, const Shape& from_shape, const Storage& from, const Shape& to_shape,
-                 const Storage& to, const std::string& function) {
+void print_copy(CWriter& out, const CopySide& source, const CopySide& target_side) {
+  const auto& [x, from_dtype, from_shape, from, from_offset] = source;
+  const auto& [y, to_dtype, to_shape, to, to_offset] = target_side;
   HEDDLE_CHECK(elements_of(from_shape) == elements_of(to_shape), "a copy between different sizes");
   // Loops run over one of the shapes, its dimensions of one element left out; dimensions that lie
   // one after the other in both storages are one loop.
@@ -60,21 +61,21 @@ Kernel make_copy(DType dtype, const Shape& from_shape, const Storage& from, cons
   const bool scattered = !same && !loop_over_to && !is_flat(to_shape, to);
 
   std::vector<Axis> axes;
-  std::vector<StridedIndex> source, destination;
+  std::vector<StridedIndex> source_index, destination;
   for (size_t d = 0; d < dims.size(); ++d) {
     axes.push_back({dims.size() == 1 ? "i" : fmt::format("i{}", d), dims[d].extent});
-    source.push_back({{{{static_cast<int>(d), 1}}, 0}, dims[d].from});
+    source_index.push_back({{{{static_cast<int>(d), 1}}, 0}, dims[d].from});
     destination.push_back({{{{static_cast<int>(d), 1}}, 0}, dims[d].to});
   }
-  CWriter body;
-  body.indent();
+  source_index.push_back({{{}, from_offset}, 1});
+  if (!scattered) destination.push_back({{{}, to_offset}, 1});
   for (const Axis& axis : axes) {
-    body.open(fmt::format("for (int32_t {0} = 0; {0} < {1}; ++{0})", axis.name, axis.extent));
+    out.open(fmt::format("for (int32_t {0} = 0; {0} < {1}; ++{0})", axis.name, axis.extent));
   }
   std::string target = print_index(destination, axes);
   if (scattered) {
     // Both have gaps, and at different places: the row-major position is taken apart again.
-    body.line(fmt::format("const int32_t flat = {};", target));
+    out.line(fmt::format("const int32_t flat = {};", target));
     std::vector<std::string> terms;
     int64_t inner = elements_of(to_shape);
     for (size_t d = 0; d < to_shape.size(); ++d) {
@@ -82,11 +83,53 @@ Kernel make_copy(DType dtype, const Shape& from_shape, const Storage& from, cons
       if (to_shape[d] != 1)
         terms.push_back(fmt::format("flat / {} % {} * {}", inner, to_shape[d], to.strides[d]));
     }
+    if (to_offset != 0) terms.push_back(fmt::format("{}", to_offset));
     target = fmt::format("{}", fmt::join(terms, " + "));
   }
-  body.line(fmt::format("y[{}] = x[{}];", target, print_index(source, axes)));
-  for (size_t d = 0; d < axes.size(); ++d) body.close();
+  const std::string cast =
+      from_dtype == to_dtype ? "" : fmt::format("({})", c_name_of(to_dtype));
+  out.line(
+      fmt::format("{}[{}] = {}{}[{}];", y, target, cast, x, print_index(source_index, axes)));
+  for (size_t d = 0; d < axes.size(); ++d) out.close();
+}
+
+Kernel make_copy(DType dtype, const Shape& from_shape, const Storage& from, const Shape& to_shape,
+                 const Storage& to, const std::string& function) {
+  CWriter body;
+  body.indent();
+  print_copy(body, {"x", dtype, from_shape, from, 0}, {"y", dtype, to_shape, to, 0});
   return wrap_kernel(function, body.take(), {{"x", dtype, {}, false}, {"y", dtype, {}, true}});
+}
+
+Kernel make_concat(const Graph& graph, const Node& node, const StorageOf& storage,
+                   const std::string& function) {
+  const LoopNest nest = op_of(node).loops({graph, node});
+  const auto storage_of = [&](ValueId value) {
+    const auto found = storage.find(value);
+    return found == storage.end() ? dense_storage(graph.value(value).type) : found->second;
+  };
+  const TensorType& y = graph.value(node.output).type;
+  const Storage& whole = storage_of(node.output);
+  std::vector<KernelArgument> arguments;
+  CWriter body;
+  body.indent();
+  for (size_t i = 0; i < node.inputs.size(); ++i) {
+    const Value& x = graph.value(node.inputs[i]);
+    CopySide target{"y", y.dtype, x.type.shape, whole, 0};
+    for (size_t d = 0; d < y.shape.size(); ++d)
+      target.offset -= nest.inputs[i][d].offset * whole.strides[d];
+    if (x.constant && x.type.shape == Shape(y.shape.size(), 1)) {
+      const std::string literal = y.dtype == DType::float32 ? c_literal(x.constant->float_at(0))
+                                                            : c_literal(x.constant->at(0));
+      body.line(fmt::format("y[{}] = {};", target.offset, literal));
+      continue;
+    }
+    const std::string name = fmt::format("x{}", i);
+    arguments.push_back({name, x.type.dtype, node.inputs[i], false});
+    print_copy(body, {name, x.type.dtype, x.type.shape, storage_of(node.inputs[i]), 0}, target);
+  }
+  arguments.push_back({"y", y.dtype, node.output, true});
+  return wrap_kernel(function, body.take(), std::move(arguments));
 }
 
 }  // namespace heddle

@@ -7,6 +7,7 @@
 
 #include "base/text.h"
 #include "cpu_codegen/affine.h"
+#include "cpu_codegen/copy.h"
 #include "cpu_codegen/writer.h"
 
 namespace heddle {
@@ -18,6 +19,7 @@ struct Element {
   std::string c_type;              // "const int8_t"
   std::vector<StridedIndex> dims;  // dimensions of one element are left out
   bool guarded = false;            // may lie outside: no pointer to its row is formed
+  std::string looked_up{};         // "at * 16": the part of the index that is no affine function
 };
 
 // A loop over an axis of more than one index.
@@ -55,6 +57,7 @@ class KernelBuilder {
  private:
   std::string access(ValueId value, const Access& index, std::string_view name, bool output,
                      bool guarded);
+  std::string look_up(size_t operand, int64_t extent);
   std::string reference(const Element& element);
   Storage storage_of(ValueId value) const;
   int depth_of(int axis) const;
@@ -116,9 +119,32 @@ std::string KernelBuilder::access(ValueId value, const Access& index, std::strin
   arguments_.push_back({element.pointer, v.type.dtype, value, output});
   for (size_t d = 0; d < index.size(); ++d) {
     if (v.type.shape[d] == 1) continue;
+    if (index[d].operand >= 0) {
+      element.looked_up = look_up(static_cast<size_t>(index[d].operand), v.type.shape[d]);
+      if (storage.strides[d] != 1) element.looked_up += fmt::format(" * {}", storage.strides[d]);
+      continue;
+    }
     element.dims.push_back({simplified(index[d], nest_.axes), storage.strides[d]});
   }
   return reference(element);
+}
+
+// Declares a variable with the element of the anchor's operand, an index of a dimension of this
+// extent, where the loops that it depends on are open; gives its name.
+std::string KernelBuilder::look_up(size_t operand, int64_t extent) {
+  const ValueId indices = anchor_.inputs[operand];
+  const Access& access = nest_.inputs[operand];
+  const std::string name(op_of(anchor_).operands[operand].name);
+  const std::string element = operand_hole(name);
+  int innermost = -1;
+  for (const DimAccess& dim : access)
+    innermost = std::max(innermost, deepest(simplified(dim, nest_.axes)));
+  const std::string at = names_.take("at");
+  std::vector<std::string>& lines = at_depth_[static_cast<size_t>(innermost + 1)];
+  const bool negative = graph_.value(indices).type.range.lo < 0;
+  lines.push_back(fmt::format("{}int32_t {} = {};", negative ? "" : "const ", at, element));
+  if (negative) lines.push_back(fmt::format("if ({0} < 0) {0} += {1};", at, extent));
+  return at;
 }
 
 // Splits the index where its deepest loop opens: what is constant in that loop goes into a pointer
@@ -128,14 +154,20 @@ std::string KernelBuilder::reference(const Element& element) {
   int innermost = -1;
   for (const StridedIndex& dim : element.dims) innermost = std::max(innermost, deepest(dim.index));
   std::vector<StridedIndex> outer, inner;
+  const bool whole = element.guarded || !element.looked_up.empty();
   for (const StridedIndex& dim : element.dims) {
-    const bool in_row = element.guarded || innermost < 0 ||
+    const bool in_row = whole || innermost < 0 ||
                         uses(dim.index, loops_[static_cast<size_t>(innermost)].axis);
     (in_row ? inner : outer).push_back(dim);
   }
   const bool varies = std::any_of(outer.begin(), outer.end(),
                                   [](const StridedIndex& dim) { return !dim.index.terms.empty(); });
-  if (!varies) return fmt::format("{}[{}]", element.pointer, print_index(element.dims, nest_.axes));
+  if (!varies) {
+    std::string index = print_index(element.dims, nest_.axes);
+    if (!element.looked_up.empty())
+      index = index == "0" ? element.looked_up : element.looked_up + " + " + index;
+    return fmt::format("{}[{}]", element.pointer, index);
+  }
   const std::string row = names_.take(element.pointer + "_row");
   at_depth_[static_cast<size_t>(innermost)].push_back(fmt::format(
       "{} *{} = {} + {};", element.c_type, row, element.pointer, print_index(outer, nest_.axes)));
@@ -298,13 +330,14 @@ void KernelBuilder::print_accumulation(CWriter& out) {
 void KernelBuilder::print_body(CWriter& out, const std::string& store) {
   const ValueId result = match_.output(graph_);
   const bool is_map = !body_.map.empty();
+  const bool accumulates = !body_.accumulator.empty();
   const std::string first =
       is_map ? operand_hole(std::string(op_of(anchor_).operands[0].name)) : "";
   const std::string update = is_map ? "" : fill_loops(body_.update);
   const std::string value = is_map ? first : fill_loops(body_.result);
   for (size_t depth = 0; depth <= loops_.size(); ++depth) {
     for (const std::string& line : at_depth_[depth]) out.line(line);
-    if (depth == parallel_ && !is_map) {
+    if (depth == parallel_ && accumulates) {
       if (!counts_.empty())
         out.line(fmt::format("const int32_t count = {};", fmt::join(counts_, " * ")));
       print_accumulation(out);
@@ -314,7 +347,7 @@ void KernelBuilder::print_body(CWriter& out, const std::string& store) {
     out.open(fmt::format("for (int32_t {0} = {1}; {0} < {2}; ++{0})", name, loops_[depth].begin,
                          loops_[depth].end));
   }
-  if (!is_map) {
+  if (accumulates) {
     if (!guards_.empty()) out.open(fmt::format("if ({})", fmt::join(guards_, " && ")));
     out.lines(update);
     if (!guards_.empty()) out.close();
@@ -327,7 +360,7 @@ void KernelBuilder::print_body(CWriter& out, const std::string& store) {
     return fmt::format("({}){}", c_name_of(dtype), atom);
   };
   if (maps_.empty()) {
-    out.line(fmt::format("{} = {};", store, cast(value)));
+    out.line(fmt::format("{} = {};", store, is_map || accumulates ? cast(value) : value));
   } else {
     out.line(fmt::format("int32_t value = {};", value));
     for (const std::string& statements : maps_) out.lines(statements);
@@ -423,8 +456,11 @@ Kernel KernelBuilder::build(const std::string& function) {
 Kernel make_kernel(const Graph& graph, const Match& match, const StorageOf& storage,
                    const std::string& function) {
   const Node& anchor = graph.node(match.nodes.front());
-  if (!in_class(op_of(anchor), "view")) return KernelBuilder(graph, match, storage).build(function);
-  HEDDLE_CHECK(match.nodes.size() == 1, "operators are fused after a view");
+  const CBody form = op_of(anchor).c_body({graph, anchor});
+  const bool alone = form.parts || (form.result.empty() && form.map.empty() && form.block.empty());
+  if (!alone) return KernelBuilder(graph, match, storage).build(function);
+  HEDDLE_CHECK(match.nodes.size() == 1, "operators are fused after a copy: " + anchor.op);
+  if (form.parts) return make_concat(graph, anchor, storage, function);
   const TensorType& x = graph.value(anchor.inputs[0]).type;
   const TensorType& y = graph.value(anchor.output).type;
   HEDDLE_CHECK(x.dtype == y.dtype, "a view changes the element type");

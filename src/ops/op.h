@@ -33,6 +33,9 @@ struct AffineTerm {
 struct DimAccess {
   std::vector<AffineTerm> terms;  // empty: always `offset` (broadcast)
   int64_t offset = 0;
+  // Set: the index is not affine but an element of this operand, counted from the end where it is
+  // negative (gather); it lies inside, and any index of the dimension may be read.
+  int operand = -1;
 };
 using Access = std::vector<DimAccess>;  // one entry per dimension of the operand
 
@@ -45,7 +48,7 @@ struct LoopNest {
 };
 
 // The scalar body of one output element in C, as text with holes. One statement a line, no trailing
-// newline. An operator is one of four forms, told apart by what is set:
+// newline. An operator is one of six forms, told apart by what is set:
 //
 // loops: `accumulator` is set (conv2d, max_pool, pad). For every output element: `init`; `update`
 //   for every index of the reduction axes whose elements all lie inside their operands; `result` is
@@ -56,6 +59,9 @@ struct LoopNest {
 // block: `block` is set (softmax). Statements, in braces, that compute one row, i.e. the innermost
 //   dimension of x and y; they run once for every index of the other parallel axes. `$x[i]` and
 //   `$y[i]` are elements of the row: fill in array names or parenthesised pointers to its start.
+// move: only `result` is set (transpose, slice, gather). It is the element; nothing is accumulated.
+// parts: `parts` is set (concat). Each operand in turn fills the part of y whose indices lie inside
+//   it: `result` is the element, with `$x` for that operand.
 // view: nothing is set and the loop nest is empty (flatten, reshape). Codegen copies x to y in
 //   row-major order, or lets both share their memory.
 //
@@ -79,6 +85,7 @@ struct CBody {
   std::string result;       // an expression of type int32_t: "$acc"
   std::string map;          // "$value += $bias;"
   std::string block;
+  bool parts = false;
   std::string result_type{};  // of `$result`, where a map changes the type: "float"
   bool uses_math = false;     // calls functions of cpu_codegen/runtime/heddle_math.h
 };

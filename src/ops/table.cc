@@ -71,6 +71,7 @@ const std::string& OpView::text(const std::string& name) const {
 }
 
 ClippedInterval touched(const DimAccess& access, std::span<const Interval> axes, int64_t extent) {
+  if (access.operand >= 0) return {{0, extent}, 0, 0};
   int64_t least = access.offset;
   int64_t greatest = access.offset;
   for (const AffineTerm& term : access.terms) {

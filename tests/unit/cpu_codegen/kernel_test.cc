@@ -75,7 +75,8 @@ TEST(Kernel, FusedRegionsEqualTheReference) {
   Random random(2);
   test::Program program;
   for (const char* op : {"conv2d", "depthwise_conv2d", "dense", "max_pool", "average_pool",
-                         "global_average_pool", "pad", "bias_add", "relu", "clip"}) {
+                         "global_average_pool", "pad", "bias_add", "relu", "clip", "transpose",
+                         "slice", "gather"}) {
     for (int i = 0; i < 6; ++i) {
       Graph graph = test::random_graph(random, op);
       if (graph.value(graph.outputs[0]).type.shape.empty()) continue;

@@ -35,19 +35,32 @@ struct Emitter {
 
   std::string flat(const Access& access, const Shape& shape) const {
     std::string text = "0";
-    for (size_t i = 0; i < shape.size(); ++i)
-      text = fmt::format("({}) * {} + {}", text, shape[i], index(access[i]));
+    for (size_t i = 0; i < shape.size(); ++i) {
+      std::string at = index(access[i]);
+      if (access[i].operand >= 0) {  // an element, counted from the end where it is negative
+        const size_t operand = static_cast<size_t>(access[i].operand);
+        at = fmt::format("({}[{}] + {}) % {}", array(operand),
+                         flat(nest.inputs[operand], op.input(operand).shape), shape[i], shape[i]);
+      }
+      text = fmt::format("({}) * {} + {}", text, shape[i], at);
+    }
+    return text;
+  }
+
+  // Whether the element of this operand lies inside it.
+  std::string inside(size_t i) const {
+    std::string text = "1";
+    for (size_t d = 0; d < nest.inputs[i].size(); ++d) {
+      const std::string at = index(nest.inputs[i][d]);
+      text += fmt::format(" && {} >= 0 && {} < {}", at, at, op.input(i).shape[d]);
+    }
     return text;
   }
 
   std::string inside() const {
     std::string text = "1";
     for (size_t i = 0; i < nest.inputs.size(); ++i) {
-      if (!op.has(i)) continue;
-      for (size_t d = 0; d < nest.inputs[i].size(); ++d) {
-        const std::string at = index(nest.inputs[i][d]);
-        text += fmt::format(" && {} >= 0 && {} < {}", at, at, op.input(i).shape[d]);
-      }
+      if (op.has(i)) text += " && " + inside(i);
     }
     return text;
   }
@@ -68,7 +81,7 @@ struct Emitter {
         {"acc", "acc"}, {"value", "value"}, {"count", "count"}};
     const OpDef& def = op_of(op.node);
     for (size_t i = 0; i < nest.inputs.size(); ++i) {
-      if (!op.has(i)) continue;
+      if (!op.has(i) || i >= def.operands.size()) continue;
       result[std::string(def.operands[i].name)] =
           fmt::format("{}[{}]", array(i), flat(nest.inputs[i], op.input(i).shape));
     }
@@ -108,6 +121,16 @@ struct Emitter {
       EXPECT_EQ(row, op.output().shape.back());
       return loops(false, text + "\n");
     }
+    if (body.parts) {
+      std::string text;
+      for (size_t i = 0; i < nest.inputs.size(); ++i) {
+        const std::string x =
+            fmt::format("{}[{}]", array(i), flat(nest.inputs[i], op.input(i).shape));
+        text += fmt::format("if ({}) {}", inside(i), store(fill_holes(body.result, {{"x", x}})));
+      }
+      return loops(false, text);
+    }
+    if (!body.result.empty()) return loops(false, store(filled(body.result)));
     return fmt::format("for (int32_t i = 0; i < {}; ++i) {}[i] = {}[i];\n",
                        elements_of(op.output().shape), result(), array(0));
   }

@@ -151,6 +151,52 @@ Graph softmax(Random& r) {
                   {activation(any_shape(r, 1), r.range())});
 }
 
+Graph transpose(Random& r) {
+  const Shape shape = any_shape(r, 0);
+  std::vector<int64_t> perm;
+  for (int64_t d = 0; d < std::ssize(shape); ++d)
+    perm.insert(perm.begin() + r.between(0, d), d);
+  return graph_of("transpose", {{"perm", perm}}, {activation(shape, r.range())});
+}
+
+Graph slice(Random& r) {
+  const Shape shape = any_shape(r, 0);
+  std::vector<int64_t> starts, ends, steps;
+  for (const int64_t dim : shape) {
+    const int64_t a = r.between(0, dim - 1), b = r.between(0, dim - 1);
+    const bool backwards = r.between(0, 3) == 0;
+    starts.push_back(backwards ? std::max(a, b) : std::min(a, b));
+    ends.push_back(backwards ? std::min(a, b) - 1 : std::max(a, b) + 1);
+    steps.push_back(r.between(1, 3) * (backwards ? -1 : 1));
+  }
+  return graph_of("slice", {{"starts", starts}, {"ends", ends}, {"steps", steps}},
+                  {activation(shape, r.range())});
+}
+
+Graph concat(Random& r) {
+  Shape shape = any_shape(r, 1);
+  const int64_t axis = r.between(0, std::ssize(shape) - 1);
+  std::vector<Value> parts;
+  for (int64_t i = r.between(1, 4); i > 0; --i) {
+    shape[static_cast<size_t>(axis)] = r.between(1, 4);
+    parts.push_back(r.between(0, 3) == 0 ? r.constant_of(shape, r.range())
+                                         : activation(shape, r.range()));
+  }
+  return graph_of("concat", {{"axis", axis}}, parts);
+}
+
+Graph gather(Random& r) {
+  const Shape shape = any_shape(r, 1);
+  const int64_t axis = r.between(0, std::ssize(shape) - 1);
+  const int64_t dim = shape[static_cast<size_t>(axis)];
+  Shape chosen(static_cast<size_t>(r.between(0, 2)));
+  for (int64_t& d : chosen) d = r.between(1, 4);
+  const Range range{r.coin() ? -dim : 0, r.between(0, dim - 1)};
+  return graph_of("gather", {{"axis", axis}},
+                  {activation(shape, r.range()),
+                   r.coin() ? r.constant_of(chosen, range) : activation(chosen, range)});
+}
+
 const std::map<std::string, Graph (*)(Random&)>& makers() {
   static const std::map<std::string, Graph (*)(Random&)> table = {
       {"conv2d", conv2d},     {"depthwise_conv2d", depthwise_conv2d},
@@ -160,7 +206,9 @@ const std::map<std::string, Graph (*)(Random&)>& makers() {
       {"max_pool", max_pool}, {"average_pool", average_pool},
       {"flatten", flatten},   {"global_average_pool", global_average_pool},
       {"reshape", reshape},   {"pad", pad},
-      {"softmax", softmax},
+      {"softmax", softmax},   {"transpose", transpose},
+      {"slice", slice},       {"concat", concat},
+      {"gather", gather},
   };
   return table;
 }

@@ -35,6 +35,14 @@ Attributes softmax(int64_t a, int64_t b, int64_t c, int64_t log2) {
   return {{"coeff_a", a}, {"coeff_b", b}, {"coeff_c", c}, {"log2", log2}, {"levels", int64_t{256}}};
 }
 
+using List = std::vector<int64_t>;
+
+Value typed(DType dtype, Shape shape, Range range) {
+  Value value = activation(std::move(shape), range);
+  value.type.dtype = dtype;
+  return value;
+}
+
 TEST(Infer, Types) {
   struct Row {
     const char* name;
@@ -106,6 +114,26 @@ TEST(Infer, Types) {
       {"flatten 2", graph_of("flatten", {{"axis", int64_t{2}}}, {x}), "int8[2, 63] in [-128, 127]"},
       {"flatten 4", graph_of("flatten", {{"axis", int64_t{4}}}, {x}),
        "int8[126, 1] in [-128, 127]"},
+      {"transpose", graph_of("transpose", {{"perm", List{0, 2, 3, 1}}}, {x}),
+       "int8[1, 7, 9, 2] in [-128, 127]"},
+      {"slice",
+       graph_of("slice",
+                {{"starts", List{0, 1, 6, 0}}, {"ends", List{1, 2, -1, 9}}, {"steps", List{1, 1, -2, 4}}},
+                {x}),
+       "int8[1, 1, 4, 3] in [-128, 127]"},
+      {"concat",
+       graph_of("concat", {{"axis", int64_t{1}}},
+                {x, activation({1, 1, 7, 9}, {0, 255}), activation({1, 3, 7, 9}, {-3, 3})}),
+       "int16[1, 6, 7, 9] in [-128, 255]"},
+      {"concat keeps a common type",
+       graph_of("concat", {{"axis", int64_t{0}}},
+                {typed(DType::int32, {2}, {0, 1}), typed(DType::int32, {1}, {0, 3})}),
+       "int32[3] in [0, 3]"},
+      {"gather",
+       graph_of("gather", {{"axis", int64_t{1}}}, {x, activation({5, 3}, {-2, 1})}),
+       "int8[1, 5, 3, 7, 9] in [-128, 127]"},
+      {"gather one", graph_of("gather", {{"axis", int64_t{3}}}, {x, constant({}, {8})}),
+       "int8[1, 2, 7] in [-128, 127]"},
       {"reshape", graph_of("reshape", {{"shape", std::vector<int64_t>{2, 63}}}, {x}),
        "int8[2, 63] in [-128, 127]"},
       {"pad",
@@ -162,6 +190,24 @@ TEST(Reference, ByHand) {
        graph_of("dense", {}, {activation({2, 2}, kInt8), constant({2, 2}, {1, 2, 3, 4})}),
        {1, 10, 100, -100},
        {21, 43, -100, -100}},
+      {"transpose",
+       graph_of("transpose", {{"perm", List{2, 0, 1}}}, {activation({1, 2, 3}, kInt8)}),
+       {1, 2, 3, 4, 5, 6},
+       {1, 4, 2, 5, 3, 6}},
+      {"slice backwards",
+       graph_of("slice", {{"starts", List{4}}, {"ends", List{-1}}, {"steps", List{-2}}}, {five}),
+       {1, 2, 3, 4, 5},
+       {5, 3, 1}},
+      {"concat",
+       graph_of("concat", {{"axis", int64_t{1}}},
+                {activation({2, 2}, kInt8), constant({2, 1}, {7, 8})}),
+       {1, 2, 3, 4},
+       {1, 2, 7, 3, 4, 8}},
+      {"gather",
+       graph_of("gather", {{"axis", int64_t{1}}},
+                {activation({2, 3}, kInt8), constant({2}, {-1, 0})}),
+       {1, 2, 3, 4, 5, 6},
+       {3, 1, 6, 4}},
       {"bias",
        graph_of("bias_add", {{"axis", int64_t{0}}},
                 {activation({2, 2}, kInt8), constant({2}, {1000, -1})}),

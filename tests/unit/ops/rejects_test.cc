@@ -281,5 +281,44 @@ TEST(Rejects, PoolsViewsPadSoftmax) {
   });
 }
 
+TEST(Rejects, Moves) {
+  using List = std::vector<int64_t>;
+  const auto slice = [](List starts, List ends, List steps) {
+    return graph_of("slice", {{"starts", starts}, {"ends", ends}, {"steps", steps}},
+                    {activation({2, 5}, kInt8)});
+  };
+  expect_messages({
+      {"perm", graph_of("transpose", {{"perm", List{0, 2, 2, 1}}}, {image()}),
+       "`perm` [0, 2, 2, 1] is no order of the 4 dimensions of [1, 4, 8, 8]"},
+      {"rank", graph_of("transpose", {{"perm", List{1, 0}}}, {image()}),
+       "`perm` [1, 0] is no order of the 4 dimensions of [1, 4, 8, 8]"},
+      {"lists", slice({0, 0}, {1}, {1, 1}),
+       "`ends` [1] does not have one entry for each dimension of [2, 5]"},
+      {"beyond", slice({0, 0}, {2, 6}, {1, 1}),
+       "dimension 1 of [2, 5] is cut from 0 to 6 by steps of 1: that is no part of it"},
+      {"nothing", slice({0, 3}, {2, 3}, {1, 1}),
+       "dimension 1 of [2, 5] is cut from 3 to 3 by steps of 1: that is no part of it"},
+      {"standing still", slice({0, 3}, {2, 4}, {1, 0}),
+       "dimension 1 of [2, 5] is cut from 3 to 4 by steps of 0: that is no part of it"},
+      {"backwards", slice({0, 5}, {2, -1}, {1, -1}),
+       "dimension 1 of [2, 5] is cut from 5 to -1 by steps of -1: that is no part of it"},
+      {"axis", graph_of("concat", {{"axis", int64_t{4}}}, {image()}), "`axis` is 4, outside [0, 3]"},
+      {"parts", graph_of("concat", {{"axis", int64_t{1}}}, {image(), image({1, 4, 8, 7})}),
+       "operand 1 has shape [1, 4, 8, 7], operand 0 [1, 4, 8, 8]: they may differ only in "
+       "dimension 1"},
+      {"huge",
+       graph_of("concat", {{"axis", int64_t{0}}},
+                {activation({int64_t{1} << 40}, kInt8), activation({1}, kInt8)}),
+       "the output would have the impossible shape [1099511627777]"},
+      {"indices",
+       graph_of("gather", {{"axis", int64_t{1}}}, {image(), activation({2}, {-4, 4})}),
+       "the indices can lie in [-4, 4], dimension 1 of [1, 4, 8, 8] has only [-4, 3]"},
+      {"many dimensions",
+       graph_of("gather", {{"axis", int64_t{0}}},
+                {image(), activation({1, 1, 1, 1, 1, 1}, {0, 0})}),
+       "the output would have the impossible shape [1, 1, 1, 1, 1, 1, 4, 8, 8]"},
+  });
+}
+
 }  // namespace
 }  // namespace heddle

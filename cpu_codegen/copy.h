@@ -1,0 +1,29 @@
+// Loops that copy elements between two storages; what a view that moves, a concat and the copies at
+// the network's boundary are made of.
+#pragma once
+
+#include <string>
+
+#include "cpu_codegen/kernel.h"
+#include "cpu_codegen/writer.h"
+
+namespace heddle {
+
+// The elements of a C array that one side of a copy touches.
+struct CopySide {
+  std::string pointer;
+  DType dtype = DType::int8;
+  Shape shape;
+  Storage storage;
+  int64_t offset = 0;  // of its first element, in elements
+};
+
+// All elements in row-major order; both sides hold equally many, of one type, or of types that hold
+// the same values.
+void print_copy(CWriter& out, const CopySide& source, const CopySide& target_side);
+
+// The parts of a concat, one after the other. One node.
+Kernel make_concat(const Graph& graph, const Node& node, const StorageOf& storage,
+                   const std::string& function);
+
+}  // namespace heddle
