@@ -27,7 +27,7 @@ Diagnostic bad(const std::string& file, std::string message) {
   return error_at(in_file(file), std::move(message));
 }
 
-Result<Arrays> parse_npz(const std::string& bytes, const std::string& file) {
+Result<Arrays> parse_npz(std::string_view bytes, const std::string& file) {
   zip_error_t error;
   zip_error_init(&error);
   zip_source_t* source = zip_source_buffer_create(bytes.data(), bytes.size(), 0, &error);
@@ -94,16 +94,19 @@ Result<Arrays> parse_npz(const std::string& bytes, const std::string& file) {
 
 }  // namespace
 
-Result<Arrays> read_arrays(const std::filesystem::path& path) {
-  std::string file = path.string();
-  Result<std::string> bytes = read_file(path, kMaxFileBytes);
-  if (!bytes.ok()) return bytes.errors();
-  if (bytes->starts_with("PK")) return parse_npz(*bytes, file);
-  if (!bytes->starts_with("\x93NUMPY"))
-    return bad(file, "neither a .npy array nor an .npz archive");
-  Result<Tensor> tensor = parse_npy(*bytes, file);
+Result<Arrays> parse_arrays(std::string_view bytes, const std::string& name) {
+  if (bytes.starts_with("PK")) return parse_npz(bytes, name);
+  if (!bytes.starts_with("\x93NUMPY"))
+    return bad(name, "neither a .npy array nor an .npz archive");
+  Result<Tensor> tensor = parse_npy(bytes, name);
   if (!tensor.ok()) return tensor.errors();
   return Arrays{{"", std::move(*tensor)}};
+}
+
+Result<Arrays> read_arrays(const std::filesystem::path& path) {
+  Result<std::string> bytes = read_file(path, kMaxFileBytes);
+  if (!bytes.ok()) return bytes.errors();
+  return parse_arrays(*bytes, path.string());
 }
 
 }  // namespace heddle

@@ -18,6 +18,8 @@ using Arrays = std::vector<std::pair<std::string, Tensor>>;  // key ("" for .npy
 // Integers, bools and floats with integral values, as int64 tensors in archive order. Nothing of
 // the file is trusted.
 Result<Arrays> read_arrays(const std::filesystem::path& file);
+// The same from memory; `name` is for messages.
+Result<Arrays> parse_arrays(std::string_view bytes, const std::string& name);
 
 // One .npy file's bytes. `name` is for messages.
 Result<Tensor> parse_npy(std::string_view bytes, const std::string& name);

@@ -205,11 +205,11 @@ std::string dialect_of(const Graph& graph) {
       {"floor", "floor (Mul, Add, Div, Floor, Clip)"},
       {"shift", "shift (Div, Floor, Clip)"}};
   std::string text;
-  for (const auto& [rounding, words] : dialects) {
+  for (const auto& dialect : dialects) {
     bool used = std::any_of(graph.nodes.begin(), graph.nodes.end(), [&](const Node& node) {
-      return node.op == "requant" && string_attribute(node, "rounding") == rounding;
+      return node.op == "requant" && string_attribute(node, "rounding") == dialect.first;
     });
-    if (used) text += (text.empty() ? "" : " and ") + std::string(words);
+    if (used) text += (text.empty() ? "" : " and ") + std::string(dialect.second);
   }
   return "integer ONNX, " + (text.empty() ? "without requantisation" : text);
 }

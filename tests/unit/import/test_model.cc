@@ -5,7 +5,10 @@
 #include <fmt/ranges.h>
 #include <onnx/onnx_pb.h>
 
+#include <cstdlib>
 #include <cstring>
+#include <filesystem>
+#include <fstream>
 #include <stdexcept>
 
 #include "ops/op.h"
@@ -161,7 +164,13 @@ TestNode requant_shift(std::string x, std::string mul, std::string add, std::str
 }
 
 Result<Graph> import_test(const TestModel& model, const ImportOptions& options) {
-  return import_onnx(serialise(model), "test.onnx", options);
+  const std::string bytes = serialise(model);
+  // tests/fuzz/make_corpus collects the models of all tests as seeds.
+  if (const char* const folder = std::getenv("HEDDLE_FUZZ_SEEDS")) {
+    const std::string name = fmt::format("{:016x}.onnx", std::hash<std::string>()(bytes));
+    std::ofstream(std::filesystem::path(folder) / name, std::ios::binary) << bytes;
+  }
+  return import_onnx(bytes, "test.onnx", options);
 }
 
 Graph must_import(const TestModel& model, const ImportOptions& options) {
