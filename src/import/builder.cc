@@ -53,12 +53,14 @@ void report(Builder& builder, const std::string& node, std::string message, std:
 }
 
 ValueId add_constant(Builder& builder, std::string name, Tensor values) {
-  Value value = new_value(std::move(name), {values.dtype(), values.shape(), values.min_max()});
+  const Range range = values.dtype() == DType::float32 ? Range{} : values.min_max();
+  Value value = new_value(std::move(name), {values.dtype(), values.shape(), range});
   value.constant = std::move(values);
   return builder.graph.add_value(std::move(value));
 }
 
 ValueId add_narrow_constant(Builder& builder, std::string name, const Tensor& values) {
+  if (values.dtype() == DType::float32) return add_constant(builder, std::move(name), values);
   Tensor narrow(narrowest_type(values.min_max()), values.shape());
   for (int64_t i = 0; i < values.elements(); ++i) narrow.set(i, values.at(i));
   return add_constant(builder, std::move(name), std::move(narrow));

@@ -23,7 +23,7 @@ void report(Builder& builder, const std::string& node, std::string message,
 
 ValueId add_constant(Builder& builder, std::string name, Tensor values);
 ValueId add_narrow_constant(Builder& builder, std::string name,
-                            const Tensor& values);  // narrowest type that holds them
+                            const Tensor& values);  // narrowest type that holds them; float32 stays
 // int32, for bias, mul and add. The values must fit.
 ValueId add_int32_constant(Builder& builder, std::string name, Shape shape,
                            const std::vector<int64_t>& values);

@@ -221,6 +221,12 @@ bool fold_constants(Translation& t, const RawNode& node) {
                                 [](const RawTensor* x) { return x->fraction.has_value(); });
   if (fractional && node.op != "Transpose") return false;  // the operator's handler reports it
 
+  static constexpr std::string_view kArithmetic[] = {"Add", "Sub", "Mul", "Div"};
+  const bool arithmetic_op =
+      std::find(std::begin(kArithmetic), std::end(kArithmetic), node.op) != std::end(kArithmetic);
+  // Real arithmetic is the operator's.
+  if (t.real && arithmetic_op && is_float_type(operands[0]->type)) return false;
+
   size_t errors = t.builder.errors.size();
   std::optional<RawTensor> result;
   if (is_view) {

@@ -214,10 +214,20 @@ std::string dialect_of(const Graph& graph) {
   return "integer ONNX, " + (text.empty() ? "without requantisation" : text);
 }
 
+// The first entry of an operator counts: real mode replaces some that the views share.
+std::vector<OperatorEntry> operators_of(const Translation& t) {
+  std::vector<OperatorEntry> entries = t.real ? real_operators() : layer_operators();
+  if (!t.real) {
+    const std::vector<OperatorEntry> maps = map_operators();
+    entries.insert(entries.end(), maps.begin(), maps.end());
+  }
+  const std::vector<OperatorEntry> views = view_operators();
+  entries.insert(entries.end(), views.begin(), views.end());
+  return entries;
+}
+
 void translate_nodes(Translation& t, RawModel& model) {
-  std::vector<OperatorEntry> entries = layer_operators();
-  for (const std::vector<OperatorEntry>& more : {map_operators(), view_operators()})
-    entries.insert(entries.end(), more.begin(), more.end());
+  const std::vector<OperatorEntry> entries = operators_of(t);
   std::map<std::string, Unsupported> unsupported;
   Known broken;
   broken.broken = true;
@@ -266,6 +276,9 @@ Result<Graph> import_onnx(std::string_view bytes, const std::string& file,
   check_names(t, model);
   if (!t.builder.errors.empty() || lacks_scales(t, model)) return t.builder.errors;
 
+  t.dialect = find_dialect(model);
+  t.real = is_real(t.dialect);
+  t.opset = model.opset;
   t.pulp = uses_pulp(model);
   for (const RawNode& node : model.nodes) {
     for (const std::string& input : node.inputs) ++t.uses[input];
@@ -284,7 +297,7 @@ Result<Graph> import_onnx(std::string_view bytes, const std::string& file,
 
   note_assumptions(t);
   Graph graph = std::move(t.builder.graph);
-  graph.dialect = dialect_of(graph);
+  graph.dialect = t.real ? describe(t.dialect, t.opset) : dialect_of(graph);
   // From here on the graph is in canonical operators; the passes only make it smaller or weaken its
   // requantisations.
   Result<Graph> normal = normalise(graph, file);

@@ -73,7 +73,16 @@ void add_input(Translation& t, const RawInfo& info, const ImportOptions& options
   TensorType type{DType::int16, *shape, kAssumedRange};
   auto option = options.input_types.find(info.name);
   bool assumed = false;
-  if (option != options.input_types.end()) {
+  if (t.real && is_float_type(info.type)) {
+    if (option != options.input_types.end()) {
+      report(t.builder, "",
+             fmt::format("input {} cannot be {}: this network computes with real numbers",
+                         ticked(info.name), name_of(option->second)),
+             "leave --input-type out; only integer networks have integers in float tensors");
+      return;
+    }
+    type = {DType::float32, *shape, {}};
+  } else if (option != options.input_types.end()) {
     type.dtype = option->second;
     if (type.dtype == DType::float32 || type.dtype == DType::int64) {
       report(t.builder, "",
@@ -85,6 +94,9 @@ void add_input(Translation& t, const RawInfo& info, const ImportOptions& options
   } else if (std::optional<DType> declared = declared_dtype(info.type)) {
     type.dtype = *declared;
     type.range = info.type == kOnnxBool ? Range{0, 1} : range_of(*declared);
+  } else if (t.real && info.type == kOnnxInt64) {
+    type.dtype = DType::int32;  // indices
+    type.range = range_of(DType::int32);
   } else if (is_float_type(info.type) || info.type == kOnnxInt64) {
     assumed = true;  // int64 is what exporters write where they mean "an integer"
   } else {

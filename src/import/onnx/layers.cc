@@ -4,74 +4,10 @@
 #include <algorithm>
 #include <cmath>
 
-#include "base/checked.h"
-#include "import/onnx/translate.h"
+#include "import/onnx/sliding.h"
 
 namespace heddle {
 namespace {
-
-constexpr int64_t kMaxWindow = int64_t{1} << 24;
-
-struct Window {
-  std::vector<int64_t> kernel, strides, dilations;  // h, w
-  std::vector<int64_t> pads;                        // top, left, bottom, right
-};
-
-bool all_within(const std::vector<int64_t>& values, int64_t least) {
-  return std::all_of(values.begin(), values.end(),
-                     [&](int64_t v) { return v >= least && v <= kMaxWindow; });
-}
-
-bool spatial_attribute(Translation& t, const RawNode& node, const std::string& name, size_t count,
-                       int64_t least, std::vector<int64_t>* values) {
-  std::optional<std::vector<int64_t>> given = maybe_ints(t, node, name);
-  if (given) *values = *given;
-  if (values->size() == count && all_within(*values, least)) return true;
-  fail(t, node, fmt::format("{} must be {} numbers from {}", ticked(name), count, least));
-  return false;
-}
-
-// Kernel, strides, dilations, pads for an image of shape [N, C, H, W]; auto_pad and ceil_mode
-// become plain pads.
-std::optional<Window> read_window(Translation& t, const RawNode& node, const Shape& x,
-                                  std::vector<int64_t> kernel) {
-  Window window{
-      .kernel = std::move(kernel), .strides = {1, 1}, .dilations = {1, 1}, .pads = {0, 0, 0, 0}};
-  bool fine = spatial_attribute(t, node, "kernel_shape", 2, 1, &window.kernel);
-  fine = spatial_attribute(t, node, "strides", 2, 1, &window.strides) && fine;
-  fine = spatial_attribute(t, node, "dilations", 2, 1, &window.dilations) && fine;
-  fine = spatial_attribute(t, node, "pads", 4, 0, &window.pads) && fine;
-  std::string auto_pad = text_of(node, "auto_pad", "NOTSET");
-  bool same = auto_pad == "SAME_UPPER" || auto_pad == "SAME_LOWER";
-  if (!same && auto_pad != "NOTSET" && auto_pad != "VALID") {
-    fail(t, node,
-         fmt::format("`auto_pad` is {}, not NOTSET, VALID, SAME_UPPER or SAME_LOWER",
-                     ticked(auto_pad)));
-    fine = false;
-  }
-  if (!fine) return std::nullopt;
-  if (auto_pad == "VALID") window.pads = {0, 0, 0, 0};
-  bool ceil_mode = int_of(t, node, "ceil_mode", 0) != 0;
-  for (size_t d = 0; d < 2; ++d) {
-    int64_t in = x[d + 2];
-    int64_t stride = window.strides[d];
-    int64_t reach = (window.kernel[d] - 1) * window.dilations[d] + 1;
-    int64_t& before = window.pads[d];
-    int64_t& after = window.pads[d + 2];
-    if (same) {
-      int64_t total = std::max<int64_t>((ceil_div(in, stride) - 1) * stride + reach - in, 0);
-      before = auto_pad == "SAME_UPPER" ? total / 2 : total - total / 2;
-      after = total - before;
-    } else if (ceil_mode && in + before + after >= reach) {
-      // One more window where the last one is incomplete, unless it would begin in the padding
-      // behind the image.
-      int64_t out = ceil_div(in + before + after - reach, stride) + 1;
-      if ((out - 1) * stride >= in + before) --out;
-      after = std::max<int64_t>(after, (out - 1) * stride + reach - in - before);
-    }
-  }
-  return window;
-}
 
 // A Known value of rank 4, or an error that says what rank 3 is.
 std::optional<ValueId> image_operand(Translation& t, const RawNode& node) {
@@ -83,11 +19,6 @@ std::optional<ValueId> image_operand(Translation& t, const RawNode& node) {
        fmt::format("its input has shape {}: only 2-D images [N, C, H, W] are supported",
                    to_string(shape)));
   return std::nullopt;
-}
-
-Attributes window_attributes(const Window& w) {
-  return {{"stride_h", w.strides[0]}, {"stride_w", w.strides[1]}, {"pad_top", w.pads[0]},
-          {"pad_left", w.pads[1]},    {"pad_bottom", w.pads[2]},  {"pad_right", w.pads[3]}};
 }
 
 // The constant bias of Conv or Gemm as one number per channel; broadcasts a single one.
@@ -119,7 +50,7 @@ void conv(Translation& t, const RawNode& node) {
   }
   std::optional<std::vector<int64_t>> bias = bias_operand(t, node, 2, kernel[0]);
   const Shape shape = type_of(t.builder, *x).shape;
-  std::optional<Window> window = read_window(t, node, shape, {kernel[2], kernel[3]});
+  std::optional<Sliding> window = read_window(t, node, shape, {kernel[2], kernel[3]});
   if (!bias || !window) return;
   if (window->kernel != std::vector<int64_t>{kernel[2], kernel[3]}) {
     return fail(t, node,
@@ -264,17 +195,10 @@ void batch_norm(Translation& t, const RawNode& node) {
   set_chain(t, node, std::move(chain));
 }
 
-Attributes pool_attributes(const Window& window) {
-  Attributes attributes = window_attributes(window);
-  attributes["kernel_h"] = window.kernel[0];
-  attributes["kernel_w"] = window.kernel[1];
-  return attributes;
-}
-
 void max_pool(Translation& t, const RawNode& node) {
   std::optional<ValueId> x = image_operand(t, node);
   if (!x) return;
-  std::optional<Window> window = read_window(t, node, type_of(t.builder, *x).shape, {});
+  std::optional<Sliding> window = read_window(t, node, type_of(t.builder, *x).shape, {});
   if (!window) return;
   if (window->dilations != std::vector<int64_t>{1, 1})
     return fail(t, node, "dilated pooling is not supported");
@@ -297,7 +221,7 @@ void average_pool(Translation& t, const RawNode& node) {
   if (!x) return;
   if (int_of(t, node, "ceil_mode", 0) != 0)
     return fail(t, node, "`ceil_mode` of averages is not supported");
-  std::optional<Window> window = read_window(t, node, type_of(t.builder, *x).shape, {});
+  std::optional<Sliding> window = read_window(t, node, type_of(t.builder, *x).shape, {});
   if (!window) return;
   if (window->dilations != std::vector<int64_t>{1, 1})
     return fail(t, node, "dilated pooling is not supported");
@@ -316,7 +240,7 @@ void global_max_pool(Translation& t, const RawNode& node) {
   std::optional<ValueId> x = image_operand(t, node);
   if (!x) return;
   const Shape& shape = type_of(t.builder, *x).shape;
-  Window window{
+  Sliding window{
       .kernel = {shape[2], shape[3]}, .strides = {1, 1}, .dilations = {1, 1}, .pads = {0, 0, 0, 0}};
   set_value(t, node, emit(t, node, "max_pool", {*x}, pool_attributes(window)));
 }

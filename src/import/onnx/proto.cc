@@ -295,45 +295,6 @@ RawInfo read_info(const onnx::ValueInfoProto& proto) {
 
 }  // namespace
 
-std::string onnx_type_name(int32_t type) {
-  switch (type) {
-    case kOnnxFloat:
-      return "float32";
-    case kOnnxUint8:
-      return "uint8";
-    case kOnnxInt8:
-      return "int8";
-    case kOnnxUint16:
-      return "uint16";
-    case kOnnxInt16:
-      return "int16";
-    case kOnnxInt32:
-      return "int32";
-    case kOnnxInt64:
-      return "int64";
-    case 8:
-      return "string";
-    case kOnnxBool:
-      return "bool";
-    case kOnnxFloat16:
-      return "float16";
-    case kOnnxDouble:
-      return "float64";
-    case kOnnxUint32:
-      return "uint32";
-    case kOnnxUint64:
-      return "uint64";
-    case kOnnxBfloat16:
-      return "bfloat16";
-    default:
-      return fmt::format("type {}", type);
-  }
-}
-
-bool is_float_type(int32_t type) {
-  return type == kOnnxFloat || type == kOnnxDouble || type == kOnnxFloat16 || type == kOnnxBfloat16;
-}
-
 Result<RawModel> read_onnx_proto(std::string_view bytes, const std::string& file) {
   Reader reader{.file = file, .errors = {}};
   if (!within_field_budget(bytes, kMaxFields)) {

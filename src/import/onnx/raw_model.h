@@ -45,6 +45,11 @@ struct RawTensor {
   std::optional<Fraction> fraction{};  // the first element that is no integer
 };
 
+// The tensor with its elements converted to float32.
+Tensor as_float(const Tensor& values);
+// A constant that was computed. Floats that are whole numbers become integers, as read from a file.
+RawTensor raw_constant(const Tensor& values, int32_t type);
+
 // monostate: a kind that we never use (graphs, sparse tensors ...).
 using RawAttribute = std::variant<std::monostate, int64_t, double, std::string,
                                   std::vector<int64_t>, std::vector<double>, RawTensor>;

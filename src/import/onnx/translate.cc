@@ -17,7 +17,7 @@ constexpr const char* kFloatRemedy =
 std::string label(const RawNode& node) { return fmt::format("{} ({})", node.name, node.op); }
 
 bool report_fraction(Translation& t, const RawNode& node, const RawTensor& tensor) {
-  if (!tensor.fraction) return false;
+  if (!tensor.fraction || t.real) return false;
   if (t.fractions.emplace(tensor.name.empty() ? node.name : tensor.name, node.name).second) {
     fail(t, node,
          fmt::format("constant {} {} is not integer: element {} is {}", ticked(tensor.name),
@@ -72,8 +72,12 @@ Known* operand(Translation& t, const RawNode& node, size_t i) {
 std::optional<ValueId> value_operand(Translation& t, const RawNode& node, size_t i) {
   Known* known = operand(t, node, i);
   if (known == nullptr) return std::nullopt;
-  if (known->constant)
-    return add_narrow_constant(t.builder, known->constant->name, known->constant->values);
+  if (known->constant) {
+    const RawTensor& constant = *known->constant;
+    if (t.real && is_float_type(constant.type))
+      return add_constant(t.builder, constant.name, as_float(constant.values));
+    return add_narrow_constant(t.builder, constant.name, constant.values);
+  }
   ValueId value = finish_chain(t.builder, known->chain, label(node));
   if (!value.valid()) {
     known->broken = true;
@@ -101,6 +105,12 @@ std::optional<std::vector<int64_t>> ints_operand(Translation& t, const RawNode& 
                                                  std::string_view what) {
   const RawTensor* tensor = constant_operand(t, node, i, what);
   if (tensor == nullptr) return std::nullopt;
+  if (tensor->fraction) {
+    fail(t, node,
+         fmt::format("the {} {} must be integers, but element {} is {}", what,
+                     ticked(node.inputs[i]), tensor->fraction->element, tensor->fraction->value));
+    return std::nullopt;
+  }
   return tensor->values.to_ints();
 }
 
@@ -123,6 +133,16 @@ std::optional<int64_t> maybe_int(Translation& t, const RawNode& node, const std:
   }
   if (!result) fail(t, node, fmt::format("attribute {} is not one integer", ticked(name)));
   return result;
+}
+
+double real_of(Translation& t, const RawNode& node, const std::string& name, double otherwise) {
+  auto found = node.attributes.find(name);
+  if (found == node.attributes.end()) return otherwise;
+  if (const double* number = std::get_if<double>(&found->second)) return *number;
+  if (const int64_t* number = std::get_if<int64_t>(&found->second))
+    return static_cast<double>(*number);
+  fail(t, node, fmt::format("attribute {} is not a number", ticked(name)));
+  return otherwise;
 }
 
 int64_t int_of(Translation& t, const RawNode& node, const std::string& name, int64_t otherwise) {
@@ -159,11 +179,9 @@ void set_chain(Translation& t, const RawNode& node, Chain chain, bool inherits_s
 void set_value(Translation& t, const RawNode& node, ValueId value) {
   if (!value.valid()) return;
   if (is_constant(t.builder, value)) {
-    RawTensor constant{.name = output_name(node),
-                       .type = kOnnxFloat,
-                       .values = *t.builder.graph.value(value).constant,
-                       .fraction = {}};
-    return set_constant(t, node, std::move(constant));
+    const Tensor& values = *t.builder.graph.value(value).constant;
+    const bool integers = t.real && values.dtype() != DType::float32;
+    return set_constant(t, node, raw_constant(values, integers ? kOnnxInt64 : kOnnxFloat));
   }
   bool shared = output_shared(t, output_name(node));
   set_chain(t, node, start_chain(value, shared));

@@ -15,6 +15,7 @@
 #include "import/builder.h"
 #include "import/chain.h"
 #include "import/import.h"
+#include "import/onnx/dialect.h"
 #include "import/onnx/raw_model.h"
 
 namespace heddle {
@@ -28,6 +29,9 @@ struct Known {
 
 struct Translation {
   Builder builder;
+  Dialect dialect = Dialect::integers;
+  bool real = false;  // tensors of a float type are float32 values; there are no chains
+  int64_t opset = 0;  // of the default domain
   std::map<std::string, Known> tensors;
   std::map<std::string, int64_t> uses;           // by nodes and as outputs
   std::map<std::string, std::string> fractions;  // constants already reported as fractional
@@ -50,7 +54,9 @@ std::vector<OperatorEntry>
 layer_operators();  // layers.cc: convolutions, matrix products, pools, batch norm
 std::vector<OperatorEntry>
 map_operators();  // maps.cc: arithmetic, clips, requantisation, softmax
-std::vector<OperatorEntry> view_operators();  // views.cc: shapes, pads, identities
+std::vector<OperatorEntry> view_operators();  // views.cc: shapes, pads, identities; of both modes
+// Of real mode: real_layers.cc, real_maps.cc, real_norms.cc; see real.h.
+std::vector<OperatorEntry> real_operators();
 
 // inputs.cc. Initialisers may be listed as inputs too, and must be known already.
 void add_inputs(Translation& t, const RawModel& model, const ImportOptions& options);
@@ -77,6 +83,7 @@ std::optional<std::vector<int64_t>> ints_operand(Translation& t, const RawNode& 
 
 // Attributes; a wrong kind is an error and gives the default. Single-element tensors and floats
 // count as integers.
+double real_of(Translation& t, const RawNode& node, const std::string& name, double otherwise);
 int64_t int_of(Translation& t, const RawNode& node, const std::string& name, int64_t otherwise);
 std::optional<int64_t> maybe_int(Translation& t, const RawNode& node, const std::string& name);
 std::optional<std::vector<int64_t>> maybe_ints(Translation& t, const RawNode& node,

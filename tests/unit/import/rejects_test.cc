@@ -151,8 +151,11 @@ const Reject kOperators[] = {
      {"its output 1, `mask`, is not supported"}},
     {"AbsentOperand", one({"Relu", {""}, {"y"}}), {"y (Relu): error: operand 0 is missing"}},
     {"FractionalWeights",
-     with_weights({.name = "w", .dims = {2, 2, 1, 1}, .values = {1, 2, 0.5, 4}}),
-     {"y (Conv): error: constant `w` [2, 2, 1, 1] is not integer: element 2 is 0.5",
+     image({{"Conv", {"x", "w"}, {"c"}}, requant_shift("c", "m", "a", "y", 16, 256, true)},
+           {{.name = "w", .dims = {2, 2, 1, 1}, .values = {1, 2, 0.5, 4}},
+            scalar("m", 1),
+            scalar("a", 0)}),
+     {"c (Conv): error: constant `w` [2, 2, 1, 1] is not integer: element 2 is 0.5",
       "help: this looks like a float network: quantise it first"}},
     {"ComputedWeights",
      one({"Conv", {"x", "x"}, {"y"}}),
@@ -406,9 +409,11 @@ TEST(Rejected, InputTypeOptions) {
 
 TEST(Rejected, AllErrorsAtOnce) {
   std::string errors = errors_of(image({{"Conv", {"x", "w", "b"}, {"c"}},
-                                        {"Foo", {"c"}, {"f"}},
+                                        requant_shift("c", "m", "a", "q", 16, 256, true),
+                                        {"Foo", {"q"}, {"f"}},
                                         {"Clip", {"f"}, {"y"}, {{"max", 1.5}}}},
-                                       {kKernel, vec("b", {0.5, 1})}));
+                                       {kKernel, vec("b", {0.5, 1}), scalar("m", 1),
+                                        scalar("a", 0)}));
   for (const char* message :
        {"constant `b` [2] is not integer", "operator `Foo`", "its bound `max` is 1.5"}) {
     EXPECT_NE(errors.find(message), std::string::npos) << message << errors;

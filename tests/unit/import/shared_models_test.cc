@@ -162,17 +162,6 @@ TEST(Refused, EightBitsWithoutScales) {
             std::string::npos);
 }
 
-TEST(Refused, FloatNetwork) {
-  SKIP_WITHOUT_SHARED();
-  std::string errors = refusal(kShared / "mnist_fp32.onnx");
-  EXPECT_NE(
-      errors.find("constant `Constant321` [8, 1, 5, 5] is not integer: element 0 is -0.008905"),
-      std::string::npos)
-      << errors;
-  EXPECT_NE(errors.find("this looks like a float network: quantise it first"), std::string::npos)
-      << errors;
-}
-
 TEST(Refused, AllUnsupportedOperatorsAtOnce) {
   SKIP_WITHOUT_SHARED();
   std::string errors = refusal(kShared / "integer_onnx" / "ICCT" / "network.onnx");
