@@ -9,6 +9,7 @@
 #include "cpu_codegen/affine.h"
 #include "cpu_codegen/copy.h"
 #include "cpu_codegen/writer.h"
+#include "ops/check.h"
 
 namespace heddle {
 namespace {
@@ -85,7 +86,8 @@ class KernelBuilder {
   std::vector<std::string> counts_;                 // factors of $count
   std::vector<KernelArgument> arguments_;
   std::map<size_t, std::string> operands_;  // text of the anchor's operands
-  std::vector<std::string> maps_;           // statements on `value`
+  std::vector<std::string> maps_;           // statements on `value_`
+  std::string value_ = "value";             // the variable that holds the element
 };
 
 Storage KernelBuilder::storage_of(ValueId value) const {
@@ -113,6 +115,12 @@ std::string KernelBuilder::access(ValueId value, const Access& index, std::strin
                                   bool output, bool guarded) {
   const Value& v = graph_.value(value);
   HEDDLE_CHECK(index.size() == v.type.shape.size(), "an access of another rank than its operand");
+  if (!output && v.constant && v.constant->elements() == 1) {
+    const bool real = v.type.dtype == DType::float32;
+    const std::string literal =
+        real ? c_literal(v.constant->float_at(0)) : c_literal(v.constant->at(0));
+    return literal.starts_with('-') ? "(" + literal + ")" : literal;
+  }
   const Storage storage = storage_of(value);
   Element element{names_.take(name), std::string(c_name_of(v.type.dtype)), {}, guarded};
   if (!output) element.c_type = "const " + element.c_type;
@@ -300,19 +308,26 @@ void KernelBuilder::add_map(const Node& node, ValueId spine, std::vector<std::st
     if (!holes_in(body.map).contains(name)) continue;
     const size_t input = swapped && node.inputs[i] == spine ? 0 : i;
     if (node.inputs[input] == spine) {
-      texts[name] = "value";
+      texts[name] = value_;
       continue;
     }
     Access index;
     for (const DimAccess& dim : nest.inputs[input]) index.push_back(composed(dim, nest_.output));
     texts[name] = access(node.inputs[input], index, name, false, false);
   }
+  std::string result = value_;
+  if (!body.result_type.empty()) {
+    result = names_.take(body.result_type == "float" ? "real" : "integer");
+    statements.push_back(fmt::format("{} {};", body.result_type, result));
+  }
   statements.push_back(fill_holes(body.map, [&](const std::string& name) -> std::string {
-    if (name == "value") return name;
+    if (name == "value") return value_;
+    if (name == "result") return result;
     const auto text = texts.find(name);
     HEDDLE_CHECK(text != texts.end(), "a map has an unknown hole: " + name);
     return text->second;
   }));
+  value_ = result;
 }
 
 void KernelBuilder::print_accumulation(CWriter& out) {
@@ -355,16 +370,18 @@ void KernelBuilder::print_body(CWriter& out, const std::string& store) {
   for (size_t depth = loops_.size(); depth > parallel_; --depth) out.close();
   const DType dtype = graph_.value(result).type.dtype;
   const auto cast = [&](const std::string& text) {
-    if (dtype == DType::int32) return text;
+    if (dtype == DType::int32 || dtype == DType::float32) return text;
     const std::string atom = text.find(' ') == std::string::npos ? text : "(" + text + ")";
     return fmt::format("({}){}", c_name_of(dtype), atom);
   };
   if (maps_.empty()) {
     out.line(fmt::format("{} = {};", store, is_map || accumulates ? cast(value) : value));
   } else {
-    out.line(fmt::format("int32_t value = {};", value));
+    const ValueId start = is_map ? anchor_.inputs[0] : anchor_.output;
+    const bool real = graph_.value(start).type.dtype == DType::float32;
+    out.line(fmt::format("{} value = {};", real ? "float" : "int32_t", value));
     for (const std::string& statements : maps_) out.lines(statements);
-    out.line(fmt::format("{} = {};", store, cast("value")));
+    out.line(fmt::format("{} = {};", store, cast(value_)));
   }
   for (size_t depth = parallel_; depth > 0; --depth) out.close();
 }

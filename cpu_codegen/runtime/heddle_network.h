@@ -16,6 +16,7 @@ typedef struct heddle_tensor {
   uint32_t elements;
   uint32_t element_bytes;
   int is_signed;
+  int is_float;
 } heddle_tensor;
 
 /* What a layer leaves in the arena. Strides count elements, outermost dimension first. */

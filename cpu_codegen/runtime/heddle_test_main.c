@@ -116,6 +116,12 @@ static void run(void *arena, const void *const *inputs, void *const *outputs) {
   exit(EXIT_BROKEN);
 }
 
+static float real_element(const void *data, uint32_t index) {
+  float real;
+  memcpy(&real, (const uint8_t *)data + (size_t)index * sizeof real, sizeof real);
+  return real;
+}
+
 static long long element(const heddle_tensor *tensor, const void *data, uint32_t index) {
   const size_t at = (size_t)index * tensor->element_bytes;
   const uint8_t *bytes = (const uint8_t *)data + at;
@@ -148,6 +154,11 @@ static int is_equal(uint32_t vector, const heddle_tensor *tensor, const void *ex
     const long long want = element(tensor, expected, i);
     const long long have = element(tensor, got, i);
     if (want == have) continue;
+    if (tensor->is_float) {
+      fprintf(stderr, "vector %lu, output %s, element %lu: %.9g expected, got %.9g\n", (unsigned long)vector,
+              tensor->name, (unsigned long)i, (double)real_element(expected, i), (double)real_element(got, i));
+      break;
+    }
     fprintf(stderr, "vector %lu, output %s, element %lu: %lld expected, got %lld\n", (unsigned long)vector,
             tensor->name, (unsigned long)i, want, have);
     break;

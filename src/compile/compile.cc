@@ -56,6 +56,14 @@ std::vector<Tensor> random_inputs(const Graph& graph, uint64_t seed) {
   for (const ValueId id : graph.inputs) {
     const TensorType& type = graph.value(id).type;
     Tensor tensor(type.dtype, type.shape);
+    if (type.dtype == DType::float32) {
+      for (int64_t i = 0; i < tensor.elements(); ++i) {
+        const int64_t steps = static_cast<int64_t>(next_random(state) % 8192) - 4096;
+        tensor.set_float(i, static_cast<float>(steps) / 2048);  // [-2, 2), exact in float32
+      }
+      inputs.push_back(std::move(tensor));
+      continue;
+    }
     const uint64_t span = static_cast<uint64_t>(type.range.hi - type.range.lo) + 1;
     for (int64_t i = 0; i < tensor.elements(); ++i) {
       tensor.set(i, type.range.lo + static_cast<int64_t>(next_random(state) % span));

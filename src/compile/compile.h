@@ -48,7 +48,7 @@ Result<Compilation> compile_network(const CompileOptions& options,
 Result<Compilation> compile_graph(Compilation c, const CompileOptions& options,
                                   const std::string& last_stage = "bundle");
 
-// Random inputs within the proven ranges, from a fixed generator: the same on every machine.
+// Random inputs within the proven ranges, or in [-2, 2) for float32, from a fixed generator: the same on every machine.
 std::vector<Tensor> random_inputs(const Graph& graph, uint64_t seed);
 
 }  // namespace heddle

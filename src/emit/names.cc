@@ -246,6 +246,7 @@ Result<Network> name_network(const std::string& name, const Graph& graph, const 
 }
 
 std::string describe(const TensorType& type) {
+  if (type.dtype == DType::float32) return to_string(type.shape) + " float32";
   return fmt::format("{} {}, values in [{}, {}]", to_string(type.shape), name_of(type.dtype),
                      type.range.lo, type.range.hi);
 }

@@ -43,7 +43,10 @@ std::string print_table(std::string_view prefix, std::string_view name, const Te
   text.reserve(text.size() + static_cast<size_t>(elements) * 5);
   Rows rows(text);
   if (tensor.elements() == 0) rows.add("0");
-  for (int64_t i = 0; i < tensor.elements(); ++i) rows.add(c_literal(tensor.at(i)));
+  for (int64_t i = 0; i < tensor.elements(); ++i) {
+    rows.add(tensor.dtype() == DType::float32 ? c_literal(tensor.float_at(i))
+                                              : c_literal(tensor.at(i)));
+  }
   return text + "\n};\n";
 }
 

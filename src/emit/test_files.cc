@@ -30,11 +30,12 @@ void write_tensors(CWriter& out, const Network& network, const std::vector<Value
   out.open(fmt::format("static const heddle_tensor {}[] =", name));
   for (const ValueId id : values) {
     const Value& value = network.graph->value(id);
-    out.line(fmt::format("{{{}, {}u, {}u, {}}},", c_string(terminal_text(value.name)),
+    out.line(fmt::format("{{{}, {}u, {}u, {}, {}}},", c_string(terminal_text(value.name)),
                          elements_of(value.type.shape), bytes_of(value.type.dtype),
-                         is_signed(value.type.dtype) ? 1 : 0));
+                         is_signed(value.type.dtype) ? 1 : 0,
+                         value.type.dtype == DType::float32 ? 1 : 0));
   }
-  if (values.empty()) out.line("{\"\", 0u, 1u, 1},");
+  if (values.empty()) out.line("{\"\", 0u, 1u, 1, 0},");
   out.close(";");
   out.line("");
 }

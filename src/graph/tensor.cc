@@ -143,6 +143,21 @@ void Tensor::set(int64_t flat, int64_t value) {
   });
 }
 
+Tensor Tensor::of_floats(Shape shape, const std::vector<float>& values) {
+  Tensor tensor(DType::float32, std::move(shape));
+  HEDDLE_CHECK(static_cast<int64_t>(values.size()) == tensor.elements(),
+               "a tensor of another number of elements than its shape");
+  std::memcpy(tensor.bytes_.data(), values.data(), tensor.bytes_.size());
+  return tensor;
+}
+
+std::vector<float> Tensor::to_floats() const {
+  HEDDLE_CHECK(dtype_ == DType::float32, "an integer tensor read as floats");
+  std::vector<float> values(static_cast<size_t>(elements_));
+  std::memcpy(values.data(), bytes_.data(), bytes_.size());
+  return values;
+}
+
 float Tensor::float_at(int64_t flat) const {
   HEDDLE_CHECK(dtype_ == DType::float32 && flat >= 0 && flat < elements_, "no such float element");
   float value = 0;

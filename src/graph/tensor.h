@@ -50,6 +50,7 @@ class Tensor {
   Tensor() = default;
   Tensor(DType dtype, Shape shape);  // zeros
   static Tensor of(DType dtype, Shape shape, const std::vector<int64_t>& values);
+  static Tensor of_floats(Shape shape, const std::vector<float>& values);
 
   DType dtype() const { return dtype_; }
   const Shape& shape() const { return shape_; }
@@ -63,6 +64,7 @@ class Tensor {
   void set_float(int64_t flat, float value);
 
   std::vector<int64_t> to_ints() const;  // all elements of an integer tensor
+  std::vector<float> to_floats() const;  // all elements of a float32 tensor
   Range min_max() const;                 // integer types; {0, 0} when empty
   Tensor reshaped(Shape shape) const;    // same elements
 

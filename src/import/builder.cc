@@ -151,7 +151,12 @@ Result<Graph> finish_rebuild(Rebuild rebuild, const Graph& from) {
   for (ValueId id : from.outputs) {
     ValueId copied = copy_value(rebuild, from, id);
     rebuild.to.graph.value(copied).name = from.value(id).name;
+    rebuild.to.graph.value(copied).quantisation = from.value(id).quantisation;
     rebuild.to.graph.outputs.push_back(copied);
+  }
+  for (const State& state : from.states) {
+    rebuild.to.graph.states.push_back(
+        {copy_value(rebuild, from, state.input), copy_value(rebuild, from, state.output)});
   }
   return std::move(rebuild.to.graph);
 }

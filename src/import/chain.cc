@@ -280,6 +280,14 @@ ValueId finish_chain(Builder& builder, const Chain& chain, const std::string& no
   return add_requant(builder, chain.name, chain.value_name, chain.base, std::move(form));
 }
 
+bool is_plain_requant(const Graph& graph, const Node& node) {
+  const OpView view{graph, node};
+  const std::string& rounding = string_attribute(node, "rounding");
+  return (rounding == "shift" || rounding == "floor" || rounding == "half_up") &&
+         view.attribute("zero_point") == 0 && !view.has(3) &&
+         (!view.has(2) || view.input(2).dtype != DType::int64);
+}
+
 RequantForm requant_form(const Graph& graph, const Node& node) {
   RequantForm form;
   auto constant = [&](size_t i, std::vector<int64_t>& values) {

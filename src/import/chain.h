@@ -67,6 +67,8 @@ struct RequantForm {
   int64_t lo = 0;
   int64_t hi = 0;
 };
+// Whether that form says all there is: an integer dialect without zero points or shifts per channel.
+bool is_plain_requant(const Graph& graph, const Node& node);
 RequantForm requant_form(const Graph& graph, const Node& node);
 ValueId add_requant(Builder& builder, const std::string& name, const std::string& value_name,
                     ValueId x, RequantForm form);

@@ -47,6 +47,7 @@ bool changes_nothing(const Graph& from, const Node& node) {
   if (node.op == "clip")
     return int_attribute(node, "lo") <= x.range.lo && x.range.hi <= int_attribute(node, "hi");
   if (node.op == "requant") {
+    if (!is_plain_requant(from, node)) return false;
     RequantForm form = requant_form(from, node);
     return form.mul == std::vector<int64_t>{1} && form.add == std::vector<int64_t>{0} &&
            form.shift == 0 && form.lo <= x.range.lo && x.range.hi <= form.hi;
@@ -78,19 +79,25 @@ bool bypass(Pass& pass, const Node& node) {
 // The requantisation with the bounds of the Relus and Clips that alone read it; those then change
 // nothing.
 void copy_requant(Pass& pass, const Node& node) {
-  RequantForm form = requant_form(pass.from, node);
+  Range bounds{int_attribute(node, "lo"), int_attribute(node, "hi")};
   const Node* last = &node;
   while (const Node* next = only_consumer(pass.from, last->output)) {
     if (next->op != "relu" && next->op != "clip") break;
-    int64_t lo = next->op == "relu" ? 0 : int_attribute(*next, "lo");
-    int64_t hi = next->op == "relu" ? std::max<int64_t>(form.hi, 0) : int_attribute(*next, "hi");
-    form.lo = std::clamp(form.lo, lo, hi);
-    form.hi = std::clamp(form.hi, lo, hi);
+    const bool relu = next->op == "relu";
+    const int64_t lo = relu ? 0 : int_attribute(*next, "lo");
+    const int64_t hi = relu ? std::max<int64_t>(bounds.hi, 0) : int_attribute(*next, "hi");
+    bounds = {std::clamp(bounds.lo, lo, hi), std::clamp(bounds.hi, lo, hi)};
     last = next;
   }
-  std::string name = last == &node ? node.name : last->name;
-  ValueId y = add_requant(pass.rebuild.to, name, pass.from.value(last->output).name,
-                          copy_value(pass.rebuild, pass.from, node.inputs[0]), form);
+  NewNode copy{.op = node.op,
+               .name = last == &node ? node.name : last->name,
+               .value_name = pass.from.value(last->output).name,
+               .inputs = {},
+               .attributes = node.attributes};
+  copy.attributes["lo"] = bounds.lo;
+  copy.attributes["hi"] = bounds.hi;
+  for (ValueId id : node.inputs) copy.inputs.push_back(copy_value(pass.rebuild, pass.from, id));
+  const ValueId y = add_operator(pass.rebuild.to, std::move(copy));
   // Every value on the way is this one; the loop skips the nodes in between.
   for (const Node* at = &node;; at = only_consumer(pass.from, at->output)) {
     new_id(pass, at->output) = y;

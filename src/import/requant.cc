@@ -166,7 +166,7 @@ Result<Graph> reduce_requantisations(const Graph& graph, const std::string& file
   std::vector<std::vector<int64_t>> biases(graph.nodes.size());  // by node below
   for (size_t i = 0; i < graph.nodes.size(); ++i) {
     const Node& node = graph.nodes[i];
-    if (node.op != "requant") continue;
+    if (node.op != "requant" || !is_plain_requant(graph, node)) continue;
     reductions[i] = reduce(graph, node);
     if (!reductions[i].bias.empty())
       biases[static_cast<size_t>(graph.value(node.inputs[0]).producer.index)] = reductions[i].bias;
@@ -175,7 +175,7 @@ Result<Graph> reduce_requantisations(const Graph& graph, const std::string& file
   Tally tally;
   for (size_t i = 0; i < graph.nodes.size() && rebuild.to.errors.empty(); ++i) {
     const Node& node = graph.nodes[i];
-    if (node.op == "requant") {
+    if (node.op == "requant" && is_plain_requant(graph, node)) {
       ValueId y = add_requant(rebuild.to, node.name, graph.value(node.output).name,
                               copy_value(rebuild, graph, node.inputs[0]), reductions[i].form);
       rebuild.ids[static_cast<size_t>(node.output.index)] = y;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "base/text.h"
 
@@ -168,16 +169,38 @@ Result<Range> prove_int32(const OpView& op, std::string_view what, Wide lo, Wide
       "narrow the input's range (`--input-type`, a clip) or the weights");
 }
 
+AttributeDef x_zero_point_attribute() {
+  return {.name = "x_zero_point",
+          .doc = "subtracted from every element of x; padding stands for it, so contributes nothing",
+          .otherwise = Attribute{int64_t{0}}};
+}
+
+std::vector<int64_t> centred(const Tensor& x, const OpView& op) {
+  std::vector<int64_t> values = x.to_ints();
+  const int64_t zero_point = op.attribute("x_zero_point");
+  for (int64_t& value : values) value -= zero_point;
+  return values;
+}
+
 Result<TensorType> prove_products(const OpView& op, Shape shape, bool padded) {
+  if (Status status = check_attribute(op, "x_zero_point", -65536, 65536); !status.ok())
+    return status.errors();
   if (checked_elements(shape) < 0) {
     return node_error(
         op, fmt::format("the output would have the impossible shape {}", to_string(shape)));
   }
+  if (op.is_real()) {
+    if (op.attribute("x_zero_point") == 0) return TensorType{DType::float32, std::move(shape), {}};
+    return node_error(op, fmt::format("`x_zero_point` is {}, but x is float32",
+                                      op.attribute("x_zero_point")));
+  }
   const std::vector<int64_t> weights = op.constant(1)->to_ints();
   const size_t channels = static_cast<size_t>(op.input(1).shape[0]);
   const size_t taps = weights.size() / channels;
-  const Range partial_x = with_zero(op.input(0).range);
-  const Range x = padded ? partial_x : op.input(0).range;
+  const int64_t zero_point = op.attribute("x_zero_point");
+  const Range centred{op.input(0).range.lo - zero_point, op.input(0).range.hi - zero_point};
+  const Range partial_x = with_zero(centred);
+  const Range x = padded ? partial_x : centred;
   Wide lo = 0, hi = 0, partial_lo = 0, partial_hi = 0;
   for (size_t k = 0; k < channels; ++k) {
     Wide channel_lo = 0, channel_hi = 0, below = 0, above = 0;
@@ -199,11 +222,16 @@ Result<TensorType> prove_products(const OpView& op, Shape shape, bool padded) {
       DType::int32, std::move(shape), {static_cast<int64_t>(lo), static_cast<int64_t>(hi)}};
 }
 
-CBody product_body() {
+CBody product_body(const OpView& op) {
   CBody body;
-  body.accumulator = "int32_t";
-  body.init = "$acc = 0;";
-  body.update = "$acc += (int32_t)$x * (int32_t)$weights;";
+  const int64_t zero_point = op.attribute("x_zero_point");
+  body.accumulator = op.is_real() ? "float" : "int32_t";
+  body.init = op.is_real() ? "$acc = 0.0f;" : "$acc = 0;";
+  body.update = op.is_real()      ? "$acc += $x * $weights;"
+                : zero_point == 0 ? "$acc += (int32_t)$x * (int32_t)$weights;"
+                : zero_point > 0
+                    ? fmt::format("$acc += ((int32_t)$x - {}) * (int32_t)$weights;", zero_point)
+                    : fmt::format("$acc += ((int32_t)$x + {}) * (int32_t)$weights;", -zero_point);
   body.result = "$acc";
   return body;
 }
@@ -227,6 +255,20 @@ std::string c_literal(int64_t value) {
   if (value == INT64_MIN) return "INT64_MIN";
   if (value >= INT32_MIN && value <= INT32_MAX) return fmt::format("{}", value);
   return value < 0 ? fmt::format("-INT64_C({})", -value) : fmt::format("INT64_C({})", value);
+}
+
+std::string c_literal(float value) {
+  if (std::isnan(value)) return "(0.0f / 0.0f)";
+  if (std::isinf(value)) return value > 0 ? "(1.0f / 0.0f)" : "(-1.0f / 0.0f)";
+  std::string text = fmt::format("{}", value);  // the shortest that reads back as the same float
+  if (text.find_first_of(".e") == std::string::npos) text += ".0";
+  return text + "f";
+}
+
+std::string c_plus(int64_t addend) {
+  if (addend == 0) return "";
+  return addend < 0 && addend > INT32_MIN ? fmt::format(" - {}", c_literal(-addend))
+                                          : fmt::format(" + {}", c_literal(addend));
 }
 
 std::string c_clamp(std::string_view name, const Range& known, const Range& bounds) {

@@ -31,8 +31,11 @@ Result<Range> prove_int32(const OpView& op, std::string_view what, Wide lo, Wide
 // The int32 output of an operator that sums products x * weights; the weights' first dimension is
 // the output channel. The proof sums each channel's extreme products. Every partial sum, in
 // whatever order, lies in those sums with zero added to x's range; padding adds zero to it too.
+// The products are (x - x_zero_point) * weights. Of float32 operands there is nothing to prove.
 Result<TensorType> prove_products(const OpView& op, Shape shape, bool padded);
-CBody product_body();  // $acc += $x * $weights
+CBody product_body(const OpView& op);  // $acc += ($x - x_zero_point) * $weights
+AttributeDef x_zero_point_attribute();
+std::vector<int64_t> centred(const Tensor& x, const OpView& op);  // x - x_zero_point, for references
 
 Range with_zero(const Range& range);
 Range united(const Range& a, const Range& b);
@@ -41,6 +44,10 @@ bool fits_int32(Wide lo, Wide hi);
 
 // A C integer constant expression of type int (or int32_t), or of type int64_t beyond int32.
 std::string c_literal(int64_t value);
+// A C constant expression of type float with exactly this value; finite or infinite, or NaN.
+std::string c_literal(float value);
+// " + 5", " - 5", "" for 0.
+std::string c_plus(int64_t addend);
 // The statements "if (name < lo) name = lo;", "if (name > hi) name = hi;", each only if a value in
 // `known` needs it.
 std::string c_clamp(std::string_view name, const Range& known, const Range& bounds);

@@ -47,23 +47,22 @@ Result<TensorType> infer(const OpView& op) {
 
 // Walks the image once per weight, over the part of the output whose input lies inside: no test in
 // the inner loop.
-Tensor reference(const OpView& op, std::span<const Tensor* const> inputs) {
+template <class T>
+std::vector<T> convolve(const OpView& op, const std::vector<T>& x, const std::vector<T>& weights) {
   const Window w = conv_window(op);
-  const std::vector<int64_t> x = inputs[0]->to_ints();
-  const std::vector<int64_t> weights = inputs[1]->to_ints();
-  const Shape& in = inputs[0]->shape();
-  const Shape& kernel = inputs[1]->shape();
+  const Shape& in = op.input(0).shape;
+  const Shape& kernel = op.input(1).shape;
   const Shape& out = op.output().shape;
   const int64_t group_outputs = out[1] / op.attribute("group");
-  std::vector<int64_t> y(static_cast<size_t>(elements_of(out)), 0);
+  std::vector<T> y(static_cast<size_t>(elements_of(out)), 0);
   for (int64_t n = 0; n < out[0]; ++n) {
     for (int64_t k = 0; k < out[1]; ++k) {
-      int64_t* plane = y.data() + (n * out[1] + k) * out[2] * out[3];
+      T* plane = y.data() + (n * out[1] + k) * out[2] * out[3];
       for (int64_t tap = 0; tap < kernel[1] * kernel[2] * kernel[3]; ++tap) {
         const int64_t fx = tap % kernel[3];
         const int64_t fy = tap / kernel[3] % kernel[2];
         const int64_t c = k / group_outputs * kernel[1] + tap / kernel[3] / kernel[2];
-        const int64_t weight =
+        const T weight =
             weights[static_cast<size_t>(k * kernel[1] * kernel[2] * kernel[3] + tap)];
         // Columns with 0 <= ox * stride + shift < width.
         const int64_t shift = fx * w.dilation_w - w.pad_left;
@@ -72,14 +71,22 @@ Tensor reference(const OpView& op, std::span<const Tensor* const> inputs) {
         for (int64_t oy = 0; oy < out[2]; ++oy) {
           const int64_t iy = oy * w.stride_h + fy * w.dilation_h - w.pad_top;
           if (iy < 0 || iy >= in[2]) continue;
-          const int64_t* row = x.data() + ((n * in[1] + c) * in[2] + iy) * in[3];
+          const T* row = x.data() + ((n * in[1] + c) * in[2] + iy) * in[3];
           for (int64_t ox = first; ox <= last; ++ox)
             plane[oy * out[3] + ox] += weight * row[ox * w.stride_w + shift];
         }
       }
     }
   }
-  return Tensor::of(op.output().dtype, out, y);
+  return y;
+}
+
+Tensor reference(const OpView& op, std::span<const Tensor* const> inputs) {
+  const Shape& out = op.output().shape;
+  if (op.is_real())
+    return Tensor::of_floats(out, convolve(op, inputs[0]->to_floats(), inputs[1]->to_floats()));
+  return Tensor::of(op.output().dtype, out,
+                    convolve(op, centred(*inputs[0], op), inputs[1]->to_ints()));
 }
 
 LoopNest loops(const OpView& op) {
@@ -102,7 +109,7 @@ LoopNest loops(const OpView& op) {
   return nest;
 }
 
-CBody c_body(const OpView&) { return product_body(); }
+CBody c_body(const OpView& op) { return product_body(op); }
 
 }  // namespace
 
@@ -111,16 +118,20 @@ const OpDef& conv2d_op() {
     OpDef d;
     d.name = "conv2d";
     d.summary =
-        "2-D convolution: y[n, g*k+k', oy, ox] = sum over c, fy, fx of x * weights, in g groups of "
+        "2-D convolution: y[n, g*k+k', oy, ox] = sum over c, fy, fx of (x - "
+        "x_zero_point) * weights, in g groups of "
         "k outputs; no bias.";
     d.classes = {"mac"};
     d.operands = {
-        {.name = "x", .doc = "image, NCHW", .dims = {"n", "ic", "iy", "ix"}},
-        {.name = "weights", .doc = "OIHW", .dims = {"k", "c", "fy", "fx"}, .constant = true}};
+        {.name = "x", .doc = "image, NCHW", .dims = {"n", "ic", "iy", "ix"}, .numbers = Numbers::either},
+        {.name = "weights", .doc = "OIHW", .dims = {"k", "c", "fy", "fx"}, .constant = true, .numbers = Numbers::either}};
     d.attributes = conv_attributes();
     d.attributes.push_back(
         {.name = "group", .doc = "independent groups of channels; 1 convolves all"});
-    d.output_doc = "int32 accumulators, proven not to overflow in any order of summation";
+    d.attributes.push_back(x_zero_point_attribute());
+    d.output_doc =
+        "int32 accumulators, proven not to overflow in any order of summation; or float32, summed in "
+        "the order of the axes";
     d.output_dims = {"n", "k", "oy", "ox"};
     d.axes = {"n", "g", "k", "oy", "ox", "c", "fy", "fx"};
     d.infer = infer;

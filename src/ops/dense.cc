@@ -22,20 +22,27 @@ Result<TensorType> infer(const OpView& op) {
   return prove_products(op, {x[0], weights[0]}, false);
 }
 
-Tensor reference(const OpView& op, std::span<const Tensor* const> inputs) {
-  const std::vector<int64_t> x = inputs[0]->to_ints();
-  const std::vector<int64_t> weights = inputs[1]->to_ints();
-  const int64_t channels = inputs[0]->shape()[1];
-  const int64_t outputs = inputs[1]->shape()[0];
-  Tensor y(op.output().dtype, op.output().shape);
-  for (int64_t flat = 0; flat < y.elements(); ++flat) {
-    const int64_t* row = x.data() + flat / outputs * channels;
-    const int64_t* weight = weights.data() + flat % outputs * channels;
-    int64_t sum = 0;
+template <class T>
+std::vector<T> multiply(const OpView& op, const std::vector<T>& x, const std::vector<T>& weights) {
+  const int64_t channels = op.input(0).shape[1];
+  const int64_t outputs = op.input(1).shape[0];
+  std::vector<T> y(static_cast<size_t>(elements_of(op.output().shape)));
+  for (int64_t flat = 0; flat < std::ssize(y); ++flat) {
+    const T* row = x.data() + flat / outputs * channels;
+    const T* weight = weights.data() + flat % outputs * channels;
+    T sum = 0;
     for (int64_t c = 0; c < channels; ++c) sum += row[c] * weight[c];
-    y.set(flat, sum);
+    y[static_cast<size_t>(flat)] = sum;
   }
   return y;
+}
+
+Tensor reference(const OpView& op, std::span<const Tensor* const> inputs) {
+  const Shape& out = op.output().shape;
+  if (op.is_real())
+    return Tensor::of_floats(out, multiply(op, inputs[0]->to_floats(), inputs[1]->to_floats()));
+  return Tensor::of(op.output().dtype, out,
+                    multiply(op, centred(*inputs[0], op), inputs[1]->to_ints()));
 }
 
 LoopNest loops(const OpView& op) {
@@ -49,7 +56,7 @@ LoopNest loops(const OpView& op) {
   return nest;
 }
 
-CBody c_body(const OpView&) { return product_body(); }
+CBody c_body(const OpView& op) { return product_body(op); }
 
 }  // namespace
 
@@ -57,11 +64,15 @@ const OpDef& dense_op() {
   static const OpDef def = [] {
     OpDef d;
     d.name = "dense";
-    d.summary = "Fully connected layer: y[n, k] = sum over c of x[n, c] * weights[k, c]; no bias.";
+    d.summary = "Fully connected layer: y[n, k] = sum over c of (x[n, c] - x_zero_point) * "
+        "weights[k, c]; no bias.";
     d.classes = {"mac"};
-    d.operands = {{.name = "x", .doc = "features, [N, C]", .dims = {"n", "c"}},
-                  {.name = "weights", .doc = "[K, C]", .dims = {"k", "c"}, .constant = true}};
-    d.output_doc = "int32 accumulators, proven not to overflow in any order of summation";
+    d.operands = {{.name = "x", .doc = "features, [N, C]", .dims = {"n", "c"}, .numbers = Numbers::either},
+                  {.name = "weights", .doc = "[K, C]", .dims = {"k", "c"}, .constant = true, .numbers = Numbers::either}};
+    d.attributes = {x_zero_point_attribute()};
+    d.output_doc =
+        "int32 accumulators, proven not to overflow in any order of summation; or float32, summed in "
+        "the order of the axes";
     d.output_dims = {"n", "k"};
     d.axes = {"n", "k", "c"};
     d.infer = infer;

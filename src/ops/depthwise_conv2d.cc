@@ -27,20 +27,19 @@ Result<TensorType> infer(const OpView& op) {
   return prove_products(op, {x[0], x[1], extent->height, extent->width}, window.padded());
 }
 
-Tensor reference(const OpView& op, std::span<const Tensor* const> inputs) {
+template <class T>
+std::vector<T> convolve(const OpView& op, const std::vector<T>& x, const std::vector<T>& weights) {
   const Window w = conv_window(op);
-  const std::vector<int64_t> x = inputs[0]->to_ints();
-  const std::vector<int64_t> weights = inputs[1]->to_ints();
-  const Shape& in = inputs[0]->shape();
+  const Shape& in = op.input(0).shape;
   const Shape& out = op.output().shape;
-  Tensor y(op.output().dtype, out);
-  int64_t flat = 0;
+  std::vector<T> y;
+  y.reserve(static_cast<size_t>(elements_of(out)));
   for (int64_t plane = 0; plane < out[0] * out[1]; ++plane) {
-    const int64_t* image = x.data() + plane * in[2] * in[3];
-    const int64_t* filter = weights.data() + plane % out[1] * w.kernel_h * w.kernel_w;
+    const T* image = x.data() + plane * in[2] * in[3];
+    const T* filter = weights.data() + plane % out[1] * w.kernel_h * w.kernel_w;
     for (int64_t oy = 0; oy < out[2]; ++oy) {
       for (int64_t ox = 0; ox < out[3]; ++ox) {
-        int64_t sum = 0;
+        T sum = 0;
         for (int64_t fy = 0; fy < w.kernel_h; ++fy) {
           const int64_t iy = oy * w.stride_h + fy * w.dilation_h - w.pad_top;
           if (iy < 0 || iy >= in[2]) continue;
@@ -49,11 +48,19 @@ Tensor reference(const OpView& op, std::span<const Tensor* const> inputs) {
             if (ix >= 0 && ix < in[3]) sum += image[iy * in[3] + ix] * filter[fy * w.kernel_w + fx];
           }
         }
-        y.set(flat++, sum);
+        y.push_back(sum);
       }
     }
   }
   return y;
+}
+
+Tensor reference(const OpView& op, std::span<const Tensor* const> inputs) {
+  const Shape& out = op.output().shape;
+  if (op.is_real())
+    return Tensor::of_floats(out, convolve(op, inputs[0]->to_floats(), inputs[1]->to_floats()));
+  return Tensor::of(op.output().dtype, out,
+                    convolve(op, centred(*inputs[0], op), inputs[1]->to_ints()));
 }
 
 LoopNest loops(const OpView& op) {
@@ -64,7 +71,7 @@ LoopNest loops(const OpView& op) {
   return nest;
 }
 
-CBody c_body(const OpView&) { return product_body(); }
+CBody c_body(const OpView& op) { return product_body(op); }
 
 }  // namespace
 
@@ -74,15 +81,19 @@ const OpDef& depthwise_conv2d_op() {
     d.name = "depthwise_conv2d";
     d.summary =
         "2-D convolution of every channel with a filter of its own: y[n, k, oy, ox] = sum over fy, "
-        "fx of x * weights; no bias.";
+        "fx of (x - x_zero_point) * weights; no bias.";
     d.classes = {"mac"};
-    d.operands = {{.name = "x", .doc = "image, NCHW", .dims = {"n", "ic", "iy", "ix"}},
+    d.operands = {{.name = "x", .doc = "image, NCHW", .dims = {"n", "ic", "iy", "ix"}, .numbers = Numbers::either},
                   {.name = "weights",
                    .doc = "[K, 1, FY, FX]",
                    .dims = {"k", "c", "fy", "fx"},
-                   .constant = true}};
+                   .constant = true,
+                   .numbers = Numbers::either}};
     d.attributes = conv_attributes();
-    d.output_doc = "int32 accumulators, proven not to overflow in any order of summation";
+    d.attributes.push_back(x_zero_point_attribute());
+    d.output_doc =
+        "int32 accumulators, proven not to overflow in any order of summation; or float32, summed in "
+        "the order of the axes";
     d.output_dims = {"n", "k", "oy", "ox"};
     d.axes = {"n", "k", "oy", "ox", "fy", "fx"};
     d.infer = infer;

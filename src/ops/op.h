@@ -92,7 +92,8 @@ struct CBody {
 
 // What an operand's elements are. `either`: all operands of the node declared so are float32, or none
 // is; the operator is then the same formula in float32, every step rounded to nearest even.
-enum class Numbers : uint8_t { integers, reals, either };
+// `any`: an integer or float32, whatever the others are.
+enum class Numbers : uint8_t { integers, reals, either, any };
 
 struct OperandDef {
   std::string_view name;  // "x", "weights", "bias", "residual", "mul", "add"

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "base/text.h"
@@ -12,6 +13,7 @@ namespace heddle {
 namespace {
 
 std::string type_text(const TensorType& type) {
+  if (type.dtype == DType::float32) return "float32 " + to_string(type.shape);
   return fmt::format("{} {} [{}, {}]", name_of(type.dtype), to_string(type.shape), type.range.lo,
                      type.range.hi);
 }
@@ -25,12 +27,22 @@ std::string detail_of(const Graph& graph, const Node& node) {
   for (size_t i = 1; i < node.inputs.size(); ++i) {
     if (!node.inputs[i].valid()) continue;
     const Tensor& constant = *graph.value(node.inputs[i]).constant;
+    if (constant.dtype() == DType::float32) {
+      const std::vector<float> scales = constant.to_floats();
+      const auto [least, most] = std::minmax_element(scales.begin(), scales.end());
+      text += fmt::format(", {} {}", op.operands[i].name, *least);
+      if (*least != *most) text += fmt::format(" to {}", *most);
+      continue;
+    }
     const Range range = constant.min_max();
     text += fmt::format(", {} {}", op.operands[i].name, range.lo);
     if (range.hi != range.lo) text += fmt::format(" to {}", range.hi);
   }
-  return text + fmt::format(", >> {}, clip [{}, {}]", int_attribute(node, "shift"),
-                            int_attribute(node, "lo"), int_attribute(node, "hi"));
+  const OpView view{graph, node};
+  if (view.text("rounding") != "float") text += fmt::format(", >> {}", view.attribute("shift"));
+  if (view.attribute("zero_point") != 0)
+    text += fmt::format(", zero point {}", view.attribute("zero_point"));
+  return text + fmt::format(", clip [{}, {}]", view.attribute("lo"), view.attribute("hi"));
 }
 
 int64_t macs_of(const Graph& graph, const Node& node) {
