@@ -46,6 +46,13 @@ std::string c_shift(const OpView& op) {
   return common == 0 ? "$shifts" : fmt::format("($shifts + {})", common);
 }
 
+std::string indented(const std::string& lines) {
+  std::string text = "  " + lines;
+  for (size_t at = 0; (at = text.find('\n', at)) != std::string::npos; at += 3)
+    text.insert(at + 1, "  ");
+  return text;
+}
+
 }  // namespace requant
 
 namespace {

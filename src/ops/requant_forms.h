@@ -36,5 +36,6 @@ bool per_channel(const OpView& op, Operand operand);
 // The shift of channel k, in numbers and in C.
 int64_t shift_of(const OpView& op, int64_t channel);
 std::string c_shift(const OpView& op);
+std::string indented(const std::string& lines);  // by two blanks
 
 }  // namespace heddle::requant

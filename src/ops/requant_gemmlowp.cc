@@ -102,8 +102,15 @@ std::string c_body(const OpView& op) {
                 : fmt::format("  wide = (wide - (wide < 0) + {}) >> {};\n",
                               c_literal(int64_t{1} << (right_of(shift_of(op, 0)) - 1)), right);
   }
-  body += fmt::format("  $value = (int32_t)wide{};\n}}\n", c_plus(op.attribute("zero_point")));
-  return body + c_clamp("$value", result(op), bounds_of(op));
+  const Range known = result(op);
+  const std::string zero_point = c_plus(op.attribute("zero_point"));
+  if (fits_int32(known.lo, known.hi)) {
+    body += fmt::format("  $value = (int32_t)wide{};\n}}\n", zero_point);
+    return body + c_clamp("$value", known, bounds_of(op));
+  }
+  body += fmt::format("  wide = wide{};\n", zero_point);
+  return body + indented(c_clamp("wide", known, bounds_of(op))) +
+         "\n  $value = (int32_t)wide;\n}";
 }
 
 }  // namespace

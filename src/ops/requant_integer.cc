@@ -139,10 +139,7 @@ std::string c_body(const OpView& op) {
   if (!int32 || offset.empty()) {
     std::string body = fmt::format("{{\n  int64_t wide = {};\n",
                                    offset.empty() ? text : "(" + text + ")" + offset);
-    std::string clamp = c_clamp("wide", shifted, bounds);
-    for (size_t at = 0; (at = clamp.find('\n', at)) != std::string::npos; at += 3)
-      clamp.insert(at + 1, "  ");
-    return body + fmt::format("  {}\n  $value = (int32_t)wide;\n}}", clamp);
+    return body + indented(c_clamp("wide", shifted, bounds)) + "\n  $value = (int32_t)wide;\n}";
   }
   // The zero point alone leaves int32: it goes into the bounds, which are clamped first.
   const int64_t zero_point = op.attribute("zero_point");

@@ -34,6 +34,12 @@ Status check(const OpView& op) {
     if (std::isfinite(scale_of(op, k))) continue;
     return node_error(op, fmt::format("`mul` of channel {} is {}", k, scale_of(op, k)));
   }
+  const Range x = op.input(X).range;
+  const Wide zero_point = op.attribute("x_zero_point");
+  if (const Result<Range> centred = prove_int32(op, "difference to the zero point",
+                                                x.lo - zero_point, x.hi - zero_point);
+      !centred.ok())
+    return centred.errors();
   return check_rounded_bounds(op, centred_bounds(op));
 }
 

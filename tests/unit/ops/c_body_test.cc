@@ -8,6 +8,7 @@
 
 #include "base/files.h"
 #include "base/process.h"
+#include "ops/check.h"
 #include "unit/ops/helpers.h"
 
 namespace heddle {
@@ -78,7 +79,7 @@ struct Emitter {
 
   std::map<std::string, std::string> holes() const {
     std::map<std::string, std::string> result{
-        {"acc", "acc"}, {"value", "value"}, {"count", "count"}};
+        {"acc", "acc"}, {"value", "value"}, {"count", "count"}, {"result", "result"}};
     const OpDef& def = op_of(op.node);
     for (size_t i = 0; i < nest.inputs.size(); ++i) {
       if (!op.has(i) || i >= def.operands.size()) continue;
@@ -105,8 +106,12 @@ struct Emitter {
       return loops(false, text + store(filled(body.result)));
     }
     if (!body.map.empty()) {
-      return loops(false, "int32_t value = (int32_t)" + filled("$x") + ";\n" + filled(body.map) +
-                              store("value"));
+      const std::string type = op.is_real() ? "float" : "int32_t";
+      const std::string result =
+          body.result_type.empty() ? "" : fmt::format("{} result;\n", body.result_type);
+      return loops(false, fmt::format("{0} value = ({0}){1};\n{2}{3}", type, filled("$x"), result,
+                                      filled(body.map)) +
+                              store(result.empty() ? "value" : "result"));
     }
     if (!body.block.empty()) {
       const int64_t row = nest.axes.back().extent;
@@ -138,6 +143,10 @@ struct Emitter {
 
 std::string literals(const Tensor& tensor) {
   std::string text;
+  if (tensor.dtype() == DType::float32) {
+    for (float value : tensor.to_floats()) text += fmt::format("{}, ", c_literal(value));
+    return text;
+  }
   for (int64_t value : tensor.to_ints())
     text += value == INT32_MIN ? "-2147483647 - 1, " : fmt::format("{}, ", value);
   return text;
@@ -166,15 +175,19 @@ Case make_case(Random& random, const std::string& name, size_t number) {
                     literals(tensor));
   }
   const Tensor& y = tensors->back();
+  const bool real = y.dtype() == DType::float32;
   result.declarations +=
       fmt::format("static {} {}[{}];\n", c_name_of(y.dtype()), emitter.result(), y.elements());
   result.code =
       fmt::format("/* {} */\n{{\n{}}}\nprintf(\"{}:\");\n", name, function, number) +
-      fmt::format(
-          "for (int32_t i = 0; i < {}; ++i) printf(\" %ld\", (long){}[i]);\nprintf(\"\\n\");\n",
-          y.elements(), emitter.result());
+      fmt::format("for (int32_t i = 0; i < {}; ++i) printf(\" {}\", ({}){}[i]);\nprintf(\"\\n\");\n",
+                  y.elements(), real ? "%.9g" : "%ld", real ? "double" : "long",
+                  emitter.result());
   result.expected = fmt::format("{}:", number);
-  for (int64_t value : y.to_ints()) result.expected += fmt::format(" {}", value);
+  for (int64_t i = 0; i < y.elements(); ++i) {
+    result.expected += real ? fmt::format(" {:.9g}", static_cast<double>(y.float_at(i)))
+                            : fmt::format(" {}", y.at(i));
+  }
   result.expected += "\n";
   return result;
 }

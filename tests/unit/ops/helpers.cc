@@ -29,25 +29,60 @@ Shape any_shape(Random& r, int64_t least_rank) {
   return shape;
 }
 
+// The default, or a number.
+Attributes random_zero_point(Random& r, bool real) {
+  if (real || r.coin()) return {};
+  return {{"x_zero_point", r.between(-130, 130)}};
+}
+
 Graph conv2d(Random& r) {
   const int64_t group = r.between(1, 3), c = r.between(1, 3), k = r.between(1, 3);
-  return graph_of("conv2d", with(random_conv(r), {{"group", group}}),
-                  {activation(image(r, group * c), r.range()),
-                   r.constant_of({group * k, c, r.between(1, 3), r.between(1, 3)}, {-128, 127})});
+  const bool real = r.between(0, 3) == 0;
+  return graph_of(
+      "conv2d", with(with(random_conv(r), random_zero_point(r, real)), {{"group", group}}),
+      {r.either(image(r, group * c), real),
+       r.either_constant({group * k, c, r.between(1, 3), r.between(1, 3)}, {-128, 127}, real)});
 }
 
 Graph depthwise_conv2d(Random& r) {
   const int64_t k = r.between(1, 4);
-  return graph_of("depthwise_conv2d", random_conv(r),
-                  {activation(image(r, k), r.range()),
-                   r.constant_of({k, 1, r.between(1, 3), r.between(1, 3)}, {-128, 127})});
+  const bool real = r.between(0, 3) == 0;
+  return graph_of("depthwise_conv2d", with(random_conv(r), random_zero_point(r, real)),
+                  {r.either(image(r, k), real),
+                   r.either_constant({k, 1, r.between(1, 3), r.between(1, 3)}, {-128, 127}, real)});
 }
 
 Graph dense(Random& r) {
   const int64_t c = r.between(1, 9);
-  return graph_of("dense", {},
-                  {activation({r.between(1, 3), c}, r.range()),
-                   r.constant_of({r.between(1, 5), c}, {-128, 127})});
+  const bool real = r.between(0, 3) == 0;
+  return graph_of("dense", random_zero_point(r, real),
+                  {r.either({r.between(1, 3), c}, real),
+                   r.either_constant({r.between(1, 5), c}, {-128, 127}, real)});
+}
+
+Graph dequantize(Random& r) {
+  const Shape shape = any_shape(r, 1);
+  const int64_t axis = r.between(0, std::ssize(shape) - 1);
+  return graph_of("dequantize", {{"axis", axis}, {"zero_point", r.between(-200, 200)}},
+                  {activation(shape, r.range()),
+                   r.scale_of(r.coin() ? Shape{shape[static_cast<size_t>(axis)]} : Shape{})});
+}
+
+Graph quantize(Random& r) {
+  const Shape shape = any_shape(r, 1);
+  const int64_t axis = r.between(0, std::ssize(shape) - 1);
+  const Range bounds[] = {{-128, 127}, {0, 255}, {-7, 7}, {-32768, 32767}};
+  const Range bound = bounds[r.between(0, 3)];
+  const char* const roundings[] = {"half_even", "half_away", "floor", "ceil", "truncate"};
+  return graph_of("quantize",
+                  {{"axis", axis},
+                   {"zero_point", r.between(-130, 130)},
+                   {"rounding", std::string(roundings[r.between(0, 4)])},
+                   {"lo", bound.lo},
+                   {"hi", bound.hi}},
+                  {real_activation(shape),
+                   r.coin() ? real_constant({}, {0.0625f})
+                            : r.scale_of({shape[static_cast<size_t>(axis)]})});
 }
 
 Graph bias_add(Random& r) {
@@ -76,8 +111,8 @@ Graph requant(Random& r) {
       {-128, 127}, {-100000, 90000}, {INT32_MIN, INT32_MAX}, {0, 1000}, {-5, -2}};
   const Range muls[] = {{-3, 3}, {1, 1}, {1, 255}, {-40000, 40000}, {INT32_MIN, INT32_MAX}};
   const Range adds[] = {{0, 0}, {-1000, 1000}, {INT32_MIN, INT32_MAX}};
-  const std::string rounding =
-      std::vector<std::string>{"shift", "floor", "half_up"}[static_cast<size_t>(r.between(0, 2))];
+  const char* const roundings[] = {"shift", "floor", "half_up", "tflite_double", "float"};
+  const std::string rounding = roundings[r.between(0, 4)];
   const auto operand = [&](const Range* from, int64_t count) {
     if (rounding == "shift" || r.between(0, 3) == 0) return absent();
     return r.constant_of(r.coin()   ? channels
@@ -88,14 +123,25 @@ Graph requant(Random& r) {
   const Range bounds[] = {{-128, 127}, {0, 255}, {0, 127}, {-7, 7}, {INT32_MIN, INT32_MAX}, {3, 3}};
   const Range bound = bounds[r.between(0, 5)];
   const int64_t shift = r.between(0, 3) == 0 ? r.between(0, 62) : r.between(0, 20);
-  Value mul = operand(muls, 5), more = operand(adds, 3);
-  return graph_of("requant",
-                  {{"axis", axis},
-                   {"rounding", rounding},
-                   {"shift", shift},
-                   {"lo", bound.lo},
-                   {"hi", bound.hi}},
-                  {activation(shape, inputs[r.between(0, 4)]), mul, more});
+  const Value x = activation(shape, inputs[r.between(0, 4)]);
+  Attributes attributes{{"axis", axis}, {"rounding", rounding}, {"lo", bound.lo}, {"hi", bound.hi}};
+  attributes["zero_point"] = r.coin() ? int64_t{0} : r.between(-130, 130);
+  if (rounding == "float") {
+    attributes["shift"] = int64_t{0};
+    attributes["x_zero_point"] = r.coin() ? int64_t{0} : r.between(-130, 130);
+    return graph_of("requant", attributes, {x, r.scale_of(r.coin() ? channels : Shape{})});
+  }
+  const Value shifts = r.coin() ? absent() : r.constant_of(channels, {0, 9});
+  if (rounding == "tflite_double") {
+    const Range q31[] = {{1 << 30, INT32_MAX}, {-INT32_MAX, INT32_MAX}};
+    attributes["shift"] = r.between(24, 45);
+    return graph_of("requant", attributes,
+                    {x, r.constant_of(r.coin() ? channels : Shape{}, q31[r.between(0, 1)]),
+                     absent(), shifts});
+  }
+  attributes["shift"] = shift;
+  const Value mul = operand(muls, 5), more = operand(adds, 3);
+  return graph_of("requant", attributes, {x, mul, more, shifts});
 }
 
 Graph relu(Random& r) { return graph_of("relu", {}, {activation(any_shape(r, 0), r.range())}); }
@@ -199,6 +245,8 @@ Graph gather(Random& r) {
 
 const std::map<std::string, Graph (*)(Random&)>& makers() {
   static const std::map<std::string, Graph (*)(Random&)> table = {
+      {"dequantize", dequantize},
+      {"quantize", quantize},
       {"conv2d", conv2d},     {"depthwise_conv2d", depthwise_conv2d},
       {"dense", dense},       {"bias_add", bias_add},
       {"add", add},           {"requant", requant},

@@ -29,6 +29,23 @@ inline Value constant(Shape shape, const std::vector<int64_t>& values) {
           .consumers = {}};
 }
 
+inline Value real_activation(Shape shape) {
+  return {.name = "a",
+          .type = {DType::float32, std::move(shape), {}},
+          .constant = {},
+          .producer = {},
+          .consumers = {}};
+}
+
+inline Value real_constant(Shape shape, const std::vector<float>& values) {
+  Tensor tensor = Tensor::of_floats(std::move(shape), values);
+  return {.name = "c",
+          .type = {DType::float32, tensor.shape(), {}},
+          .constant = tensor,
+          .producer = {},
+          .consumers = {}};
+}
+
 // An absent optional operand.
 inline Value absent() {
   return {.name = "absent", .type = {}, .constant = {}, .producer = {}, .consumers = {}};
@@ -127,7 +144,36 @@ class Random {
   Value constant_of(Shape shape, Range range) {
     return constant(shape, values(elements_of(shape), range));
   }
+  // Multiples of 1/64 in [-8, 8], so that halves occur; or small odd fractions.
+  std::vector<float> reals(int64_t count) {
+    std::vector<float> result;
+    const bool odd = coin();
+    for (int64_t i = 0; i < count; ++i) {
+      const float value = static_cast<float>(between(-512, 512)) / 64;
+      result.push_back(odd ? value * 0.7310586f : value);
+    }
+    return result;
+  }
+  Value real_constant_of(const Shape& shape) {
+    return real_constant(shape, reals(elements_of(shape)));
+  }
+  // Positive numbers, as scales are.
+  Value scale_of(const Shape& shape) {
+    std::vector<float> scales;
+    for (int64_t i = 0; i < elements_of(shape); ++i)
+      scales.push_back(static_cast<float>(between(1, 2000)) / (coin() ? 1024 : 30000));
+    return real_constant(shape, scales);
+  }
+  // Of integers or, by chance, of float32.
+  Value either(const Shape& shape, bool real) {
+    return real ? real_activation(shape) : activation(shape, range());
+  }
+  Value either_constant(const Shape& shape, Range range, bool real) {
+    return real ? real_constant_of(shape) : constant_of(shape, range);
+  }
   Tensor tensor(const TensorType& type) {
+    if (type.dtype == DType::float32)
+      return Tensor::of_floats(type.shape, reals(elements_of(type.shape)));
     return Tensor::of(type.dtype, type.shape, values(elements_of(type.shape), type.range));
   }
 

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "base/checked.h"
 #include "unit/ops/helpers.h"
@@ -41,18 +42,90 @@ bool advance(const LoopNest& nest, std::vector<int64_t>& index, size_t first, si
   return false;
 }
 
+// One element of the output: the operands (absent ones are missing) at every index of the reduction
+// whose elements lie inside. Integers and floats are both exact in double.
 struct Element {
-  std::vector<int64_t>
-      first;  // operands at the first index of the reduction; absent ones are missing
-  std::vector<std::vector<int64_t>> inside;  // operands at every index whose elements lie inside
+  std::vector<std::vector<double>> inside;
 };
 
-int64_t evaluate(const OpView& op, const Element& element) {
+// round(x / 2^bits), halves away from zero.
+int64_t away_from_zero(__int128 x, int64_t bits) {
+  const __int128 half = (static_cast<__int128>(1) << bits) / 2;
+  const __int128 magnitude = ((x < 0 ? -x : x) + half) >> bits;
+  return static_cast<int64_t>(x < 0 ? -magnitude : magnitude);
+}
+
+int64_t evaluate_requant(const OpView& op, const std::vector<double>& v) {
+  size_t next = 1;
+  const std::string& rounding = op.text("rounding");
+  const Range bounds{op.attribute("lo"), op.attribute("hi")};
+  const auto clamped = [&](double value) {
+    const double moved = value + static_cast<double>(op.attribute("zero_point"));
+    return static_cast<int64_t>(std::clamp(moved, static_cast<double>(bounds.lo),
+                                           static_cast<double>(bounds.hi)));
+  };
+  if (rounding == "float") {
+    const float x = static_cast<float>(v[0] - static_cast<double>(op.attribute("x_zero_point")));
+    return clamped(std::nearbyint(x * static_cast<float>(v[1])));
+  }
+  const int64_t mul = op.has(1) ? static_cast<int64_t>(v[next++]) : 1;
+  const int64_t add = op.has(2) ? static_cast<int64_t>(v[next++]) : 0;
+  const int64_t shift = op.attribute("shift") + (op.has(3) ? static_cast<int64_t>(v[next]) : 0);
+  const __int128 x = static_cast<int64_t>(v[0]);
+  if (rounding == "tflite_double") {
+    // The high product rounds halves up: gemmlowp's nudge of negative products is one less than half.
+    const __int128 product = x * (static_cast<__int128>(1) << std::max<int64_t>(31 - shift, 0)) * mul;
+    const __int128 high = (product + (int64_t{1} << 30)) >> 31;
+    return clamped(static_cast<double>(away_from_zero(high, std::max<int64_t>(shift - 31, 0))));
+  }
+  const __int128 half = rounding == "half_up" && shift > 0 ? static_cast<__int128>(1) << (shift - 1) : 0;
+  return clamped(static_cast<double>((x * mul + add + half) >> shift));
+}
+
+// float32 operators.
+float evaluate_real(const OpView& op, const Element& element) {
   const std::string& name = op.node.op;
   const auto& v = element.inside;
   if (in_class(op_of(op.node), "mac")) {
+    float sum = 0;
+    for (const auto& operands : v)
+      sum += static_cast<float>(operands[0]) * static_cast<float>(operands[1]);
+    return sum;
+  }
+  if (name == "dequantize")
+    return static_cast<float>(v[0][0] - static_cast<double>(op.attribute("zero_point"))) *
+           static_cast<float>(v[0][1]);
+  if (name == "concat" || name == "gather" || name == "slice" || name == "transpose")
+    return static_cast<float>(v[0][0]);
+  ADD_FAILURE() << "no slow evaluation for float32 " << name;
+  return 0;
+}
+
+int64_t evaluate_quantize(const OpView& op, float x, float scale) {
+  const float real = x / scale;
+  const std::string& rounding = op.text("rounding");
+  const float rounded = rounding == "half_even"   ? std::nearbyint(real)
+                        : rounding == "half_away" ? std::round(real)
+                        : rounding == "floor"     ? std::floor(real)
+                        : rounding == "ceil"      ? std::ceil(real)
+                                                  : std::trunc(real);
+  return std::clamp(static_cast<int64_t>(rounded) + op.attribute("zero_point"), op.attribute("lo"),
+                    op.attribute("hi"));
+}
+
+int64_t evaluate(const OpView& op, const Element& element) {
+  const std::string& name = op.node.op;
+  if (name == "requant") return evaluate_requant(op, element.inside[0]);
+  if (name == "quantize")
+    return evaluate_quantize(op, static_cast<float>(element.inside[0][0]),
+                             static_cast<float>(element.inside[0][1]));
+  std::vector<std::vector<int64_t>> v;
+  for (const std::vector<double>& operands : element.inside)
+    v.emplace_back(operands.begin(), operands.end());
+  if (in_class(op_of(op.node), "mac")) {
     int64_t sum = 0;
-    for (const auto& operands : v) sum += operands[0] * operands[1];
+    for (const auto& operands : v)
+      sum += (operands[0] - op.attribute("x_zero_point")) * operands[1];
     return sum;
   }
   if (name == "max_pool") {
@@ -73,18 +146,13 @@ int64_t evaluate(const OpView& op, const Element& element) {
   if (name == "bias_add" || name == "add") return v[0][0] + v[0][1];
   if (name == "relu") return std::max<int64_t>(0, v[0][0]);
   if (name == "clip") return std::clamp(v[0][0], op.attribute("lo"), op.attribute("hi"));
-  if (name == "requant") {
-    size_t next = 1;
-    int64_t value = v[0][0];
-    if (op.has(1)) value *= v[0][next++];
-    if (op.has(2)) value += v[0][next++];
-    const int64_t shift = op.attribute("shift");
-    if (string_attribute(op.node, "rounding") == "half_up" && shift > 0)
-      value += int64_t{1} << (shift - 1);
-    return std::clamp(value >> shift, op.attribute("lo"), op.attribute("hi"));
-  }
   ADD_FAILURE() << "no slow evaluation for " << name;
   return 0;
+}
+
+double number_at(const Tensor& tensor, int64_t flat) {
+  return tensor.dtype() == DType::float32 ? static_cast<double>(tensor.float_at(flat))
+                                          : static_cast<double>(tensor.at(flat));
 }
 
 Tensor evaluate_by_loops(const Graph& graph, const std::vector<Tensor>& tensors) {
@@ -106,7 +174,7 @@ Tensor evaluate_by_loops(const Graph& graph, const std::vector<Tensor>& tensors)
   do {
     Element element;
     do {
-      std::vector<int64_t> operands;
+      std::vector<double> operands;
       bool inside = true;
       for (size_t i = 0; i < op.node.inputs.size(); ++i) {
         if (!op.has(i)) continue;
@@ -115,14 +183,18 @@ Tensor evaluate_by_loops(const Graph& graph, const std::vector<Tensor>& tensors)
         const int64_t flat = flat_of(nest.inputs[i], op.input(i).shape, index, looked_up);
         if (parts && flat < 0) continue;
         inside = inside && flat >= 0;
-        operands.push_back(flat < 0 ? 0 : value_of(i).at(flat));
+        operands.push_back(flat < 0 ? 0 : number_at(value_of(i), flat));
       }
       if (parts) { EXPECT_EQ(operands.size(), 1u); }
       if (inside) element.inside.push_back(operands);
     } while (advance(nest, index, parallel, nest.axes.size()));
     const int64_t flat = flat_of(nest.output, op.output().shape, index);
     EXPECT_GE(flat, 0);
-    y.set(flat, evaluate(op, element));
+    if (y.dtype() == DType::float32) {
+      y.set_float(flat, evaluate_real(op, element));
+    } else {
+      y.set(flat, evaluate(op, element));
+    }
     ++written[static_cast<size_t>(flat)];
   } while (advance(nest, index, 0, parallel));
   for (int times : written) EXPECT_EQ(times, 1);

@@ -70,7 +70,7 @@ TEST(Rejects, AttributesAndOperands) {
       {"id", edited(relu, [](Graph& graph) { graph.nodes[0].inputs[0] = ValueId{7}; }),
        "the operand `x` is value 7 of 2"},
       {"float", change_x([](Value& x) { x.type.dtype = DType::float32; }),
-       "`x` is of type float32"},
+       "`x` is of type float32, an integer type is needed"},
       {"shape", change_x([](Value& x) {
          x.type.shape = {1, -1};
        }),
@@ -94,7 +94,7 @@ TEST(Rejects, AttributesAndOperands) {
   const Result<TensorType> result =
       test::infer(change_x([](Value& x) { x.type.dtype = DType::float32; }));
   EXPECT_EQ(result.errors()[0].place.node, "node (relu)");
-  EXPECT_EQ(result.errors()[0].remedy, "only integers are computed; quantise the network");
+  EXPECT_EQ(result.errors()[0].remedy, "quantise the network");
 }
 
 TEST(Rejects, DidYouMean) {
@@ -191,9 +191,9 @@ TEST(Rejects, Maps) {
       {"hi", graph_of("clip", {{"lo", int64_t{0}}, {"hi", INT64_MAX}}, {image()}),
        "`hi` is 9223372036854775807, outside [-2147483648, 2147483647]"},
       {"rounding", graph_of("requant", requant("nearest", 3), {image()}),
-       "`rounding` is 'nearest', not one of 'shift', 'floor', 'half_up'"},
+       "`rounding` is 'nearest', not one of 'shift', 'floor', 'half_up', 'tflite_double', 'float'"},
       {"hostile rounding", graph_of("requant", requant("a\nb", 3), {image()}),
-       "`rounding` is 'a\\x0Ab', not one of 'shift', 'floor', 'half_up'"},
+       "`rounding` is 'a\\x0Ab', not one of 'shift', 'floor', 'half_up', 'tflite_double', 'float'"},
       {"mul", graph_of("requant", requant("shift", 3), {image(), weights({})}),
        "`rounding` is 'shift', which has no `mul`"},
       {"add", graph_of("requant", requant("shift", 3), {image(), absent(), weights({})}),
