@@ -12,6 +12,7 @@ namespace {
 
 constexpr int64_t kMaxElements =
     int64_t{1} << 28;  // of one tensor: far beyond any microcontroller, still allocatable
+constexpr int64_t kMaxFoldedElements = int64_t{1} << 24;
 constexpr int64_t kMaxFoldedMacs = int64_t{1} << 28;
 
 // Where all operands are constants the operator is evaluated now, by its own reference.
@@ -21,7 +22,8 @@ ValueId fold(Builder& builder, const OpDef& op, const Node& node, const TensorTy
   Node folded = node;
   folded.output = graph.add_value(new_value(name, type));
   OpView view{graph, folded};
-  if (op.loops != nullptr && op.loops(view).macs > kMaxFoldedMacs) {
+  if (elements_of(type.shape) > kMaxFoldedElements ||
+      (op.loops != nullptr && op.loops(view).macs > kMaxFoldedMacs)) {
     report(builder, node.name,
            "all operands are constants, but evaluating them would take too long",
            "replace the node by its result");
@@ -53,6 +55,7 @@ void report(Builder& builder, const std::string& node, std::string message, std:
 }
 
 ValueId add_constant(Builder& builder, std::string name, Tensor values) {
+  builder.constant_bytes += values.elements() * bytes_of(values.dtype());
   const Range range = values.dtype() == DType::float32 ? Range{} : values.min_max();
   Value value = new_value(std::move(name), {values.dtype(), values.shape(), range});
   value.constant = std::move(values);

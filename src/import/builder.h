@@ -14,6 +14,7 @@ struct Builder {
   Graph graph;
   std::string file;  // for messages
   Diagnostics errors;
+  int64_t constant_bytes = 0;  // of all constants added so far
 };
 
 std::string ticked(const std::string& foreign);  // `name`, shortened and harmless

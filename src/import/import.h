@@ -15,7 +15,8 @@ namespace heddle {
 struct ImportOptions {
   // --input-type NAME=uint8: range and type of a graph input.
   std::map<std::string, DType> input_types;
-  // --bind batch=1: sizes of symbolic dimensions. Unbound batch dimensions are 1.
+  // --bind batch=1: sizes of open dimensions of graph inputs, by symbol, or by `x[2]` where they
+  // have none. Unbound batch dimensions (the first ones) are 1, other unbound ones an error.
   std::map<std::string, int64_t> bind{};
   // --rounding tflite_double: instead of what the file's dialect says. Empty: the file's.
   std::string rounding{};
@@ -27,7 +28,8 @@ struct ImportOptions {
 // rewritten again. All errors of the model at once, each with the node's name.
 Result<Graph> import_model(const std::filesystem::path& file, const ImportOptions& options);
 
-// The same from memory; `file` is for messages and the graph's name.
+// The same from memory; `file` is for messages and the graph's name, and its folder is where external
+// data is looked for.
 Result<Graph> import_onnx(std::string_view bytes, const std::string& file,
                           const ImportOptions& options);
 

@@ -19,6 +19,8 @@ Diagnostic bad(const std::string& name, std::string message, std::string remedy 
   return error_at(in_file(name), std::move(message), std::move(remedy));
 }
 
+constexpr int64_t kMaxElements = int64_t{1} << 26;  // half a gigabyte of int64
+
 struct Header {
   char kind = 0;      // 'i', 'u', 'b', 'f'
   int64_t width = 0;  // bytes of an element
@@ -188,6 +190,10 @@ Result<Tensor> parse_npy(std::string_view bytes, const std::string& name) {
   const Header& header = *parsed;
   int64_t count = elements_of(header.shape);
   int64_t available = static_cast<int64_t>(bytes.size() - header.data_begin);
+  if (count > kMaxElements) {
+    return bad(name, fmt::format("shape {} has {} elements, at most {} are read",
+                                 to_string(header.shape), thousands(count), thousands(kMaxElements)));
+  }
   if (count > available / header.width) {  // before anything of that size is allocated
     return bad(name, fmt::format("shape {} needs {} bytes of data, the file has {}",
                                  to_string(header.shape), count * header.width, available));

@@ -13,7 +13,8 @@ namespace heddle {
 namespace {
 
 constexpr int64_t kMaxFileBytes = int64_t{1} << 30;
-constexpr int64_t kMaxUnpackedBytes = int64_t{1} << 30;  // of all entries together
+constexpr int64_t kMaxUnpackedBytes = int64_t{1} << 28;  // of all entries together
+constexpr int64_t kMaxElements = int64_t{1} << 26;
 constexpr int64_t kMaxEntries = 10'000;
 
 struct ArchiveCloser {
@@ -46,6 +47,7 @@ Result<Arrays> parse_npz(std::string_view bytes, const std::string& file) {
   Arrays arrays;
   Diagnostics errors;
   int64_t unpacked = 0;
+  int64_t elements = 0;
   for (int64_t i = 0; i < entries; ++i) {
     zip_stat_t stat;
     zip_stat_init(&stat);
@@ -85,6 +87,12 @@ Result<Arrays> parse_npz(std::string_view bytes, const std::string& file) {
     if (!tensor.ok()) {
       errors.insert(errors.end(), tensor.errors().begin(), tensor.errors().end());
       continue;
+    }
+    elements += tensor->elements();
+    if (elements > kMaxElements) {
+      errors.push_back(bad(shown, fmt::format("the archive holds more than {} elements",
+                                              thousands(kMaxElements))));
+      break;
     }
     arrays.emplace_back(std::move(key), std::move(*tensor));
   }

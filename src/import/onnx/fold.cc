@@ -182,16 +182,23 @@ std::optional<RawTensor> view(Translation& t, const RawNode& node, const RawTens
   return result;
 }
 
+bool is_view_op(const std::string& op) {
+  return op == "Reshape" || op == "Flatten" || op == "Squeeze" || op == "Unsqueeze";
+}
+
 }  // namespace
 
-bool fold_constants(Translation& t, const RawNode& node) {
-  static constexpr std::string_view kViews[] = {"Reshape", "Flatten", "Squeeze", "Unsqueeze"};
+bool may_fold(const RawNode& node) {
   static constexpr std::string_view kOthers[] = {"Add",       "Sub",    "Mul",    "Div",
                                                  "Transpose", "Gather", "Concat", "Shape"};
-  bool is_view = std::find(std::begin(kViews), std::end(kViews), node.op) != std::end(kViews);
-  if (!is_view && std::find(std::begin(kOthers), std::end(kOthers), node.op) == std::end(kOthers))
-    return false;
-  if (node.inputs.empty()) return false;
+  const bool standard = node.domain.empty() || node.domain == "ai.onnx";
+  return standard && (is_view_op(node.op) || std::find(std::begin(kOthers), std::end(kOthers),
+                                                       node.op) != std::end(kOthers));
+}
+
+bool fold_constants(Translation& t, const RawNode& node) {
+  if (!may_fold(node) || node.inputs.empty()) return false;
+  const bool is_view = is_view_op(node.op);
 
   // The shape of a computed tensor is a constant too.
   if (node.op == "Shape") {

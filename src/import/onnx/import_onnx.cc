@@ -9,13 +9,14 @@
 #include "base/text.h"
 #include "import/import.h"
 #include "import/normalise.h"
-#include "import/requant.h"
 #include "import/onnx/translate.h"
+#include "import/requant.h"
 #include "ops/op.h"
 
 namespace heddle {
 namespace {
 
+constexpr int64_t kMaxConstantBytes = int64_t{1} << 28;
 constexpr int64_t kMaxModelBytes = int64_t{64}
                                    << 20;  // eight million float-typed weights and as much again
 
@@ -182,7 +183,12 @@ void note_unsupported(const Translation& t, const RawModel& model, const RawNode
                              shape.empty() ? "" : " of " + shape);
 }
 
-void report_unsupported(Translation& t, const std::map<std::string, Unsupported>& all) {
+void report_unsupported(Translation& t, const RawModel& model,
+                        const std::vector<bool>& unsupported) {
+  std::map<std::string, Unsupported> all;
+  for (size_t i = 0; i < model.nodes.size(); ++i) {
+    if (unsupported[i]) note_unsupported(t, model, model.nodes[i], &all);
+  }
   bool float_dialect = false;
   for (const auto& [op, entry] : all)
     float_dialect =
@@ -226,23 +232,40 @@ std::vector<OperatorEntry> operators_of(const Translation& t) {
   return entries;
 }
 
+// By node: that nobody translates its operator. What may be folded is known only later.
+std::vector<bool> without_handler(const RawModel& model,
+                                  const std::vector<OperatorEntry>& entries) {
+  std::vector<bool> unsupported;
+  for (const RawNode& node : model.nodes)
+    unsupported.push_back(find_handler(entries, node) == nullptr && !may_fold(node));
+  return unsupported;
+}
+
+// A few bytes of model can ask for any number of copies of a constant.
+bool too_many_constants(Translation& t, const RawNode& node) {
+  if (t.builder.constant_bytes <= kMaxConstantBytes) return false;
+  fail(t, node,
+       fmt::format("the nodes before it make more than {} bytes of constants",
+                   thousands(kMaxConstantBytes)),
+       "such a network fits no microcontroller");
+  return true;
+}
+
 void translate_nodes(Translation& t, RawModel& model) {
   const std::vector<OperatorEntry> entries = operators_of(t);
-  std::map<std::string, Unsupported> unsupported;
+  std::vector<bool> unsupported = without_handler(model, entries);
   Known broken;
   broken.broken = true;
   for (size_t i : topological_order(t, model)) {
     const RawNode& node = model.nodes[i];
+    if (too_many_constants(t, node)) break;
     for (const std::string& output : node.outputs) {
       if (!output.empty()) t.tensors[output] = broken;  // until the handler says otherwise
     }
     Handler handler = find_handler(entries, node);
-    bool folded = (node.domain.empty() || node.domain == "ai.onnx") && fold_constants(t, node);
-    if (!folded && handler == nullptr) {
-      note_unsupported(t, model, node, &unsupported);
-    } else if (!folded) {
-      handler(t, node);
-    }
+    bool folded = fold_constants(t, node);
+    unsupported[i] = !folded && handler == nullptr;
+    if (!folded && handler != nullptr) handler(t, node);
     for (size_t o = 1; o < node.outputs.size(); ++o) {
       auto uses = t.uses.find(node.outputs[o]);
       if (uses != t.uses.end() && uses->second > 0 && handler != nullptr) {
@@ -251,7 +274,7 @@ void translate_nodes(Translation& t, RawModel& model) {
       }
     }
   }
-  report_unsupported(t, unsupported);
+  report_unsupported(t, model, unsupported);
 }
 
 bool uses_pulp(const RawModel& model) {
@@ -273,12 +296,16 @@ Result<Graph> import_onnx(std::string_view bytes, const std::string& file,
   t.builder.file = file;
   t.builder.graph.name =
       model.name.empty() ? std::filesystem::path(file).stem().string() : model.name;
-  check_names(t, model);
-  if (!t.builder.errors.empty() || lacks_scales(t, model)) return t.builder.errors;
-
   t.dialect = find_dialect(model);
   t.real = is_real(t.dialect);
   t.opset = model.opset;
+  check_names(t, model);
+  if (!t.builder.errors.empty()) {
+    report_unsupported(t, model, without_handler(model, operators_of(t)));
+    return t.builder.errors;
+  }
+  if (lacks_scales(t, model)) return t.builder.errors;
+
   t.pulp = uses_pulp(model);
   for (const RawNode& node : model.nodes) {
     for (const std::string& input : node.inputs) ++t.uses[input];
@@ -290,6 +317,7 @@ Result<Graph> import_onnx(std::string_view bytes, const std::string& file,
     known.constant = std::move(tensor);
     t.tensors[name] = std::move(known);
   }
+  bind_dimensions(t, model, options);
   add_inputs(t, model, options);
   translate_nodes(t, model);
   add_outputs(t, model);

@@ -9,6 +9,7 @@
 namespace heddle {
 namespace {
 
+constexpr size_t kMaxRank = 32;
 constexpr Range kAssumedRange{-128, 255};  // of a float-typed input about which nothing is known
 
 std::optional<Shape> input_shape(Translation& t, const RawInfo& info) {
@@ -17,23 +18,19 @@ std::optional<Shape> input_shape(Translation& t, const RawInfo& info) {
            "export the model with static shapes");
     return std::nullopt;
   }
+  if (info.dims.size() > kMaxRank) {
+    report(t.builder, "",
+           fmt::format("graph input {} has {} dimensions, at most {} are supported",
+                       ticked(info.name), info.dims.size(), kMaxRank));
+    return std::nullopt;
+  }
   Shape shape;
-  for (size_t d = 0; d < info.dims.size() && d < 32; ++d) {
-    int64_t dim = info.dims[d].value;
-    std::string shown =
-        info.dims[d].symbol.empty() ? fmt::format("{}", dim) : ticked(info.dims[d].symbol);
-    if (dim <= 0 && d == 0) {
-      t.notes.push_back(
-          fmt::format("input {}: the batch dimension {} is taken as 1", ticked(info.name), shown));
-      dim = 1;
-    } else if (dim <= 0) {
-      report(t.builder, "",
-             fmt::format("dimension {} of graph input {} is {}, not a size", d, ticked(info.name),
-                         shown),
-             "export the model with static shapes; only the batch dimension may be open");
-      return std::nullopt;
-    }
-    shape.push_back(dim);
+  for (const RawDim& dim : info.dims) shape.push_back(dim.value);  // bind_dimensions set them all
+  if (checked_elements(shape) == 0) {
+    report(t.builder, "",
+           fmt::format("graph input {} of shape {} has no elements", ticked(info.name),
+                       to_string(shape)));
+    return std::nullopt;
   }
   int64_t elements = checked_elements(shape);
   if (elements < 0 || elements > (int64_t{1} << 28)) {

@@ -5,13 +5,15 @@
 #include <onnx/onnx_pb.h>
 
 #include <bit>
+#include <charconv>
 #include <cmath>
 #include <cstring>
 #include <limits>
 
 #include "base/text.h"
-#include "import/onnx/wire.h"
+#include "import/onnx/external.h"
 #include "import/onnx/raw_model.h"
+#include "import/onnx/wire.h"
 
 namespace heddle {
 namespace {
@@ -19,12 +21,15 @@ namespace {
 static_assert(std::endian::native == std::endian::little, "raw_data is little-endian");
 
 constexpr int64_t kMaxFields = 4'000'000;
+constexpr int64_t kMaxExternalBytes = int64_t{64} << 20;  // as much as a model file may have
+constexpr int64_t kNewestOpset = 28;  // of the ONNX that scripts/oracles compares with
 
 std::string ticked(const std::string& text) { return "`" + terminal_text(text) + "`"; }
 
 struct Reader {
   std::string file;
   Diagnostics errors;
+  int64_t external_bytes = 0;  // read so far
   void error(const std::string& node, std::string message, std::string remedy = "") {
     Place place = in_file(file);
     place.node = node;
@@ -174,20 +179,48 @@ Element typed_element(const onnx::TensorProto& proto, int64_t index) {
   }
 }
 
+// The number, or nothing.
+std::optional<int64_t> whole_number(const std::string& text) {
+  int64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return value;
+}
+
+bool is_external(const onnx::TensorProto& proto) {
+  return proto.data_location() == onnx::TensorProto::EXTERNAL || proto.external_data_size() > 0;
+}
+
+// The tensor's bytes from a file beside the model; nothing and an error where they are not there.
+std::optional<std::string> external_bytes(Reader& reader, const onnx::TensorProto& proto,
+                                          int64_t bytes, const std::string& owner,
+                                          const std::string& what) {
+  ExternalData data;
+  for (const onnx::StringStringEntryProto& entry : proto.external_data()) {
+    if (entry.key() == "location") data.location = entry.value();
+    if (entry.key() == "offset") data.offset = whole_number(entry.value()).value_or(-1);
+    if (entry.key() == "length") data.length = whole_number(entry.value()).value_or(INT64_MAX);
+  }
+  if (bytes < 0 || bytes > kMaxExternalBytes - reader.external_bytes) {
+    reader.error(owner,
+                 fmt::format("{} needs {} bytes from {}; all tensors together may take {}", what,
+                             bytes, ticked(data.location), thousands(kMaxExternalBytes)));
+    return std::nullopt;
+  }
+  Result<std::string> read = read_external(reader.file, data, bytes);
+  if (!read.ok()) {
+    for (const Diagnostic& error : read.errors())
+      reader.error(owner, what + " " + error.message, error.remedy);
+    return std::nullopt;
+  }
+  reader.external_bytes += bytes;
+  return std::move(*read);
+}
+
 std::optional<RawTensor> read_tensor(Reader& reader, const onnx::TensorProto& proto,
                                      const std::string& owner) {
   std::string what =
       proto.name().empty() ? "the tensor" : fmt::format("tensor {}", ticked(proto.name()));
-  if (proto.data_location() == onnx::TensorProto::EXTERNAL || proto.external_data_size() > 0) {
-    std::string location;
-    for (const onnx::StringStringEntryProto& entry : proto.external_data()) {
-      if (entry.key() == "location") location = entry.value();
-    }
-    reader.error(owner,
-                 fmt::format("{} keeps its data in another file, {}", what, ticked(location)),
-                 "save the model as one file (onnx.save_model with save_as_external_data=False)");
-    return std::nullopt;
-  }
   if (proto.has_segment()) {
     reader.error(owner, fmt::format("{} is stored in segments, which are not supported", what));
     return std::nullopt;
@@ -206,10 +239,18 @@ std::optional<RawTensor> read_tensor(Reader& reader, const onnx::TensorProto& pr
     return std::nullopt;
   }
   // The data must be there before a tensor of its size is made.
-  bool raw = proto.has_raw_data();
-  int64_t have = raw ? static_cast<int64_t>(proto.raw_data().size()) : typed_count(proto);
-  int64_t want =
+  const bool external = is_external(proto);
+  const bool raw = external || proto.has_raw_data();
+  const int64_t want =
       raw ? (count > std::numeric_limits<int64_t>::max() / width ? -1 : count * width) : count;
+  std::string loaded;
+  if (external) {
+    std::optional<std::string> read = external_bytes(reader, proto, want, owner, what);
+    if (!read) return std::nullopt;
+    loaded = std::move(*read);
+  }
+  const std::string& bytes = external ? loaded : proto.raw_data();
+  const int64_t have = raw ? static_cast<int64_t>(bytes.size()) : typed_count(proto);
   if (have != want) {
     reader.error(owner, fmt::format("{} of {} {} needs {} {}, but the file holds {}", what,
                                     onnx_type_name(proto.data_type()), to_string(shape), want,
@@ -218,7 +259,7 @@ std::optional<RawTensor> read_tensor(Reader& reader, const onnx::TensorProto& pr
   }
 
   auto element = [&](int64_t i) {
-    return raw ? raw_element(proto.data_type(), proto.raw_data(), i) : typed_element(proto, i);
+    return raw ? raw_element(proto.data_type(), bytes, i) : typed_element(proto, i);
   };
   RawTensor tensor{.name = proto.name(), .type = proto.data_type()};
   Range range;
@@ -296,7 +337,7 @@ RawInfo read_info(const onnx::ValueInfoProto& proto) {
 }  // namespace
 
 Result<RawModel> read_onnx_proto(std::string_view bytes, const std::string& file) {
-  Reader reader{.file = file, .errors = {}};
+  Reader reader{.file = file, .errors = {}, .external_bytes = 0};
   if (!within_field_budget(bytes, kMaxFields)) {
     reader.error("", fmt::format("the model has more than {} nodes, attributes and fields",
                                  thousands(kMaxFields)));
@@ -316,6 +357,11 @@ Result<RawModel> read_onnx_proto(std::string_view bytes, const std::string& file
   RawModel model{.name = graph.name()};
   for (const onnx::OperatorSetIdProto& opset : proto.opset_import()) {
     if (opset.domain().empty() || opset.domain() == "ai.onnx") model.opset = opset.version();
+  }
+  if (model.opset < 0 || model.opset > kNewestOpset) {
+    reader.error(
+        "", fmt::format("the model is of opset {}; 1 to {} are known", model.opset, kNewestOpset),
+        "export it again with an older opset, such as 21");
   }
   for (const onnx::TensorProto& tensor : graph.initializer()) {
     if (std::optional<RawTensor> read = read_tensor(reader, tensor, tensor.name()))

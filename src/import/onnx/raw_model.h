@@ -86,7 +86,8 @@ struct RawModel {
 };
 
 // Decodes and checks sizes, types and encodings of every tensor before anything of its size is
-// allocated. Errors: no ONNX model, external data, sparse or segmented tensors, wrong sizes.
+// allocated. External data is read from the folder of `file`. Errors: no ONNX model, data elsewhere,
+// sparse or segmented tensors, wrong sizes.
 Result<RawModel> read_onnx_proto(std::string_view bytes, const std::string& file);
 
 }  // namespace heddle

@@ -39,6 +39,10 @@ bool output_shared(const Translation& t, const std::string& name) {
 
 void set(Translation& t, const RawNode& node, Known known) {
   if (node.outputs.empty() || node.outputs[0].empty()) return;
+  if (known.constant) {
+    const Tensor& values = known.constant->values;
+    t.builder.constant_bytes += values.elements() * bytes_of(values.dtype());
+  }
   t.tensors[node.outputs[0]] = std::move(known);
 }
 

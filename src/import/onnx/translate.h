@@ -58,12 +58,17 @@ std::vector<OperatorEntry> view_operators();  // views.cc: shapes, pads, identit
 // Of real mode: real_layers.cc, real_maps.cc, real_norms.cc; see real.h.
 std::vector<OperatorEntry> real_operators();
 
+// bind.cc. Gives every open dimension of the graph inputs its size, before add_inputs.
+void bind_dimensions(Translation& t, RawModel& model, const ImportOptions& options);
+
 // inputs.cc. Initialisers may be listed as inputs too, and must be known already.
 void add_inputs(Translation& t, const RawModel& model, const ImportOptions& options);
 void add_outputs(Translation& t, const RawModel& model);
 // Ranges that nobody stated are a guess that the user must see.
 void note_assumptions(Translation& t);
 
+// Whether fold_constants knows the operator.
+bool may_fold(const RawNode& node);
 // Evaluates a node whose operands are all constants; false: not one of those that are evaluated
 // here.
 bool fold_constants(Translation& t, const RawNode& node);

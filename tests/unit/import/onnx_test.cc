@@ -449,13 +449,13 @@ const InputCase kInputs[] = {
      {kSame},
      {},
      {DType::int8, {1, 1, 2, 2}, {-128, 127}},
-     "input `x`: the batch dimension `unk__1` is taken as 1"},
+     "input `x`: the batch dimension `unk__1` is taken as 1 (--bind unk__1=N)"},
     {"ZeroBatch",
      {"x", {0, 1, 2, 2}, kInt8},
      {kSame},
      {},
      {DType::int8, {1, 1, 2, 2}, {-128, 127}},
-     "input `x`: the batch dimension 0 is taken as 1"},
+     "input `x`: the batch dimension `x[0]` is taken as 1 (--bind x[0]=N)"},
 };
 INSTANTIATE_TEST_SUITE_P(Inputs, Input, testing::ValuesIn(kInputs),
                          [](const auto& test) { return test.param.name; });

@@ -75,7 +75,7 @@ TEST_P(Rejected, SaysWhy) {
 const Reject kFiles[] = {
     {"External",
      with_weights({.name = "w", .dims = {2, 2, 1, 1}, .external = true}),
-     {"tensor `w` keeps its data in another file, `../weights.bin`"}},
+     {"w: error: tensor `w` keeps its data in `../weights.bin`, which is not in the model's folder"}},
     {"Segment",
      with_weights({.name = "w", .dims = {1}, .values = {1}, .segment = true}),
      {"tensor `w` is stored in segments"}},
@@ -120,7 +120,7 @@ const Reject kFiles[] = {
     {"NoShape", with_input({"x", {}, kFloat, false}), {"graph input `x` has no shape"}},
     {"OpenDimension",
      with_input({"x", {1, -1}}),
-     {"dimension 1 of graph input `x` is `unk__1`, not a size"}},
+     {"dimension 1 of graph input `x`, `unk__1`, has no size", "--bind 'unk__1=N'"}},
     {"HugeInput",
      with_input({"x", {1, int64_t{1} << 35}}),
      {"graph input `x` of shape [1, 34359738368] is too large"}},

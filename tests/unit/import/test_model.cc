@@ -113,9 +113,15 @@ std::string serialise(const TestModel& model) {
     type->set_elem_type(input.type);
     if (!input.shaped) continue;
     type->mutable_shape();
+    size_t open = 0;
     for (int64_t dim : input.dims) {
       onnx::TensorShapeProto_Dimension* d = type->mutable_shape()->add_dim();
-      dim == -1 ? d->set_dim_param("unk__1") : d->set_dim_value(dim);
+      if (dim == -1) {
+        d->set_dim_param(open < input.symbols.size() ? input.symbols[open] : "unk__1");
+        ++open;
+      } else {
+        d->set_dim_value(dim);
+      }
     }
   }
   for (const std::string& output : model.outputs) graph->add_output()->set_name(output);

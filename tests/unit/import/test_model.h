@@ -55,6 +55,7 @@ struct TestInput {
   std::vector<int64_t> dims{};  // -1: symbolic
   int32_t type = kFloat;
   bool shaped = true;
+  std::vector<std::string> symbols{};  // of the dimensions that are -1, in order; then "unk__1"
 };
 
 struct TestModel {
