@@ -39,6 +39,9 @@ void append_maps(Random& r, Graph& graph) {
   const auto shape = [&] { return graph.value(graph.outputs[0]).type.shape; };
   const int64_t axis = r.between(0, std::ssize(shape()) - 1);
   const Shape channels{shape()[static_cast<size_t>(axis)]};
+  const Attributes int8{{"axis", axis}, {"lo", int64_t{-128}}, {"hi", int64_t{127}}};
+  if (graph.value(graph.outputs[0]).type.dtype == DType::float32)
+    append(graph, "quantize", int8, {r.scale_of(channels)});
   append(graph, "requant",
          {{"axis", axis},
           {"rounding", std::string("half_up")},
@@ -56,6 +59,11 @@ void append_maps(Random& r, Graph& graph) {
   }
   if (r.coin()) append(graph, "relu", {}, {});
   if (r.coin()) append(graph, "clip", {{"lo", int64_t{-5}}, {"hi", int64_t{100}}}, {});
+  if (r.coin()) {  // to float32 and perhaps back
+    append(graph, "dequantize", {{"axis", axis}, {"zero_point", r.between(-9, 9)}},
+           {r.scale_of(channels)});
+    if (r.coin()) append(graph, "quantize", int8, {r.scale_of({})});
+  }
 }
 
 TEST(Kernel, EveryOperatorEqualsItsReference) {

@@ -6,6 +6,7 @@
 
 #include "base/files.h"
 #include "base/process.h"
+#include "ops/check.h"
 
 namespace heddle::test {
 namespace {
@@ -26,27 +27,24 @@ std::vector<int64_t> positions(const Shape& shape, const Storage& storage) {
   return result;
 }
 
-std::vector<int64_t> stored(const Tensor& dense, const Storage& storage, bool output) {
-  std::vector<int64_t> cells(static_cast<size_t>(storage.bytes / bytes_of(dense.dtype())), kPoison);
+// The literals of all cells of the storage, in C.
+std::vector<std::string> stored(const Tensor& dense, const Storage& storage, bool output) {
+  std::vector<std::string> cells(static_cast<size_t>(storage.bytes / bytes_of(dense.dtype())),
+                                 fmt::format("{}", kPoison));
   const std::vector<int64_t> at = positions(dense.shape(), storage);
-  for (size_t i = 0; i < at.size() && !output; ++i)
-    cells[static_cast<size_t>(at[i])] = dense.at(static_cast<int64_t>(i));
-  return cells;
-}
-
-std::string numbers(const std::vector<int64_t>& values) {
-  std::string text;
-  for (const int64_t value : values) {
-    text += value == INT32_MIN ? std::string("(-2147483647 - 1)") : fmt::format("{}", value);
-    text += ',';
+  const bool real = dense.dtype() == DType::float32;
+  for (size_t i = 0; i < at.size() && !output; ++i) {
+    const int64_t flat = static_cast<int64_t>(i);
+    cells[static_cast<size_t>(at[i])] =
+        real ? c_literal(dense.float_at(flat)) : c_literal(dense.at(flat));
   }
-  return text;
+  return cells;
 }
 
 constexpr const char* kMain = R"(
 static int failures;
-static void differ(const char *what, int index, long long want, long long got) {
-  if (failures++ < 20) printf("%s: [%d] is %lld, not %lld\n", what, index, got, want);
+static void differ(const char *what, int index, double want, double got) {
+  if (failures++ < 20) printf("%s: [%d] is %.9g, not %.9g\n", what, index, got, want);
 }
 )";
 
@@ -82,20 +80,20 @@ Match whole_match(const Graph& graph) {
 
 std::string Program::declare(const std::string& name, const Tensor& dense, const Storage& storage,
                              bool output) {
-  const std::vector<int64_t> cells = stored(dense, storage, output);
+  const std::vector<std::string> cells = stored(dense, storage, output);
   return fmt::format("static {}{} {}[{}] = {{{}}};\n", output ? "" : "const ",
-                     c_name_of(dense.dtype()), name, cells.size(), numbers(cells));
+                     c_name_of(dense.dtype()), name, cells.size(), fmt::join(cells, ","));
 }
 
 // Every cell, gaps included.
 std::string Program::compare(const std::string& name, const std::string& what, const Tensor& dense,
                              const Storage& storage) {
-  const std::vector<int64_t> cells = stored(dense, storage, false);
+  const std::vector<std::string> cells = stored(dense, storage, false);
   return fmt::format(
       "  {{\n    static const {} want[] = {{{}}};\n    for (int i = 0; i < {}; ++i) if ({}[i] != "
       "want[i]) "
       "differ(\"{}\", i, want[i], {}[i]);\n  }}\n",
-      c_name_of(dense.dtype()), numbers(cells), cells.size(), name, what, name);
+      c_name_of(dense.dtype()), fmt::join(cells, ","), cells.size(), name, what, name);
 }
 
 void Program::add(Random& random, const Graph& graph, const StorageOf& storage) {
