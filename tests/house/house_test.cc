@@ -56,7 +56,7 @@ std::vector<std::string> includes(const Source& source) {
 }
 
 TEST(House, EveryLayerIncludesOnlyLayersBelowIt) {
-  const std::vector<std::string> order = {"base",        "expr",  "graph",  "ops",      "import",
+  const std::vector<std::string> order = {"base",        "expr",  "graph",  "ops",      "import",      "export",
                                           "rules",       "match", "tiler",  "schedule", "memory",
                                           "cpu_codegen", "emit",  "report", "compile",  "main"};
   std::map<std::string, size_t> rank;

@@ -30,9 +30,13 @@ void fill(const TestTensor& tensor, onnx::TensorProto* proto) {
   for (int64_t dim : tensor.dims) proto->add_dims(dim);
   if (tensor.external) {
     proto->set_data_location(onnx::TensorProto::EXTERNAL);
-    onnx::StringStringEntryProto* entry = proto->add_external_data();
-    entry->set_key("location");
-    entry->set_value("../weights.bin");
+    std::map<std::string, std::string> entries = tensor.entries;
+    entries["location"] = tensor.location;
+    for (const auto& [key, value] : entries) {
+      onnx::StringStringEntryProto* entry = proto->add_external_data();
+      entry->set_key(key);
+      entry->set_value(value);
+    }
   }
   if (tensor.segment) proto->mutable_segment()->set_begin(0);
   std::string raw;

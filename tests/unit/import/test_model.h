@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <variant>
 #include <vector>
@@ -32,6 +33,8 @@ struct TestTensor {
   bool external = false;  // says that its data is in another file
   bool segment = false;
   int64_t missing_bytes = 0;  // of raw_data
+  std::string location = "../weights.bin";       // of external data,
+  std::map<std::string, std::string> entries{};  // and what else is said about it
 };
 
 struct SubGraph {};  // an empty graph, as If and Loop have
