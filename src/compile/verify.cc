@@ -2,19 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
+
 #include "base/text.h"
 
 namespace heddle {
 namespace {
-
-Shape unflatten(int64_t flat, const Shape& shape) {
-  Shape index(shape.size());
-  for (size_t d = shape.size(); d-- > 0;) {
-    index[d] = flat % shape[d];
-    flat /= shape[d];
-  }
-  return index;
-}
 
 const Tensor& value_of(const std::vector<Tensor>& values, ValueId id) {
   return values[static_cast<size_t>(id.index)];
@@ -34,27 +27,27 @@ std::string output_name(const Graph& graph, size_t output) {
   return "output " + terminal_text(graph.value(graph.outputs[output]).name);
 }
 
-}  // namespace
-
-std::string to_string(const Divergence& d) {
-  if (d.index.empty())
-    return fmt::format("{}: sample {} has {} elements, {} expected", d.layer, d.sample, d.got,
-                       d.expected);
-  return fmt::format("{}: sample {}, element {}: {} expected, got {}", d.layer, d.sample,
-                     to_string(d.index), d.expected, d.got);
-}
-
-std::optional<Divergence> compare(const std::string& layer, int64_t sample, const Tensor& expected,
-                                  const Tensor& got) {
-  if (expected.elements() != got.elements())
-    return Divergence{layer, sample, {}, expected.elements(), got.elements()};
+bool close(const Tensor& expected, const Tensor& got, double tolerance) {
+  double scale = 0;
+  for (int64_t i = 0; i < expected.elements(); ++i)
+    scale = std::max(scale, std::fabs(static_cast<double>(expected.float_at(i))));
   for (int64_t i = 0; i < expected.elements(); ++i) {
-    if (expected.at(i) == got.at(i)) continue;
-    const Shape index = expected.shape().empty() ? Shape{0} : unflatten(i, expected.shape());
-    return Divergence{layer, sample, index, expected.at(i), got.at(i)};
+    const double difference = static_cast<double>(got.float_at(i)) - expected.float_at(i);
+    if (!(std::fabs(difference) <= tolerance * scale)) return false;
   }
-  return std::nullopt;
+  return true;
 }
+
+// As compare(), and equal too if a tolerance says so.
+std::optional<Divergence> compare_activation(const std::string& layer, const Tensor& expected,
+                                             const Tensor& got, std::optional<double> tolerance) {
+  if (expected.elements() != got.elements()) return compare(layer, 0, expected, got);
+  const bool floats = expected.dtype() == DType::float32 && got.dtype() == DType::float32;
+  if (floats && tolerance && close(expected, got, *tolerance)) return std::nullopt;
+  return compare(layer, 0, expected, got);
+}
+
+}  // namespace
 
 Result<ReferenceRun> run_reference(const Graph& graph, const std::vector<Sample>& samples) {
   ReferenceRun runs;
@@ -66,27 +59,36 @@ Result<ReferenceRun> run_reference(const Graph& graph, const std::vector<Sample>
   return runs;
 }
 
-Comparison compare_outputs(const Graph& graph, const ReferenceRun& reference,
-                           const std::vector<Sample>& expected) {
-  Comparison comparison{"reference against the expected outputs", 0, 0, std::nullopt};
-  for (size_t s = 0; s < reference.size(); ++s) {
-    std::optional<Divergence> divergence;
-    for (size_t o = 0; o < graph.outputs.size() && !divergence; ++o) {
-      divergence = compare(output_name(graph, o), static_cast<int64_t>(s), expected[s][o],
-                           value_of(reference[s], graph.outputs[o]));
-    }
-    count(comparison, std::move(divergence));
+std::vector<std::vector<Tensor>> outputs_of(const Graph& graph, const ReferenceRun& run) {
+  std::vector<std::vector<Tensor>> outputs;
+  for (const std::vector<Tensor>& values : run) {
+    outputs.emplace_back();
+    for (const ValueId id : graph.outputs) outputs.back().push_back(value_of(values, id));
   }
-  return comparison;
+  return outputs;
 }
 
-ActivationCheck check_activations(const ReferenceRun& reference, const Arrays& arrays) {
+ActivationCheck check_activations(const Graph& graph, const ReferenceRun& reference,
+                                  const Arrays& arrays, std::optional<double> tolerance) {
+  const std::vector<Tensor>& values = reference.front();
   ActivationCheck check;
+  std::optional<size_t> first;
   for (const auto& [key, array] : arrays) {
     ++check.arrays;
-    bool found = false;
-    for (const Tensor& value : reference.front())
-      found = found || (value.elements() > 0 && !compare("", 0, array, value));
+    bool named = false, found = false;
+    for (size_t v = 0; v < values.size() && !named; ++v) {
+      if (graph.values[v].name != key || values[v].elements() != array.elements()) continue;
+      named = true;
+      std::optional<Divergence> divergence =
+          compare_activation("value " + terminal_text(key), array, values[v], tolerance);
+      found = !divergence;
+      if (found || (first && *first < v)) continue;
+      first = v;
+      check.first = std::move(divergence);
+    }
+    check.named += named;
+    for (size_t v = 0; v < values.size() && !named && !found; ++v)
+      found = values[v].elements() > 0 && !compare_activation("", array, values[v], tolerance);
     if (!found) check.unmatched.push_back(terminal_text(key));
   }
   return check;
@@ -94,8 +96,12 @@ ActivationCheck check_activations(const ReferenceRun& reference, const Arrays& a
 
 Comparison compare_emitted(const Compilation& c, const ReferenceRun& reference,
                            const EmittedRun& emitted) {
-  Comparison comparison{"emitted C on SoC " + c.soc.name + " against the reference", 0, 0,
-                        std::nullopt};
+  Result<Comparison> outputs =
+      compare_outputs(c.graph, emitted.outputs, outputs_of(c.graph, reference));
+  HEDDLE_CHECK(outputs.ok(), "an exact comparison needs nothing");
+  Comparison comparison;
+  comparison.what = "emitted C on SoC " + c.soc.name + " against the reference";
+  comparison.outputs = std::move(outputs->outputs);
   for (size_t s = 0; s < reference.size(); ++s) {
     std::optional<Divergence> divergence;
     for (size_t i = 0; i < c.schedule.steps.size() && !divergence; ++i) {
@@ -112,6 +118,7 @@ Comparison compare_emitted(const Compilation& c, const ReferenceRun& reference,
     }
     count(comparison, std::move(divergence));
   }
+  comparison.met = comparison.exact == comparison.samples;
   return comparison;
 }
 

@@ -1,5 +1,5 @@
-// Holds implementations of one network against each other, bit for bit: expected outputs,
-// reference, emitted C.
+// Runs a network every way there is, and holds the results against each other: reference, stored
+// activations, emitted C.
 #pragma once
 
 #include <optional>
@@ -7,49 +7,31 @@
 #include <vector>
 
 #include "base/process.h"
+#include "compile/compare.h"
 #include "compile/compile.h"
 #include "import/npz.h"
 
 namespace heddle {
 
-// The first element that differs.
-struct Divergence {
-  std::string layer;  // or "output NAME"
-  int64_t sample = 0;
-  Shape index;
-  int64_t expected = 0;
-  int64_t got = 0;
-};
-std::string to_string(const Divergence& divergence);
-
-// nullopt: equal. Shapes are flattened; a different number of elements diverges at index [] with
-// the two counts.
-std::optional<Divergence> compare(const std::string& layer, int64_t sample, const Tensor& expected,
-                                  const Tensor& got);
-
-// One implementation held against another over all samples.
-struct Comparison {
-  std::string what;  // "emitted C against the reference"
-  int64_t samples = 0;
-  int64_t exact = 0;
-  std::optional<Divergence> first;
-  bool ok() const { return exact == samples; }
-};
-
 // What the reference gives for every sample: one tensor per value of the graph.
 using ReferenceRun = std::vector<std::vector<Tensor>>;
 Result<ReferenceRun> run_reference(const Graph& graph, const std::vector<Sample>& samples);
 
-Comparison compare_outputs(const Graph& graph, const ReferenceRun& reference,
-                           const std::vector<Sample>& expected);
+// [sample][output] of a run.
+std::vector<std::vector<Tensor>> outputs_of(const Graph& graph, const ReferenceRun& run);
 
-// Each array must equal some value of the reference's first sample, element by element; the shapes
-// may differ by 1s.
+// Stored inner tensors against the reference's first sample; shapes may differ by 1s. An array
+// whose key is the name of a value with as many elements is held against that value, any other one
+// must equal some value. With a tolerance, |a - b| <= tolerance * max|b| will do for float32
+// values.
 struct ActivationCheck {
   int64_t arrays = 0;
+  int64_t named = 0;                   // of them
   std::vector<std::string> unmatched;  // keys
+  std::optional<Divergence> first;     // of the named ones, in execution order
 };
-ActivationCheck check_activations(const ReferenceRun& reference, const Arrays& arrays);
+ActivationCheck check_activations(const Graph& graph, const ReferenceRun& reference,
+                                  const Arrays& arrays, std::optional<double> tolerance = {});
 
 // The emitted C on this host, accelerators and DMA as their models, run on all samples.
 struct EmittedRun {
@@ -64,7 +46,8 @@ Result<EmittedRun> run_emitted(const Compilation& compilation, const std::filesy
                                const std::vector<Sample>& samples,
                                const ProcessLimits& limits = {});
 
-// Layers first, in execution order, so that `first` names the layer where the error began.
+// Bit for bit. Layers first, in execution order, so that `first` names the layer where the error
+// began.
 Comparison compare_emitted(const Compilation& compilation, const ReferenceRun& reference,
                            const EmittedRun& emitted);
 

@@ -2,8 +2,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "base/text.h"
+#include "graph/quantise.h"
 #include "import/npz.h"
 
 namespace heddle {
@@ -52,6 +54,79 @@ struct Binding {
   int64_t samples = 0;
 };
 
+// Fills `tensor` with elements of the array from `begin` on, again from the start where it is
+// short.
+template <class Convert>
+void fill(Tensor& tensor, int64_t available, int64_t begin, Convert convert) {
+  for (int64_t e = 0; e < tensor.elements(); ++e) convert(e, begin + e % available);
+}
+
+// One tensor in the input's type.
+Result<Tensor> to_input(const Value& value, const Tensor& array, int64_t begin,
+                        const std::string& file) {
+  const TensorType& type = value.type;
+  Tensor tensor(type.dtype, type.shape);
+  Diagnostics errors;  // the first one only: others are alike
+  const auto fail = [&](int64_t from, const std::string& what, const std::string& remedy) {
+    if (!errors.empty()) return;
+    errors.push_back(error_at(
+        in_file(file), fmt::format("element {} for input {} is {}", from, ticked(value.name), what),
+        remedy));
+  };
+  const bool floats = array.dtype() == DType::float32;
+  fill(tensor, std::min(array.elements(), tensor.elements()), begin, [&](int64_t e, int64_t from) {
+    if (type.dtype == DType::float32) {
+      tensor.set_float(e, floats ? array.float_at(from) : static_cast<float>(array.at(from)));
+      return;
+    }
+    int64_t integer = 0;
+    if (floats) {
+      const float real = array.float_at(from);
+      if (std::isnan(real) || (!value.quantisation && real != std::floor(real))) {
+        return fail(from, fmt::format("{}, which is no integer", real),
+                    "the input has no scale: quantise the array first");
+      }
+      if (!value.quantisation && !(std::fabs(real) < 9.2e18f))
+        return fail(from, fmt::format("{}", real), "");
+      integer = value.quantisation ? quantise(real, *value.quantisation, type.range)
+                                   : static_cast<int64_t>(real);
+    } else {
+      integer = array.at(from);
+    }
+    if (integer < type.range.lo || integer > type.range.hi) {
+      return fail(
+          from,
+          fmt::format("{}, outside its range [{}, {}]", integer, type.range.lo, type.range.hi), "");
+    }
+    tensor.set(e, integer);
+  });
+  if (!errors.empty()) return errors;
+  return tensor;
+}
+
+// One tensor of an expected output: int64 or float32, see npz.h.
+Tensor to_expected(const Value& value, const Tensor& array, int64_t begin) {
+  Tensor tensor(array.dtype(), value.type.shape);
+  fill(tensor, std::min(array.elements(), tensor.elements()), begin, [&](int64_t e, int64_t from) {
+    if (array.dtype() == DType::float32) {
+      tensor.set_float(e, array.float_at(from));
+    } else {
+      tensor.set(e, array.at(from));
+    }
+  });
+  if (value.type.dtype == DType::float32 || value.quantisation) return tensor;
+  return as_integers(tensor).value_or(tensor);
+}
+
+bool same(const Tensor& constant, const Tensor& extra) {
+  if (constant.elements() != extra.elements()) return false;
+  if (constant.dtype() == DType::float32) {
+    return extra.dtype() == DType::float32 && constant.bytes() == extra.bytes();
+  }
+  const std::optional<Tensor> integers = as_integers(extra);
+  return integers && constant.to_ints() == integers->to_ints();
+}
+
 // Extra `arr_1`, `input_1` are what some exporters feed for a weight: fine where a constant of the
 // graph equals them.
 void check_extra(const Graph& graph, const Arrays& arrays, size_t count, const std::string& kind,
@@ -60,12 +135,9 @@ void check_extra(const Graph& graph, const Arrays& arrays, size_t count, const s
     for (const std::string& key : {fmt::format("arr_{}", i), fmt::format("{}_{}", kind, i)}) {
       const Tensor* extra = find_key(arrays, key);
       if (extra == nullptr) continue;
-      std::vector<int64_t> values = extra->to_ints();
-      bool constant =
-          std::any_of(graph.values.begin(), graph.values.end(), [&](const Value& value) {
-            return value.constant && value.constant->elements() == extra->elements() &&
-                   value.constant->to_ints() == values;
-          });
+      bool constant = std::any_of(
+          graph.values.begin(), graph.values.end(),
+          [&](const Value& value) { return value.constant && same(*value.constant, *extra); });
       if (!constant) {
         errors->push_back(error_at(
             in_file(file), fmt::format("array {} belongs to no {} of the graph, which has {}",
@@ -117,28 +189,20 @@ Result<std::vector<Sample>> bind(const Graph& graph, const Arrays& arrays,
   check_extra(graph, arrays, ids.size(), kind, file, &errors);
   if (!errors.empty()) return errors;
 
-  bool input = kind == "input";
   std::vector<Sample> result;
   for (int64_t s = 0; s < samples; ++s) {
     Sample sample;
     for (size_t i = 0; i < ids.size(); ++i) {
-      const TensorType& type = graph.value(ids[i]).type;
-      Tensor tensor(input ? type.dtype : DType::int64, type.shape);
-      int64_t begin = bindings[i].samples == 1 ? 0 : s * tensor.elements();
-      int64_t have = std::min(bindings[i].array->elements(), tensor.elements());
-      for (int64_t e = 0; e < tensor.elements(); ++e) {
-        int64_t from = begin + e % have;
-        int64_t value = bindings[i].array->at(from);
-        if (input && (value < type.range.lo || value > type.range.hi)) {
-          errors.push_back(error_at(
-              in_file(file),
-              fmt::format("element {} for input {} is {}, outside its range [{}, {}]", from,
-                          ticked(graph.value(ids[i]).name), value, type.range.lo, type.range.hi)));
-          return errors;
-        }
-        tensor.set(e, value);
+      const Value& value = graph.value(ids[i]);
+      const Tensor& array = *bindings[i].array;
+      const int64_t begin = bindings[i].samples == 1 ? 0 : s * elements_of(value.type.shape);
+      if (kind == "output") {
+        sample.push_back(to_expected(value, array, begin));
+        continue;
       }
-      sample.push_back(std::move(tensor));
+      Result<Tensor> tensor = to_input(value, array, begin, file);
+      if (!tensor.ok()) return tensor.errors();
+      sample.push_back(std::move(*tensor));
     }
     result.push_back(std::move(sample));
   }

@@ -127,47 +127,51 @@ T read_at(const char* data, int64_t index) {
   return value;
 }
 
-// The element as an integer; nothing where it is none (the value is then in *fraction).
-std::optional<int64_t> element(const Header& header, const char* data, int64_t i,
-                               double* fraction) {
-  switch (header.kind) {
-    case 'b':
-      return read_at<uint8_t>(data, i) != 0;
-    case 'i':
-      switch (header.width) {
-        case 1:
-          return read_at<int8_t>(data, i);
-        case 2:
-          return read_at<int16_t>(data, i);
-        case 4:
-          return read_at<int32_t>(data, i);
-        default:
-          return read_at<int64_t>(data, i);
-      }
-    case 'u':
-      switch (header.width) {
-        case 1:
-          return read_at<uint8_t>(data, i);
-        case 2:
-          return read_at<uint16_t>(data, i);
-        case 4:
-          return read_at<uint32_t>(data, i);
-        default: {
-          uint64_t value = read_at<uint64_t>(data, i);
-          *fraction = static_cast<double>(value);
-          if (value > static_cast<uint64_t>(INT64_MAX)) return std::nullopt;
-          return static_cast<int64_t>(value);
-        }
-      }
-    default: {
-      double value = header.width == 4 ? static_cast<double>(read_at<float>(data, i))
-                                       : read_at<double>(data, i);
-      *fraction = value;
-      if (!(std::fabs(value) <= 9007199254740992.0) || value != std::floor(value))
-        return std::nullopt;  // 2^53
-      return static_cast<int64_t>(value);
+// An element of an integer or bool array; nothing where it exceeds int64 (*large is then its
+// value).
+std::optional<int64_t> integer(const Header& header, const char* data, int64_t i, uint64_t* large) {
+  if (header.kind == 'b') return read_at<uint8_t>(data, i) != 0;
+  if (header.kind == 'i') {
+    switch (header.width) {
+      case 1:
+        return read_at<int8_t>(data, i);
+      case 2:
+        return read_at<int16_t>(data, i);
+      case 4:
+        return read_at<int32_t>(data, i);
+      default:
+        return read_at<int64_t>(data, i);
     }
   }
+  switch (header.width) {
+    case 1:
+      return read_at<uint8_t>(data, i);
+    case 2:
+      return read_at<uint16_t>(data, i);
+    case 4:
+      return read_at<uint32_t>(data, i);
+    default:
+      *large = read_at<uint64_t>(data, i);
+      if (*large > static_cast<uint64_t>(INT64_MAX)) return std::nullopt;
+      return static_cast<int64_t>(*large);
+  }
+}
+
+double real(const Header& header, const char* data, int64_t i) {
+  return header.width == 4 ? static_cast<double>(read_at<float>(data, i))
+                           : read_at<double>(data, i);
+}
+
+// float64 arrays of integers that float32 cannot hold (accumulators above 2^24) stay integers.
+bool holds_large_integers(const Header& header, const char* data, int64_t count) {
+  bool large = false;
+  for (int64_t i = 0; header.width == 8 && i < count; ++i) {
+    const double value = real(header, data, i);
+    if (!(std::fabs(value) <= 9007199254740992.0) || value != std::floor(value))
+      return false;  // 2^53
+    large = large || value != static_cast<double>(static_cast<float>(value));
+  }
+  return large;
 }
 
 // Row-major position of the element that is number `index` in column-major order.
@@ -184,6 +188,17 @@ int64_t from_fortran(const Shape& shape, int64_t index) {
 
 }  // namespace
 
+std::optional<Tensor> as_integers(const Tensor& array) {
+  if (array.dtype() != DType::float32) return array;
+  Tensor integers(DType::int64, array.shape());
+  for (int64_t i = 0; i < array.elements(); ++i) {
+    const float value = array.float_at(i);
+    if (!(std::fabs(value) < 9.2e18f) || value != std::floor(value)) return std::nullopt;
+    integers.set(i, static_cast<int64_t>(value));
+  }
+  return integers;
+}
+
 Result<Tensor> parse_npy(std::string_view bytes, const std::string& name) {
   Result<Header> parsed = parse_header(bytes, name);
   if (!parsed.ok()) return parsed.errors();
@@ -198,17 +213,21 @@ Result<Tensor> parse_npy(std::string_view bytes, const std::string& name) {
     return bad(name, fmt::format("shape {} needs {} bytes of data, the file has {}",
                                  to_string(header.shape), count * header.width, available));
   }
-  Tensor tensor(DType::int64, header.shape);
   const char* data = bytes.data() + header.data_begin;
+  const bool floats = header.kind == 'f' && !holds_large_integers(header, data, count);
+  Tensor tensor(floats ? DType::float32 : DType::int64, header.shape);
   for (int64_t i = 0; i < count; ++i) {
-    double fraction = 0;
-    std::optional<int64_t> value = element(header, data, i, &fraction);
-    int64_t flat = header.fortran ? from_fortran(header.shape, i) : i;
-    if (!value) {
-      return bad(name,
-                 fmt::format("element {} is {}, which is no integer of 64 bits", flat, fraction),
-                 "integer networks take integers: quantise the array first");
+    const int64_t flat = header.fortran ? from_fortran(header.shape, i) : i;
+    if (header.kind == 'f') {
+      const double value = real(header, data, i);
+      if (floats) tensor.set_float(flat, static_cast<float>(value));
+      if (!floats) tensor.set(flat, static_cast<int64_t>(value));
+      continue;
     }
+    uint64_t large = 0;
+    const std::optional<int64_t> value = integer(header, data, i, &large);
+    if (!value)
+      return bad(name, fmt::format("element {} is {}, more than an int64 holds", flat, large));
     tensor.set(flat, *value);
   }
   return tensor;

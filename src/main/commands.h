@@ -6,15 +6,23 @@
 #include <string>
 #include <vector>
 
+#include "compile/compare.h"
 #include "compile/compile.h"
+#include "import/samples.h"
 
 namespace heddle {
 
 struct CommandOptions {
   CompileOptions compile;
   std::vector<std::string> input_types;  // "NAME=uint8"
+  std::vector<std::string> bindings;     // "batch=1"
+  std::vector<std::string> states;       // "IN=OUT"
   std::string layer;                     // why: name of one layer
   std::filesystem::path output;          // -o
+  RawKind raw = RawKind::by_size;        // of raw --inputs
+  int64_t random = 0;                    // number of random samples
+  uint64_t seed = 0;                     // of the first of them
+  Criterion criterion;                   // verify
   std::vector<std::filesystem::path> inputs, expected, activations;
   std::filesystem::path labels;
   std::string dump_after;

@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <map>
 
 #include "base/text.h"
 #include "main/commands.h"
@@ -21,11 +22,34 @@ SoCs and policies are TOML files, or names in rules/soc and rules/policy of this
 HEDDLE_PATH. Exit status: 0 fine, 1 something is wrong with the input (a divergence included), 2 a bug of ours.)";
 
 void add_model(CLI::App& command, CommandOptions& options,
-               const char* what = "the network: an integer ONNX file") {
+               const char* what = "the network: an ONNX or TFLite file") {
   command.add_option("MODEL", options.compile.model, what)->required();
   command.add_option(
       "--input-type", options.input_types,
       "integer type of a graph input that the file leaves open, e.g. image=uint8 (repeatable)");
+  command.add_option("--bind", options.bindings,
+                     "size of a symbolic dimension, e.g. batch=1 (repeatable)");
+  command.add_option("--state", options.states,
+                     "an output that is an input of the next run, IN=OUT (repeatable)");
+  command
+      .add_option("--rounding", options.compile.import.rounding,
+                  "how requantisations round, instead of as the file says")
+      ->check(CLI::IsMember({"half_up", "floor", "shift", "tflite_double", "float"}));
+}
+
+// Where the samples come from.
+void add_samples(CLI::App& command, CommandOptions& options, const char* what) {
+  command.add_option("--inputs", options.inputs, what);
+  const std::map<std::string, heddle::RawKind> kinds = {{"float32", heddle::RawKind::float32},
+                                                        {"int8", heddle::RawKind::int8},
+                                                        {"uint8", heddle::RawKind::uint8}};
+  command
+      .add_option("--raw", options.raw,
+                  "elements of raw input files (default: by their size), any number of samples: "
+                  "float32, int8, uint8")
+      ->transform(CLI::CheckedTransformer(kinds))
+      ->type_name("KIND")
+      ->option_text("KIND");
 }
 
 void add_machine(CLI::App& command, CommandOptions& options) {
@@ -68,7 +92,7 @@ int run(int argc, char** argv) {
   compile->add_option("-o,--output", options.output,
                       "folder to write; one that exists must be a bundle of Heddle's");
   compile->add_option("--inputs", options.inputs,
-                      "npz or npy files whose samples become the golden test vectors");
+                      "npz, npy or raw files whose samples become the golden test vectors");
   std::string stages;
   for (const std::string& stage : heddle::stage_names())
     stages += (stages.empty() ? "" : ", ") + stage;
@@ -82,8 +106,7 @@ int run(int argc, char** argv) {
       add_command(app, "run", "compile, build and run on this host, beside the reference", options);
   add_model(*execute, options, "the network, or the folder of a compiled bundle");
   add_machine(*execute, options);
-  execute->add_option("--inputs", options.inputs,
-                      "samples: npz or npy files (default: three random ones)");
+  add_samples(*execute, options, "samples: npz, npy or raw files (default: three random ones)");
   execute->add_option("--labels", options.labels,
                       "right classes: npy, or npz with an array `labels`; prints the accuracy");
   execute->add_option("-o,--output", options.output, "keep the bundle in this folder");
@@ -99,10 +122,28 @@ int run(int argc, char** argv) {
       options);
   add_model(*verify, options);
   add_machine(*verify, options);
-  verify->add_option("--inputs", options.inputs, "samples: npz or npy files")->required();
-  verify->add_option("--expected", options.expected, "outputs that are to be met bit for bit");
+  add_samples(*verify, options, "samples: npz, npy or raw files");
+  verify->add_option("--expected", options.expected,
+                     "their outputs, paired in order: npz, npy or raw files");
   verify->add_option("--activations", options.activations,
                      "npz of inner tensors; each must equal a value of the reference");
+  verify->add_option("--random", options.random, "add N random samples")
+      ->check(CLI::Range(int64_t{0}, int64_t{1'000'000}));
+  verify->add_option("--seed", options.seed, "of the first random sample");
+  verify
+      ->add_option("--max-lsb", options.criterion.max_lsb,
+                   "accept expected integers that are up to N steps away")
+      ->check(CLI::NonNegativeNumber);
+  verify
+      ->add_option("--max-fraction", options.criterion.max_fraction,
+                   "... on at most this share of all elements, e.g. 0.001")
+      ->check(CLI::Range(0.0, 1.0))
+      ->default_str("1");
+  verify
+      ->add_option("--tolerance", options.criterion.tolerance,
+                   "accept |a - b| <= T * max|b| for expected real numbers b")
+      ->check(CLI::NonNegativeNumber);
+  verify->add_option("-o,--output", options.output, "keep the bundle in this folder");
   on(verify, heddle::verify_command);
 
   CLI::App* const why = add_command(

@@ -8,40 +8,56 @@ namespace {
 
 using testing::ElementsAre;
 
-TEST(Compare, NamesTheFirstElementThatDiffers) {
-  const Tensor expected = Tensor::of(DType::int32, {2, 3}, {0, 1, 2, 3, 4, 5});
-  EXPECT_FALSE(compare("layer a", 0, expected, expected).has_value());
-  const std::optional<Divergence> found =
-      compare("layer a", 7, expected, Tensor::of(DType::int32, {2, 3}, {0, 1, 2, 3, 9, 8}));
-  ASSERT_TRUE(found.has_value());
-  EXPECT_EQ(to_string(*found), "layer a: sample 7, element [1, 1]: 4 expected, got 9");
-}
-
-TEST(Compare, TypesMayDifferValuesMayNot) {
-  EXPECT_FALSE(
-      compare("a", 0, Tensor::of(DType::int64, {2}, {-1, 5}), Tensor::of(DType::int8, {2}, {-1, 5}))
-          .has_value());
-  EXPECT_TRUE(
-      compare("a", 0, Tensor::of(DType::int8, {1}, {-1}), Tensor::of(DType::uint8, {1}, {255}))
-          .has_value());
-}
-
-TEST(Compare, ADifferentSizeIsADivergence) {
-  const std::optional<Divergence> found =
-      compare("a", 0, Tensor(DType::int8, {4}), Tensor(DType::int8, {3}));
-  ASSERT_TRUE(found.has_value());
-  EXPECT_EQ(to_string(*found), "a: sample 0 has 3 elements, 4 expected");
+// Values `a` (int8 [1, 2]) and `b` (int32 [2]).
+Graph two_values() {
+  Graph graph;
+  for (const char* const name : {"a", "b"}) {
+    Value value;
+    value.name = name;
+    graph.add_value(std::move(value));
+  }
+  return graph;
 }
 
 TEST(Activations, EveryArrayMustEqualSomeValue) {
   const ReferenceRun reference = {
-      {Tensor(), Tensor::of(DType::int8, {1, 2}, {3, 4}), Tensor::of(DType::int32, {2}, {5, 6})}};
+      {Tensor::of(DType::int8, {1, 2}, {3, 4}), Tensor::of(DType::int32, {2}, {5, 6})}};
   const ActivationCheck check =
-      check_activations(reference, {{"same", Tensor::of(DType::int64, {2}, {3, 4})},
-                                    {"other", Tensor::of(DType::int64, {2}, {3, 5})},
-                                    {"longer", Tensor::of(DType::int64, {3}, {5, 6, 0})}});
+      check_activations(two_values(), reference,
+                        {{"same", Tensor::of(DType::int64, {2}, {3, 4})},
+                         {"other", Tensor::of(DType::int64, {2}, {3, 5})},
+                         {"longer", Tensor::of(DType::int64, {3}, {5, 6, 0})}});
   EXPECT_EQ(check.arrays, 3);
+  EXPECT_EQ(check.named, 0);
   EXPECT_THAT(check.unmatched, ElementsAre("other", "longer"));
+  EXPECT_FALSE(check.first.has_value());
+}
+
+TEST(Activations, ANamedArrayIsHeldAgainstItsValueAndTheFirstWrongOneIsNamed) {
+  const ReferenceRun reference = {
+      {Tensor::of(DType::int8, {1, 2}, {3, 4}), Tensor::of(DType::int32, {2}, {5, 6})}};
+  const ActivationCheck check =
+      check_activations(two_values(), reference,
+                        {{"b", Tensor::of(DType::int64, {2}, {3, 4})},  // equals a, is called b
+                         {"a", Tensor::of(DType::int64, {2}, {3, 9})}});
+  EXPECT_EQ(check.named, 2);
+  EXPECT_THAT(check.unmatched, ElementsAre("b", "a"));
+  ASSERT_TRUE(check.first.has_value());
+  EXPECT_EQ(to_string(*check.first), "value a: sample 0, element [1]: 9 expected, got 4");
+}
+
+TEST(Activations, AToleranceHoldsForFloats) {
+  Graph graph = two_values();
+  Tensor value(DType::float32, {2}), near = value, far = value;
+  for (int64_t i = 0; i < 2; ++i) {
+    value.set_float(i, 100);
+    near.set_float(i, 100.0005f);
+    far.set_float(i, 100.01f);
+  }
+  const ReferenceRun reference = {{value, Tensor(DType::int8, {0})}};
+  EXPECT_EQ(check_activations(graph, reference, {{"q", near}}).unmatched.size(), 1u);
+  EXPECT_EQ(check_activations(graph, reference, {{"q", near}}, 1e-5).unmatched.size(), 0u);
+  EXPECT_EQ(check_activations(graph, reference, {{"a", far}}, 1e-5).unmatched.size(), 1u);
 }
 
 TEST(RandomInputs, LieInTheProvenRangeAndDependOnlyOnTheSeed) {

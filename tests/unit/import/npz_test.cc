@@ -1,6 +1,7 @@
 // Arrays: the .npy format, archives, and which array is which input.
 #include "import/npz.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <zip.h>
 
@@ -35,7 +36,7 @@ std::string data(std::vector<T> values) {
 
 std::vector<int64_t> values_of(const std::string& bytes) {
   Result<Tensor> tensor = parse_npy(bytes, "a.npy");
-  return tensor.ok() ? tensor->to_ints() : std::vector<int64_t>{-999};
+  return tensor.ok() ? as_integers(*tensor)->to_ints() : std::vector<int64_t>{-999};
 }
 
 TEST(Npy, ElementTypes) {
@@ -52,6 +53,23 @@ TEST(Npy, ElementTypes) {
   EXPECT_EQ(values_of(npy(dict("<f8", "(3,)"), data<double>({-0.0, 1, 2}))), expected);
   EXPECT_EQ(values_of(npy(dict("|b1", "(3,)"), data<uint8_t>({0, 1, 7}))),
             (std::vector<int64_t>{0, 1, 1}));
+}
+
+TEST(Npy, FloatsAreFloat32ButForLargeIntegers) {
+  const auto parsed = [](const std::string& bytes) { return *parse_npy(bytes, "a.npy"); };
+  const Tensor singles = parsed(npy(dict("<f4", "(2,)"), data<float>({1, -1.5})));
+  EXPECT_EQ(singles.dtype(), DType::float32);
+  EXPECT_EQ(singles.float_at(1), -1.5f);
+  EXPECT_FALSE(as_integers(singles).has_value());
+  const Tensor doubles = parsed(npy(dict("<f8", "(2, 2)", true), data<double>({1, 2, 2.5, 0.1})));
+  EXPECT_EQ(doubles.dtype(), DType::float32);
+  EXPECT_EQ(doubles.float_at(1), 2.5f);
+  EXPECT_EQ(doubles.float_at(3), 0.1f);
+  const Tensor large = parsed(npy(dict("<f8", "(2,)"), data<double>({16777217, 0})));
+  EXPECT_EQ(large.dtype(), DType::int64);
+  EXPECT_EQ(large.at(0), 16777217);
+  EXPECT_FALSE(as_integers(parsed(npy(dict("<f4", "(1,)"), data<float>({NAN})))).has_value());
+  EXPECT_FALSE(as_integers(parsed(npy(dict("<f4", "(1,)"), data<float>({1e30f})))).has_value());
 }
 
 TEST(Npy, VersionsOrdersShapes) {
@@ -85,11 +103,8 @@ TEST(Npy, Rejected) {
       {npy(dict("|i1", "(1099511627776, 1099511627776)"), "abc"), "no tuple of sizes"},
       {npy(dict("|i1", "(3"), "abc"), "no tuple of sizes"},
       {npy(dict("<i8", "(3,)"), "abc"), "shape [3] needs 24 bytes of data, the file has 3"},
-      {npy(dict("<f4", "(2,)"), data<float>({1, 1.5})), "element 1 is 1.5, which is no integer"},
-      {npy(dict("<f8", "(2, 2)", true), data<double>({1, 2, 2.5, 3})), "element 1 is 2.5"},
-      {npy(dict("<f4", "(1,)"), data<float>({NAN})), "element 0 is nan"},
       {npy(dict("<u8", "(1,)"), data<uint64_t>({UINT64_MAX})),
-       "element 0 is 1.8446744073709552e+19"},
+       "element 0 is 18446744073709551615, more than an int64 holds"},
   };
   for (const Bad& bad : table) {
     Result<Tensor> tensor = parse_npy(bad.bytes, "a.npy");
@@ -159,9 +174,10 @@ TEST(Npz, Rejected) {
       std::string::npos);
   EXPECT_NE(read_errors(write(folder, "x", "PK hello")).find("not a readable .npz archive"),
             std::string::npos);
-  std::string fraction = npy(dict("<f4", "(1,)"), data<float>({0.5}));
-  std::string errors = read_errors(write_npz(folder, {{"a.npy", fraction}, {"b.npy", "junk"}}));
-  EXPECT_NE(errors.find("a.npz[a]: error: element 0 is 0.5"), std::string::npos) << errors;
+  std::string large = npy(dict("<u8", "(1,)"), data<uint64_t>({UINT64_MAX}));
+  std::string errors = read_errors(write_npz(folder, {{"a.npy", large}, {"b.npy", "junk"}}));
+  EXPECT_NE(errors.find("a.npz[a]: error: element 0 is 18446744073709551615"), std::string::npos)
+      << errors;
   EXPECT_NE(errors.find("a.npz[b]: error: not a .npy array"), std::string::npos) << errors;
 }
 
@@ -265,6 +281,39 @@ TEST(Binding, Rejected) {
   expect(bound(two_inputs(), {{"x", tensor({2, 2}, {1, 2, 3, 4})},
                               {"u", tensor({3, 4}, std::vector<int64_t>(12, 1))}}),
          "the array for input `u` holds 3 samples, another one 2");
+}
+
+Tensor reals(Shape shape, const std::vector<float>& values) {
+  Tensor tensor(DType::float32, std::move(shape));
+  for (size_t i = 0; i < values.size(); ++i) tensor.set_float(static_cast<int64_t>(i), values[i]);
+  return tensor;
+}
+
+TEST(Binding, FloatsAreRealNumbersWhereTheScaleIsKnown) {
+  Graph graph = one_input();
+  EXPECT_EQ(bound(graph, {{"x", reals({1, 2}, {1, -7})}}), "int8[1, 2]=[1, -7] ; ");
+  EXPECT_THAT(bound(graph, {{"x", reals({1, 2}, {1, 1.5})}}),
+              testing::HasSubstr("element 1 for input `x` is 1.5, which is no integer\n"
+                                 "  help: the input has no scale: quantise the array first"));
+  EXPECT_THAT(bound(graph, {{"x", reals({1, 2}, {1, 1e30f})}}), testing::HasSubstr("is 1e+30"));
+  graph.value(graph.inputs[0]).quantisation = {0.5, 3};
+  EXPECT_EQ(bound(graph, {{"x", reals({1, 2}, {1, -7})}}), "int8[1, 2]=[5, -11] ; ");
+  EXPECT_EQ(bound(graph, {{"x", reals({1, 2}, {0.25, -0.25})}}), "int8[1, 2]=[4, 2] ; ");
+  EXPECT_EQ(bound(graph, {{"x", reals({1, 2}, {INFINITY, -1e30f})}}), "int8[1, 2]=[127, -128] ; ");
+  EXPECT_THAT(bound(graph, {{"x", reals({1, 2}, {NAN, 0})}}), testing::HasSubstr("is nan"));
+  EXPECT_EQ(bound(graph, {{"x", tensor({1, 2}, {1, -7})}}), "int8[1, 2]=[1, -7] ; ");
+}
+
+TEST(Binding, ExpectedRealsStayReal) {
+  Graph graph = one_input();
+  const auto type_of = [&](const Tensor& array) {
+    return (*match_outputs(graph, {{"y", array}}, "f"))[0][0].dtype();
+  };
+  EXPECT_EQ(type_of(reals({1, 2}, {1, 2})), DType::int64);
+  EXPECT_EQ(type_of(reals({1, 2}, {1, 2.5})), DType::float32);
+  graph.value(graph.outputs[0]).quantisation = {0.5, 3};
+  EXPECT_EQ(type_of(reals({1, 2}, {1, 2})), DType::float32);
+  EXPECT_EQ(type_of(tensor({1, 2}, {1, 2})), DType::int64);
 }
 
 TEST(Binding, OutputsAreUnchecked) {

@@ -1,0 +1,50 @@
+// What the commands share: printing, options, samples, one run of the emitted C.
+#pragma once
+
+#include <nlohmann/json.hpp>
+
+#include "compile/verify.h"
+#include "main/commands.h"
+
+namespace heddle {
+
+using Json = nlohmann::ordered_json;
+
+// Print errors; exit status 1.
+int fail(const Diagnostics& errors);
+int fail(const std::filesystem::path& file, const std::string& message, const std::string& remedy);
+
+void print_json(const Json& json);
+
+// One line on stderr that shows the stage of long work; nothing if stderr is no terminal.
+class Progress {
+ public:
+  Progress();
+  ~Progress() { show(""); }
+  Progress(const Progress&) = delete;
+  Progress& operator=(const Progress&) = delete;
+  void show(std::string_view stage) const;
+
+ private:
+  bool terminal_;
+};
+
+// The command's options with those of the importer read. Errors: what is no NAME=VALUE, an unknown
+// type or rounding.
+Result<CompileOptions> compile_options(const CommandOptions& options, const Progress& progress);
+
+Result<Compilation> compile_to(const CommandOptions& options, const Progress& progress,
+                               const std::string& last_stage);
+
+// The samples of --inputs, whose raw files are what --raw says, then those of --random; `otherwise`
+// random ones if there are none at all.
+Result<std::vector<Sample>> samples_of(const Graph& graph, const CommandOptions& options,
+                                       int64_t otherwise);
+
+// Builds and runs the emitted C in `kept`, or in a temporary folder if that is empty.
+Result<EmittedRun> run_in(const Compilation& compilation, const std::filesystem::path& kept,
+                          const std::vector<Sample>& samples, const Progress& progress);
+
+Json to_json(const Comparison& comparison);
+
+}  // namespace heddle
