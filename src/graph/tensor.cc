@@ -182,10 +182,16 @@ std::vector<int64_t> Tensor::to_ints() const {
 }
 
 Range Tensor::min_max() const {
-  const std::vector<int64_t> values = to_ints();
-  if (values.empty()) return {0, 0};
-  const auto [least, greatest] = std::minmax_element(values.begin(), values.end());
-  return {*least, *greatest};
+  if (elements_ == 0) return {0, 0};
+  Range range{INT64_MAX, INT64_MIN};
+  with_integer_type(dtype_, [&](auto element) {
+    for (size_t i = 0; i < static_cast<size_t>(elements_); ++i) {
+      std::memcpy(&element, bytes_.data() + i * sizeof element, sizeof element);
+      range.lo = std::min<int64_t>(range.lo, element);
+      range.hi = std::max<int64_t>(range.hi, element);
+    }
+  });
+  return range;
 }
 
 Tensor Tensor::reshaped(Shape shape) const {

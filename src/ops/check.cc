@@ -203,14 +203,16 @@ Result<TensorType> prove_products(const OpView& op, Shape shape, bool padded) {
   const Range x = padded ? partial_x : centred;
   Wide lo = 0, hi = 0, partial_lo = 0, partial_hi = 0;
   for (size_t k = 0; k < channels; ++k) {
-    Wide channel_lo = 0, channel_hi = 0, below = 0, above = 0;
-    for (size_t tap = 0; tap < taps; ++tap) {
-      const Wide weight = weights[k * taps + tap];
-      channel_lo += weight * (weight > 0 ? x.lo : x.hi);
-      channel_hi += weight * (weight > 0 ? x.hi : x.lo);
-      below += weight * (weight > 0 ? partial_x.lo : partial_x.hi);
-      above += weight * (weight > 0 ? partial_x.hi : partial_x.lo);
+    // Each sum is least where x is least under positive weights and greatest under negative ones.
+    int64_t positive = 0, negative = 0;
+    for (size_t tap = k * taps; tap < (k + 1) * taps; ++tap) {
+      positive += std::max<int64_t>(weights[tap], 0);
+      negative += std::min<int64_t>(weights[tap], 0);
     }
+    const Wide channel_lo = Wide{positive} * x.lo + Wide{negative} * x.hi;
+    const Wide channel_hi = Wide{positive} * x.hi + Wide{negative} * x.lo;
+    const Wide below = Wide{positive} * partial_x.lo + Wide{negative} * partial_x.hi;
+    const Wide above = Wide{positive} * partial_x.hi + Wide{negative} * partial_x.lo;
     lo = k == 0 ? channel_lo : std::min(lo, channel_lo);
     hi = k == 0 ? channel_hi : std::max(hi, channel_hi);
     partial_lo = std::min(partial_lo, below);
