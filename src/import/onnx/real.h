@@ -17,6 +17,7 @@ std::vector<OperatorEntry> real_map_operators();     // real_maps.cc: elementwis
 std::vector<OperatorEntry> real_unary_operators();   // real_unary.cc: elementwise, one operand
 std::vector<OperatorEntry> real_norm_operators();    // real_norms.cc: normalisations, softmax
 std::vector<OperatorEntry> real_reduce_operators();  // real_reduce.cc: reductions, resizing
+std::vector<OperatorEntry> real_qonnx_operators();   // real_qonnx.cc: Quant, BipolarQuant, Trunc
 
 // A float32 value; an error where the tensor holds integers.
 std::optional<ValueId> real_operand(Translation& t, const RawNode& node, size_t i);

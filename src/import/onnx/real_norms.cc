@@ -110,7 +110,8 @@ void batch_norm(Translation& t, const RawNode& node) {
                             to_string(shape)));
   }
   std::optional<Layer> layer;
-  if (!operand(t, node, 0)->shared) layer = layer_before(t, *x);
+  // Quantised weights stay on their grid: the factors belong to the requantisation behind them.
+  if (t.dialect == Dialect::float32 && !operand(t, node, 0)->shared) layer = layer_before(t, *x);
   if (layer) return fold_into(t, node, *layer, *affine);
   Shape along(shape.size() - 1, 1);
   along[0] = channels;
