@@ -183,6 +183,12 @@ Result<std::vector<Sample>> read(const Side& side, const std::vector<fs::path>& 
 
 }  // namespace
 
+RawKind raw_kind_of(std::string_view name) {
+  if (name == "float32") return RawKind::float32;
+  if (name == "int8") return RawKind::int8;
+  return name == "uint8" ? RawKind::uint8 : RawKind::by_size;
+}
+
 bool is_pixel_input(const Value& value) {
   if (value.type.dtype != DType::int8 || !value.quantisation) return false;
   if (value.quantisation->zero_point != -128) return false;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <string_view>
 #include <vector>
 
 #include "import/npz.h"
@@ -11,6 +12,8 @@ namespace heddle {
 // What the elements of raw input files are. `by_size`: 4 bytes an element is float32, 1 byte an
 // integer, or, where the int8 input's quantisation says so, an unsigned pixel (is_pixel_input).
 enum class RawKind : uint8_t { by_size, float32, int8, uint8 };
+
+RawKind raw_kind_of(std::string_view name);  // "float32"; by_size if unknown
 
 // Zero point -128 and scale 1, 1/255 or 1/256: the integer is an unsigned pixel - 128.
 bool is_pixel_input(const Value& value);

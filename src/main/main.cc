@@ -4,7 +4,6 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <map>
 
 #include "base/text.h"
 #include "main/commands.h"
@@ -40,16 +39,13 @@ void add_model(CLI::App& command, CommandOptions& options,
 // Where the samples come from.
 void add_samples(CLI::App& command, CommandOptions& options, const char* what) {
   command.add_option("--inputs", options.inputs, what);
-  const std::map<std::string, heddle::RawKind> kinds = {{"float32", heddle::RawKind::float32},
-                                                        {"int8", heddle::RawKind::int8},
-                                                        {"uint8", heddle::RawKind::uint8}};
   command
-      .add_option("--raw", options.raw,
-                  "elements of raw input files (default: by their size), any number of samples: "
-                  "float32, int8, uint8")
-      ->transform(CLI::CheckedTransformer(kinds))
-      ->type_name("KIND")
-      ->option_text("KIND");
+      .add_option_function<std::string>(
+          "--raw",
+          [&options](const std::string& kind) { options.raw = heddle::raw_kind_of(kind); },
+          "elements of raw input files, which then hold any number of samples (default: by their "
+          "size)")
+      ->check(CLI::IsMember({"float32", "int8", "uint8"}));
 }
 
 void add_machine(CLI::App& command, CommandOptions& options) {

@@ -92,13 +92,17 @@ def complaint(verdict):
     return ""
 
 
-def keep(verdict, folder):
+def alike(text):
+    """The first line without names and numbers."""
+    return re.sub(r"`[^`]*_[^`]*`|\[[^\]]*\]|\S*_\d+\S*|[-+]?\d[\d.e+-]*", "*", text.splitlines()[0])
+
+
+def keep(model, folder):
     """Copies the network and its vectors; the path of the model."""
     folder.mkdir(parents=True, exist_ok=True)
-    stem = verdict["model"].removesuffix(".onnx")
     for suffix in (".onnx", ".in.npz", ".out.npz"):
-        shutil.copy(stem + suffix, folder)
-    return folder / pathlib.Path(verdict["model"]).name
+        shutil.copy(model.removesuffix(".onnx") + suffix, folder)
+    return folder / pathlib.Path(model).name
 
 
 def main():
@@ -130,11 +134,10 @@ def main():
         failed = collections.defaultdict(list)
         for verdict in verdicts:
             if text := complaint(verdict):
-                alike = re.sub(r"/\S+/|[\w.]*_\d+\w*|[-+\d.e]+", "*", text)
-                failed[alike].append((pathlib.Path(verdict["model"]).stat().st_size, verdict, text))
-        for group in failed.values():
-            _, verdict, text = min(group, key=lambda entry: entry[0])
-            print(f"{len(group)} networks like {keep(verdict, options.keep)}:\n  {text.strip()}")
+                failed[alike(text)].append((pathlib.Path(verdict["model"]).stat().st_size, verdict["model"], text))
+        for group in sorted(failed.values(), key=len, reverse=True):
+            _, model, text = min(group)
+            print(f"{len(group)} like {keep(model, options.keep)}: {text.strip()[:1000]}")
         too_many = options.kind != "float" and differing > MAX_FRACTION * elements
         if too_many:
             print(f"more than {MAX_FRACTION:.1%} of the elements differ")

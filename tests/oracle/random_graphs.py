@@ -400,12 +400,12 @@ def gather(d):
 
 # (weight, maker); of integers, of reals, and of reals that quantised networks hold
 COMMON = [(6, conv), (3, gemm), (3, matmul), (3, pool("MaxPool")), (1, global_pool("GlobalMaxPool")), (2, unary("Relu")),
-          (2, clip), (3, binary("Add")), (1, binary("Sub")), (2, concat), (2, slice_), (2, transpose), (2, reshape), (1, flatten),
+          (2, clip), (3, binary("Add")), (2, concat), (2, slice_), (2, transpose), (2, reshape), (1, flatten),
           (2, pad)]
 INTEGERS = COMMON + [(6, requantise), (2, binary_constant("Add")), (1, binary_constant("Sub")), (1, binary_constant("Mul")),
                      (1, gather), (1, binary("Mul")), (1, matmul_of_activations)]
 QUANTISED = COMMON + [
-    (2, pool("AveragePool")), (1, global_pool("GlobalAveragePool")), (1, unary("Sigmoid")), (1, unary("Tanh")),
+    (1, binary("Sub")), (2, pool("AveragePool")), (1, global_pool("GlobalAveragePool")), (1, unary("Sigmoid")), (1, unary("Tanh")),
     (1, unary("LeakyRelu", alpha=[0.01, 0.1, 0.3])), (1, unary("HardSwish")), (1, binary("Mul")), (1, softmax),
     (1, reduce_by("ReduceMean"))]
 REALS = QUANTISED + [
