@@ -24,7 +24,7 @@ struct ImportOptions {
   std::vector<std::pair<std::string, std::string>> states{};
 };
 
-// Reads and imports a file, by its content: ONNX. The graph is normalised, verified, and never
+// Reads and imports a file, by its content: ONNX or TFLite. The graph is normalised, verified, and never
 // rewritten again. All errors of the model at once, each with the node's name.
 Result<Graph> import_model(const std::filesystem::path& file, const ImportOptions& options);
 
@@ -32,5 +32,7 @@ Result<Graph> import_model(const std::filesystem::path& file, const ImportOption
 // data is looked for.
 Result<Graph> import_onnx(std::string_view bytes, const std::string& file,
                           const ImportOptions& options);
+Result<Graph> import_tflite(std::string_view bytes, const std::string& file,
+                            const ImportOptions& options);
 
 }  // namespace heddle

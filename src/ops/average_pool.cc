@@ -1,12 +1,17 @@
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "base/checked.h"
+#include "base/text.h"
 #include "ops/pool.h"
 
 namespace heddle {
 namespace {
 
 bool counts_padding(const OpView& op) { return op.attribute("count_include_pad") != 0; }
+
+bool rounds_away(const OpView& op) { return op.text("rounding") == "half_away"; }
 
 int64_t area(const Window& window) { return window.kernel_h * window.kernel_w; }
 
@@ -15,6 +20,10 @@ Result<TensorType> infer(const OpView& op) {
   if (!shape.ok()) return shape.errors();
   if (Status status = check_attribute(op, "count_include_pad", 0, 1); !status.ok())
     return status.errors();
+  if (op.text("rounding") != "half_up" && !rounds_away(op)) {
+    return node_error(op, fmt::format("`rounding` is '{}', not 'half_up' or 'half_away'",
+                                      terminal_text(op.text("rounding"))));
+  }
   const Window window = pool_window(op);
   if (Status status = check_average(op, area(window)); !status.ok()) return status.errors();
   // An average lies between the least and the greatest element; counted padding is elements of
@@ -42,14 +51,17 @@ Tensor reference(const OpView& op, std::span<const Tensor* const> inputs) {
         if (inside || counts_padding(op)) ++count;
       }
     }
-    y.set(flat, floor_div(2 * sum + count, 2 * count));
+    const bool mirrored = rounds_away(op) && sum < 0;
+    const int64_t mean = floor_div(2 * (mirrored ? -sum : sum) + count, 2 * count);
+    y.set(flat, mirrored ? -mean : mean);
   }
   return y;
 }
 
 CBody c_body(const OpView& op) {
   const Window window = pool_window(op);
-  return average_body(op.input(0).range, area(window), window.padded() && !counts_padding(op));
+  return average_body(op.input(0).range, area(window), window.padded() && !counts_padding(op),
+                      rounds_away(op));
 }
 
 }  // namespace
@@ -58,13 +70,18 @@ const OpDef& average_pool_op() {
   static const OpDef def = [] {
     OpDef d;
     d.name = "average_pool";
-    d.summary = "Mean of each window, rounded half up: y = floor(sum / count + 1/2).";
+    d.summary =
+        "Mean of each window: y = sum / count, to nearest; `rounding` says where halves go.";
     d.classes = {"pool"};
     d.operands = {{.name = "x", .doc = "image, NCHW", .dims = {"n", "k", "iy", "ix"}}};
     d.attributes = pool_attributes();
     d.attributes.push_back(
         {.name = "count_include_pad",
          .doc = "1: padding counts as zeros; 0: count is the elements inside the image"});
+    d.attributes.push_back({.name = "rounding",
+                            .doc = "'half_up' or 'half_away' (from zero)",
+                            .text = true,
+                            .otherwise = Attribute{std::string("half_up")}});
     d.output_doc = "type of x";
     d.output_dims = {"n", "k", "oy", "ox"};
     d.axes = {"n", "k", "oy", "ox", "fy", "fx"};

@@ -29,7 +29,24 @@ Status check_average(const OpView& op, int64_t count) {
   return Unit{};
 }
 
-CBody average_body(const Range& x, int64_t count, bool varies) {
+namespace {
+
+// To nearest, halves away from zero: C divides towards zero, so half of the count is added with the
+// sum's sign.
+std::string away_result(const Range& x, int64_t count, const std::string& divisor) {
+  const bool varies = divisor == "$count";
+  const std::string half = varies ? "$count / 2" : fmt::format("{}", count / 2);
+  const std::string negative = varies ? "-($count / 2)" : "-" + half;
+  const bool wide = x.hi * count + count / 2 > INT32_MAX || x.lo * count - count / 2 < INT32_MIN;
+  const std::string acc = wide ? "(int64_t)$acc" : "$acc";
+  const std::string result =
+      fmt::format("({} + ($acc < 0 ? {} : {})) / {}", acc, negative, half, divisor);
+  return wide ? fmt::format("(int32_t)({})", result) : result;
+}
+
+}  // namespace
+
+CBody average_body(const Range& x, int64_t count, bool varies, bool away) {
   CBody body;
   body.accumulator = "int32_t";
   body.init = "$acc = 0;";
@@ -40,6 +57,10 @@ CBody average_body(const Range& x, int64_t count, bool varies) {
   const std::string divisor = varies ? "$count" : fmt::format("{}", count);
   const std::string rounded =
       varies ? fmt::format("({} + $count / 2)", acc) : fmt::format("({} + {})", acc, count / 2);
+  if (away && x.lo < 0) {
+    body.result = count == 1 ? "$acc" : away_result(x, count, divisor);
+    return body;
+  }
   const bool power_of_two = (count & (count - 1)) == 0;
   if (count == 1) {
     body.result = "$acc";

@@ -5,20 +5,16 @@
 #include <algorithm>
 #include <queue>
 
-#include "base/files.h"
 #include "base/text.h"
+#include "import/finish.h"
 #include "import/import.h"
-#include "import/normalise.h"
 #include "import/onnx/translate.h"
-#include "import/requant.h"
 #include "ops/op.h"
 
 namespace heddle {
 namespace {
 
 constexpr int64_t kMaxConstantBytes = int64_t{1} << 28;
-constexpr int64_t kMaxModelBytes = int64_t{64}
-                                   << 20;  // eight million float-typed weights and as much again
 
 std::string label(const RawNode& node) { return fmt::format("{} ({})", node.name, node.op); }
 
@@ -326,30 +322,7 @@ Result<Graph> import_onnx(std::string_view bytes, const std::string& file,
   note_assumptions(t);
   Graph graph = std::move(t.builder.graph);
   graph.dialect = t.real ? describe(t.dialect, t.opset) : dialect_of(graph);
-  // From here on the graph is in canonical operators; the passes only make it smaller or weaken its
-  // requantisations.
-  Result<Graph> normal = normalise(graph, file);
-  if (!normal.ok()) return normal.errors();
-  Result<Graph> reduced = reduce_requantisations(*normal, file);
-  if (!reduced.ok()) return reduced.errors();
-  // A requantisation that became `>> 0` may be an identity now.
-  Result<Graph> result = normalise(*reduced, file);
-  if (!result.ok()) return result.errors();
-  result->notes.insert(result->notes.begin(), t.notes.begin(), t.notes.end());
-  Status verified = verify_graph(*result);
-  HEDDLE_CHECK(verified.ok(),
-               "the imported graph does not verify: " + format_diagnostics(verified.errors()));
-  return result;
-}
-
-Result<Graph> import_model(const std::filesystem::path& file, const ImportOptions& options) {
-  Result<std::string> bytes = read_file(file, kMaxModelBytes);
-  if (!bytes.ok()) return bytes.errors();
-  if (bytes->size() >= 8 && bytes->substr(4, 4) == "TFL3") {
-    return error_at(in_file(file.string()), "TFLite models are not read",
-                    "give an integer ONNX model");
-  }
-  return import_onnx(*bytes, file.string(), options);
+  return finish_import(graph, t.notes, file);
 }
 
 }  // namespace heddle

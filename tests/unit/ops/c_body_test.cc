@@ -120,9 +120,12 @@ struct Emitter {
           1;  // the last parallel axis: the block does whole rows
       std::swap(rows, nest);
       const std::string start = flat(nest.output, op.output().shape);
-      const std::string text =
-          fill_holes(body.block, {{"x", fmt::format("({} + {})", array(0), start)},
-                                  {"y", fmt::format("({} + {})", result(), start)}});
+      std::map<std::string, std::string> starts = {
+          {"x", fmt::format("({} + {})", array(0), start)},
+          {"y", fmt::format("({} + {})", result(), start)}};
+      for (size_t i = 1; i < op.node.inputs.size(); ++i)  // one row for all
+        starts[std::string(op_of(op.node).operands[i].name)] = array(i);
+      const std::string text = fill_holes(body.block, starts);
       EXPECT_EQ(row, op.output().shape.back());
       return loops(false, text + "\n");
     }
@@ -292,6 +295,12 @@ TEST(CBody, Texts) {
                       {image, constant({}, {1}), constant({}, {0})}),
        "/* already within [-128, 127] */"},
       {"average of a power of two", average({-128, 127}, 4, 0, 0), "($acc + 8) >> 4"},
+      {"halves away from zero",
+       test::graph_of("average_pool",
+                      test::with(test::pool(3, 1, 0), {{"count_include_pad", int64_t{0}},
+                                                       {"rounding", std::string("half_away")}}),
+                      {activation({1, 2, 4, 4}, {-128, 127})}),
+       "($acc + ($acc < 0 ? -4 : 4)) / 9"},
       {"of nine", average({0, 255}, 3, 0, 0), "($acc + 4) / 9"},
       {"signed", average({-128, 127}, 3, 0, 0), "($acc + 4) / 9 - (($acc + 4) % 9 < 0)"},
       {"counted", average({0, 255}, 3, 1, 0), "($acc + $count / 2) / $count"},

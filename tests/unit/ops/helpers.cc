@@ -1,5 +1,7 @@
 #include "unit/ops/helpers.h"
 
+#include <cmath>
+
 namespace heddle::test {
 namespace {
 
@@ -161,7 +163,9 @@ Graph max_pool(Random& r) {
 }
 
 Graph average_pool(Random& r) {
-  return graph_of("average_pool", with(random_pool(r), {{"count_include_pad", r.between(0, 1)}}),
+  return graph_of("average_pool",
+                  with(random_pool(r), {{"count_include_pad", r.between(0, 1)},
+                                        {"rounding", std::string(r.coin() ? "half_up" : "half_away")}}),
                   {activation(image(r, 2), r.coin() ? Range{-100000000, 90000000} : r.range())});
 }
 
@@ -195,6 +199,44 @@ Graph softmax(Random& r) {
                    {"log2", log2},
                    {"levels", r.coin() ? int64_t{256} : int64_t{128}}},
                   {activation(any_shape(r, 1), r.range())});
+}
+
+Graph tflite_add(Random& r) {
+  Shape a = any_shape(r, 0);
+  Shape b = a;
+  for (int64_t& dim : b) dim = r.between(0, 4) == 0 ? 1 : dim;
+  const Range range = r.coin() ? Range{-128, 127} : Range{0, 255};
+  const int64_t zero = r.between(range.lo, range.hi), other = r.between(range.lo, range.hi);
+  const auto mul = [&] { return r.coin() ? r.between(1 << 30, INT32_MAX) : int64_t{1} << 30; };
+  return graph_of("tflite_add",
+                  {{"left_shift", r.coin() ? int64_t{20} : r.between(0, 22)},
+                   {"x_zero_point", zero},
+                   {"x_mul", mul()},
+                   {"x_shift", r.between(0, 5)},
+                   {"residual_zero_point", other},
+                   {"residual_mul", mul()},
+                   {"residual_shift", r.between(0, 5)},
+                   {"subtract", r.between(0, 1)},
+                   {"mul", mul()},
+                   {"shift", r.between(0, 21)},
+                   {"zero_point", r.between(-128, 127)},
+                   {"lo", r.between(-128, -100)},
+                   {"hi", r.between(0, 127)}},
+                  {activation(a, range), activation(b, range)});
+}
+
+Graph tflite_softmax(Random& r) {
+  std::vector<float> table(256);
+  for (size_t i = 0; i < table.size(); ++i)
+    table[i] = std::exp(static_cast<float>(static_cast<int64_t>(i) - 255) * 0.0625f);
+  const bool is_signed = r.coin();
+  return graph_of("tflite_softmax",
+                  {{"scale", 1.0 / 256},
+                   {"zero_point", is_signed ? int64_t{-128} : int64_t{0}},
+                   {"lo", is_signed ? int64_t{-128} : int64_t{0}},
+                   {"hi", is_signed ? int64_t{127} : int64_t{255}}},
+                  {activation(any_shape(r, 1), is_signed ? Range{-128, 127} : Range{0, 255}),
+                   real_constant({256}, table)});
 }
 
 Graph transpose(Random& r) {
@@ -257,6 +299,8 @@ const std::map<std::string, Graph (*)(Random&)>& makers() {
       {"softmax", softmax},   {"transpose", transpose},
       {"slice", slice},       {"concat", concat},
       {"gather", gather},
+      {"tflite_add", tflite_add},
+      {"tflite_softmax", tflite_softmax},
   };
   return table;
 }

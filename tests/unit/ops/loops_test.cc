@@ -113,6 +113,21 @@ int64_t evaluate_quantize(const OpView& op, float x, float scale) {
                     op.attribute("hi"));
 }
 
+// Exact quotients instead of shifts: halves up at 2^31, away from zero at the shift.
+int64_t evaluate_tflite_add(const OpView& op, int64_t x, int64_t residual) {
+  const auto rescaled = [&](__int128 value, const std::string& prefix) {
+    const __int128 high =
+        (value * op.attribute(prefix + "mul") + (static_cast<__int128>(1) << 30)) >> 31;
+    return away_from_zero(high, op.attribute(prefix + "shift"));
+  };
+  const int64_t scale = int64_t{1} << op.attribute("left_shift");
+  const int64_t a = rescaled((x - op.attribute("x_zero_point")) * scale, "x_");
+  const int64_t b = rescaled((residual - op.attribute("residual_zero_point")) * scale, "residual_");
+  return std::clamp(rescaled(op.attribute("subtract") == 1 ? a - b : a + b, "") +
+                        op.attribute("zero_point"),
+                    op.attribute("lo"), op.attribute("hi"));
+}
+
 int64_t evaluate(const OpView& op, const Element& element) {
   const std::string& name = op.node.op;
   if (name == "requant") return evaluate_requant(op, element.inside[0]);
@@ -139,8 +154,11 @@ int64_t evaluate(const OpView& op, const Element& element) {
     int64_t count = static_cast<int64_t>(v.size());
     if (name == "average_pool" && op.attribute("count_include_pad") == 1)
       count = op.attribute("kernel_h") * op.attribute("kernel_w");
+    if (name == "average_pool" && op.text("rounding") == "half_away")
+      return std::lround(static_cast<double>(sum) / static_cast<double>(count));
     return floor_div(2 * sum + count, 2 * count);
   }
+  if (name == "tflite_add") return evaluate_tflite_add(op, v[0][0], v[0][1]);
   if (name == "concat" || name == "gather" || name == "slice" || name == "transpose") return v[0][0];
   if (name == "pad") return v.empty() ? op.attribute("value") : v[0][0];
   if (name == "bias_add" || name == "add") return v[0][0] + v[0][1];
@@ -202,7 +220,7 @@ Tensor evaluate_by_loops(const Graph& graph, const std::vector<Tensor>& tensors)
 }
 
 bool has_loops(const OpDef& op) {
-  return op.name != "softmax" && op.name != "flatten" && op.name != "reshape";
+  return op.name != "softmax" && op.name != "tflite_softmax" && op.name != "flatten" && op.name != "reshape";
 }
 
 TEST(Loops, EveryOperatorHasARandomGraph) {
