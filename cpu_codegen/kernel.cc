@@ -475,7 +475,13 @@ Kernel make_kernel(const Graph& graph, const Match& match, const StorageOf& stor
   const Node& anchor = graph.node(match.nodes.front());
   const CBody form = op_of(anchor).c_body({graph, anchor});
   const bool alone = form.parts || (form.result.empty() && form.map.empty() && form.block.empty());
-  if (!alone) return KernelBuilder(graph, match, storage).build(function);
+  if (!alone) {
+    Kernel kernel = KernelBuilder(graph, match, storage).build(function);
+    kernel.uses_math = std::any_of(match.nodes.begin(), match.nodes.end(), [&](NodeId id) {
+      return op_of(graph.node(id)).c_body({graph, graph.node(id)}).uses_math;
+    });
+    return kernel;
+  }
   HEDDLE_CHECK(match.nodes.size() == 1, "operators are fused after a copy: " + anchor.op);
   if (form.parts) return make_concat(graph, anchor, storage, function);
   const TensorType& x = graph.value(anchor.inputs[0]).type;

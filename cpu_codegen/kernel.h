@@ -22,6 +22,7 @@ struct KernelArgument {
 struct Kernel {
   std::string text;                       // "static void function(...) {...}\n"
   std::vector<KernelArgument> arguments;  // the output is the last one
+  bool uses_math = false;                 // calls functions of runtime/heddle_math.h
 };
 
 // An anchor with its loop nest, then map operators on the element while it is in a register. Values

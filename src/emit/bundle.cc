@@ -88,7 +88,9 @@ Result<FileSet> emit_bundle(const std::string& name, const Graph& graph, const S
   files["Makefile"] = emit_makefile(network);
   files["CMakeLists.txt"] = emit_cmake(network);
   files["README.md"] = emit_readme(network);
-  for (const auto& [file, text] : runtime_files()) files["runtime/" + file] = text;
+  for (const auto& [file, text] : runtime_files()) {
+    if (!file.starts_with("heddle_math.") || network.uses_math()) files["runtime/" + file] = text;
+  }
   copy_units(network, files, errors);
   if (!errors.empty()) return errors;
   files[kManifestName] = make_manifest(name, soc, files);

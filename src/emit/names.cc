@@ -216,6 +216,11 @@ std::string Network::memory_base(const Target& target, const std::string& memory
   return (own != memory_macros.end() ? own : shared)->second + "_BASE";
 }
 
+bool Network::uses_math() const {
+  return std::any_of(kernels.begin(), kernels.end(),
+                     [](const Kernel& kernel) { return kernel.uses_math; });
+}
+
 std::string Network::where(const Step& step) const {
   return target_of(*soc, step.candidate.match).name;
 }

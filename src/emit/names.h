@@ -66,6 +66,7 @@ struct Network {
   // The macro of the memory's base for an operand of this target: a private memory wins.
   std::string memory_base(const Target& target, const std::string& memory) const;
   std::string where(const Step& step) const;  // "cpu", "diana_digital"
+  bool uses_math() const;  // a kernel calls functions of runtime/heddle_math.h
 };
 
 // Errors: files or identifiers of a unit that no bundle can hold.

@@ -291,6 +291,7 @@ Result<std::string> emit_source(const Network& network) {
         out.line(include_path(unit.folder, header));
     }
   }
+  if (network.uses_math()) out.line("#include \"heddle_math.h\"");
   out.line("#include \"heddle_runtime.h\"");
   if (!network.units.empty()) out.line("#include \"heddle_soc.h\"");
   out.line(fmt::format("#include \"{}_weights.h\"", network.prefix));

@@ -1,5 +1,4 @@
-#include "ops/check.h"
-#include "ops/map.h"
+#include "ops/real.h"
 
 namespace heddle {
 namespace {
@@ -13,6 +12,7 @@ Result<TensorType> infer(const OpView& op) {
   const TensorType& residual = op.input(1);
   Result<Shape> shape = broadcast_shape(op, x.shape, residual.shape);
   if (!shape.ok()) return shape.errors();
+  if (op.is_real()) return TensorType{DType::float32, std::move(*shape), {}};
   const Result<Range> range = prove_int32(op, "sum", Wide{x.range.lo} + residual.range.lo,
                                           Wide{x.range.hi} + residual.range.hi);
   if (!range.ok()) return range.errors();
@@ -20,6 +20,7 @@ Result<TensorType> infer(const OpView& op) {
 }
 
 Tensor reference(const OpView& op, std::span<const Tensor* const> inputs) {
+  if (op.is_real()) return broadcast_reals(op, inputs, [](float x, float r) { return x + r; });
   const std::vector<int64_t> x = broadcast_values(*inputs[0], op.output().shape);
   const std::vector<int64_t> residual = broadcast_values(*inputs[1], op.output().shape);
   Tensor y(op.output().dtype, op.output().shape);
@@ -33,9 +34,9 @@ LoopNest loops(const OpView& op) {
   return nest;
 }
 
-CBody c_body(const OpView&) {
+CBody c_body(const OpView& op) {
   CBody body;
-  body.map = "$value += (int32_t)$residual;";
+  body.map = op.is_real() ? "$value += $residual;" : "$value += (int32_t)$residual;";
   return body;
 }
 
@@ -48,9 +49,15 @@ const OpDef& add_op() {
     d.summary = "Sum of two activations: y = x + residual, broadcasting like NumPy.";
     d.classes = {"map"};
     d.operands = {
-        {.name = "x", .doc = "any shape", .dims = {"n", "k", "oy", "ox"}},
-        {.name = "residual", .doc = "broadcasts against x", .dims = {"n", "k", "oy", "ox"}}};
-    d.output_doc = "the narrowest type that holds every sum";
+        {.name = "x",
+         .doc = "any shape",
+         .dims = {"n", "k", "oy", "ox"},
+         .numbers = Numbers::either},
+        {.name = "residual",
+         .doc = "broadcasts against x",
+         .dims = {"n", "k", "oy", "ox"},
+         .numbers = Numbers::either}};
+    d.output_doc = "the narrowest type that holds every sum; float32";
     d.output_dims = {"n", "k", "oy", "ox"};
     d.axes = all_map_axes();
     d.commutative = true;

@@ -21,6 +21,7 @@ Result<TensorType> infer(const OpView& op) {
         op, fmt::format("the bias has shape {}, x has {} channels (dimension {} of {})",
                         to_string(bias.shape), channels, op.attribute("axis"), to_string(x.shape)));
   }
+  if (op.is_real()) return TensorType{DType::float32, x.shape, {}};
   const Range values = op.constant(1)->min_max();
   const Result<Range> range =
       prove_int32(op, "sum", Wide{x.range.lo} + values.lo, Wide{x.range.hi} + values.hi);
@@ -32,7 +33,12 @@ Tensor reference(const OpView& op, std::span<const Tensor* const> inputs) {
   Tensor y(op.output().dtype, op.output().shape);
   const int64_t axis = op.attribute("axis");
   for (int64_t i = 0; i < y.elements(); ++i) {
-    y.set(i, inputs[0]->at(i) + inputs[1]->at(channel_of(y.shape(), axis, i)));
+    const int64_t k = channel_of(y.shape(), axis, i);
+    if (op.is_real()) {
+      y.set_float(i, inputs[0]->float_at(i) + inputs[1]->float_at(k));
+    } else {
+      y.set(i, inputs[0]->at(i) + inputs[1]->at(k));
+    }
   }
   return y;
 }
@@ -45,6 +51,10 @@ LoopNest loops(const OpView& op) {
 
 CBody c_body(const OpView& op) {
   CBody body;
+  if (op.is_real()) {
+    body.map = "$value += $bias;";
+    return body;
+  }
   const Tensor& bias = *op.constant(1);
   body.map = bias.elements() == 1 ? fmt::format("$value += {};", c_literal(bias.at(0)))
                                   : "$value += (int32_t)$bias;";
@@ -59,10 +69,17 @@ const OpDef& bias_add_op() {
     d.name = "bias_add";
     d.summary = "Adds one constant per channel: y = x + bias[index along axis].";
     d.classes = {"map"};
-    d.operands = {{.name = "x", .doc = "any shape", .dims = {"n", "k", "oy", "ox"}},
-                  {.name = "bias", .doc = "[K]", .dims = {"k"}, .constant = true}};
+    d.operands = {{.name = "x",
+                   .doc = "any shape",
+                   .dims = {"n", "k", "oy", "ox"},
+                   .numbers = Numbers::either},
+                  {.name = "bias",
+                   .doc = "[K]",
+                   .dims = {"k"},
+                   .constant = true,
+                   .numbers = Numbers::either}};
     d.attributes = {{.name = "axis", .doc = "the dimension of x that bias runs along"}};
-    d.output_doc = "int32, shape of x";
+    d.output_doc = "int32 or float32, shape of x";
     d.output_dims = {"n", "k", "oy", "ox"};
     d.axes = all_map_axes();
     d.infer = infer;

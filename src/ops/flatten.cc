@@ -30,7 +30,7 @@ const OpDef& flatten_op() {
     d.summary =
         "The same elements as a matrix: dimensions before `axis` become rows, the others columns.";
     d.classes = {"view"};
-    d.operands = {{.name = "x", .doc = "any shape", .dims = {}}};
+    d.operands = {{.name = "x", .doc = "any shape", .dims = {}, .numbers = Numbers::either}};
     d.attributes = {{.name = "axis", .doc = "first dimension of the columns, 0 to rank"}};
     d.output_doc = "type and range of x";
     d.infer = infer;

@@ -20,6 +20,12 @@ Tensor reference(const OpView& op, std::span<const Tensor* const> inputs) {
   Tensor y(op.output().dtype, op.output().shape);
   const int64_t count = inputs[0]->elements() / y.elements();
   for (int64_t plane = 0; plane < y.elements(); ++plane) {
+    if (op.is_real()) {
+      float total = 0;
+      for (int64_t i = 0; i < count; ++i) total += inputs[0]->float_at(plane * count + i);
+      y.set_float(plane, total / static_cast<float>(count));
+      continue;
+    }
     int64_t sum = 0;
     for (int64_t i = 0; i < count; ++i) sum += inputs[0]->at(plane * count + i);
     y.set(plane, floor_div(2 * sum + count, 2 * count));
@@ -37,7 +43,10 @@ LoopNest loops(const OpView& op) {
   return nest;
 }
 
-CBody c_body(const OpView& op) { return average_body(op.input(0).range, area(op), false); }
+CBody c_body(const OpView& op) {
+  if (op.is_real()) return real_average_body(area(op), false);
+  return average_body(op.input(0).range, area(op), false);
+}
 
 }  // namespace
 
@@ -45,9 +54,13 @@ const OpDef& global_average_pool_op() {
   static const OpDef def = [] {
     OpDef d;
     d.name = "global_average_pool";
-    d.summary = "Mean of each channel, rounded half up: y = floor(sum / count + 1/2).";
+    d.summary = 
+        "Mean of each channel; of integers rounded half up: y = floor(sum / count + 1/2).";
     d.classes = {"pool"};
-    d.operands = {{.name = "x", .doc = "image, NCHW", .dims = {"n", "k", "iy", "ix"}}};
+    d.operands = {{.name = "x",
+                   .doc = "image, NCHW",
+                   .dims = {"n", "k", "iy", "ix"},
+                   .numbers = Numbers::either}};
     d.output_doc = "[N, K, 1, 1], type and range of x";
     d.output_dims = {"n", "k", "oy", "ox"};
     d.axes = {"n", "k", "oy", "ox", "iy", "ix"};

@@ -67,8 +67,7 @@ Access broadcast_access(const Shape& operand, const Shape& output) {
   return access;
 }
 
-std::vector<int64_t> broadcast_values(const Tensor& tensor, const Shape& output) {
-  const std::vector<int64_t> values = tensor.to_ints();
+std::vector<int64_t> broadcast_places(const Shape& operand, const Shape& output) {
   std::vector<int64_t> result(static_cast<size_t>(elements_of(output)));
   for (size_t flat = 0; flat < result.size(); ++flat) {
     // Decompose the output's index from the innermost dimension outwards.
@@ -79,13 +78,19 @@ std::vector<int64_t> broadcast_values(const Tensor& tensor, const Shape& output)
       const int64_t dim = output[output.size() - 1 - i];
       const int64_t index = rest % dim;
       rest /= dim;
-      if (i >= tensor.shape().size()) continue;
-      const int64_t own = tensor.shape()[tensor.shape().size() - 1 - i];
+      if (i >= operand.size()) continue;
+      const int64_t own = operand[operand.size() - 1 - i];
       if (own != 1) source += index * stride;
       stride *= own;
     }
-    result[flat] = values[static_cast<size_t>(source)];
+    result[flat] = source;
   }
+  return result;
+}
+
+std::vector<int64_t> broadcast_values(const Tensor& tensor, const Shape& output) {
+  std::vector<int64_t> result = broadcast_places(tensor.shape(), output);
+  for (int64_t& place : result) place = tensor.at(place);
   return result;
 }
 

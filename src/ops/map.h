@@ -19,6 +19,9 @@ Status check_map_rank(const OpView& op, size_t operand = 0);
 Result<Shape> broadcast_shape(const OpView& op, const Shape& a, const Shape& b);
 // How an operand of shape `operand` is read at an index of `output`, to which it broadcasts.
 Access broadcast_access(const Shape& operand, const Shape& output);
+// For every element of `output`, in row-major order, where its element of the operand is; for
+// references.
+std::vector<int64_t> broadcast_places(const Shape& operand, const Shape& output);
 // All elements of `tensor`, repeated to fill `output`; for references.
 std::vector<int64_t> broadcast_values(const Tensor& tensor, const Shape& output);
 

@@ -17,8 +17,6 @@ Result<TensorType> infer(const OpView& op) {
     if (Status status = check_attribute(op, name, 0, kMostPad); !status.ok())
       return status.errors();
   }
-  if (Status status = check_attribute(op, "value", INT32_MIN, INT32_MAX); !status.ok())
-    return status.errors();
   const TensorType& x = op.input(0);
   Shape shape = x.shape;
   shape[2] += op.attribute("pad_top") + op.attribute("pad_bottom");
@@ -27,6 +25,9 @@ Result<TensorType> infer(const OpView& op) {
     return node_error(
         op, fmt::format("the output would have the impossible shape {}", to_string(shape)));
   }
+  if (op.is_real()) return TensorType{DType::float32, std::move(shape), {}};
+  if (Status status = check_attribute(op, "value", INT32_MIN, INT32_MAX); !status.ok())
+    return status.errors();
   const int64_t value = op.attribute("value");
   const Range range = shape == x.shape ? x.range : united(x.range, {value, value});
   return TensorType{range_of(x.dtype).contains(range) ? x.dtype : narrowest_type(range),
@@ -42,7 +43,12 @@ Tensor reference(const OpView& op, std::span<const Tensor* const> inputs) {
     const int64_t ix = i % out[3] - op.attribute("pad_left");
     const bool inside = iy >= 0 && iy < in[2] && ix >= 0 && ix < in[3];
     const int64_t plane = i / out[3] / out[2];
-    y.set(i, inside ? inputs[0]->at((plane * in[2] + iy) * in[3] + ix) : op.attribute("value"));
+    const int64_t from = (plane * in[2] + iy) * in[3] + ix;
+    if (op.is_real()) {
+      y.set_float(i, inside ? inputs[0]->float_at(from) : static_cast<float>(op.real("value")));
+    } else {
+      y.set(i, inside ? inputs[0]->at(from) : op.attribute("value"));
+    }
   }
   return y;
 }
@@ -61,6 +67,13 @@ LoopNest loops(const OpView& op) {
 
 CBody c_body(const OpView& op) {
   CBody body;
+  if (op.is_real()) {
+    body.accumulator = "float";
+    body.init = fmt::format("$acc = {};", c_literal(static_cast<float>(op.real("value"))));
+    body.update = "$acc = $x;";
+    body.result = "$acc";
+    return body;
+  }
   body.accumulator = "int32_t";
   body.init = fmt::format("$acc = {};", c_literal(op.attribute("value")));
   body.update = "$acc = (int32_t)$x;";
@@ -75,13 +88,19 @@ const OpDef& pad_op() {
     OpDef d;
     d.name = "pad";
     d.summary = "Surrounds every image with rows and columns of one value.";
-    d.operands = {{.name = "x", .doc = "image, NCHW", .dims = {"n", "k", "iy", "ix"}}};
+    d.operands = {{.name = "x",
+                   .doc = "image, NCHW",
+                   .dims = {"n", "k", "iy", "ix"},
+                   .numbers = Numbers::either}};
     d.attributes = {{.name = "pad_top", .doc = "rows added above"},
                     {.name = "pad_left", .doc = "columns added on the left"},
                     {.name = "pad_bottom", .doc = "rows added below"},
                     {.name = "pad_right", .doc = "columns added on the right"},
-                    {.name = "value", .doc = "what they hold"}};
-    d.output_doc = "type of x if it holds the value, else the narrowest that does";
+                    {.name = "value",
+                     .doc = "what they hold",
+                     .number = true,
+                     .otherwise = Attribute{int64_t{0}}}};
+    d.output_doc = "type of x if it holds the value, else the narrowest that does; float32";
     d.output_dims = {"n", "k", "oy", "ox"};
     d.axes = {"n", "k", "oy", "ox"};
     d.infer = infer;

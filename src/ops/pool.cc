@@ -23,6 +23,7 @@ LoopNest pool_loops(const OpView& op) {
 Status check_average(const OpView& op, int64_t count) {
   if (const Result<Range> fits = prove_int32(op, "window", 0, count); !fits.ok())
     return fits.errors();
+  if (op.is_real()) return Unit{};
   const Range x = with_zero(op.input(0).range);
   const Result<Range> sum = prove_int32(op, "accumulator", Wide{x.lo} * count, Wide{x.hi} * count);
   if (!sum.ok()) return sum.errors();
@@ -74,6 +75,16 @@ CBody average_body(const Range& x, int64_t count, bool varies, bool away) {
     if (x.lo < 0) body.result += fmt::format(" - ({} % {} < 0)", rounded, divisor);
   }
   if (wide) body.result = fmt::format("(int32_t)({})", body.result);
+  return body;
+}
+
+CBody real_average_body(int64_t count, bool varies) {
+  CBody body;
+  body.accumulator = "float";
+  body.init = "$acc = 0.0f;";
+  body.update = "$acc += $x;";
+  body.result = varies ? "$acc / (float)$count"
+                       : fmt::format("$acc / {}", c_literal(static_cast<float>(count)));
   return body;
 }
 

@@ -34,7 +34,7 @@ const OpDef& reshape_op() {
     d.name = "reshape";
     d.summary = "The same elements, in row-major order, in another shape.";
     d.classes = {"view"};
-    d.operands = {{.name = "x", .doc = "any shape", .dims = {}}};
+    d.operands = {{.name = "x", .doc = "any shape", .dims = {}, .numbers = Numbers::either}};
     d.attributes = {
         {.name = "shape", .doc = "shape of y, every dimension written out", .vector = true}};
     d.output_doc = "type and range of x";
