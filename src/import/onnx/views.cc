@@ -88,6 +88,24 @@ void unsqueeze(Translation& t, const RawNode& node) {
   emit_reshape(t, node, *x, shape);
 }
 
+// What padding holds: operand 2 since opset 11, an attribute before.
+std::optional<Attribute> pad_value(Translation& t, const RawNode& node) {
+  if (!has_operand(node, 2)) {
+    if (t.real) return Attribute{real_of(t, node, "value", 0)};
+    return Attribute{int_of(t, node, "value", 0)};
+  }
+  const RawTensor* tensor = constant_operand(t, node, 2, "value");
+  if (tensor == nullptr) return std::nullopt;
+  if (tensor->values.elements() != 1) {
+    fail(t, node, fmt::format("the value has shape {}, not one element",
+                              to_string(tensor->values.shape())));
+    return std::nullopt;
+  }
+  if (t.real && is_float_type(tensor->type))
+    return Attribute{static_cast<double>(as_float(tensor->values).float_at(0))};
+  return Attribute{tensor->values.at(0)};
+}
+
 // Forms: `paddings` (opset 1), `pads` and `value` as attributes (2..10), as operands (11..), with
 // `axes` (18..).
 void pad(Translation& t, const RawNode& node) {
@@ -99,13 +117,11 @@ void pad(Translation& t, const RawNode& node) {
       has_operand(node, 1)
           ? ints_operand(t, node, 1, "pads")
           : maybe_ints(t, node, node.attributes.contains("pads") ? "pads" : "paddings");
-  std::optional<std::vector<int64_t>> values =
-      has_operand(node, 2) ? ints_operand(t, node, 2, "value")
-                           : std::vector<int64_t>{int_of(t, node, "value", 0)};
+  std::optional<Attribute> value = pad_value(t, node);
   std::optional<std::vector<int64_t>> axes =
       has_operand(node, 3) ? ints_operand(t, node, 3, "axes") : std::vector<int64_t>{0, 1, 2, 3};
   std::optional<ValueId> x = value_operand(t, node, 0);
-  if (!pads || !values || !axes || !x) {
+  if (!pads || !value || !axes || !x) {
     if (!pads && !has_operand(node, 1)) fail(t, node, "`pads` is missing");
     return;
   }
@@ -115,7 +131,7 @@ void pad(Translation& t, const RawNode& node) {
                 fmt::format("its input has shape {}: only images [N, C, H, W] are padded",
                             to_string(shape)));
   if (!normal_axes(t, node, 4, &*axes)) return;
-  if (pads->size() != 2 * axes->size() || values->size() != 1)
+  if (pads->size() != 2 * axes->size())
     return fail(t, node, fmt::format("{} pads for {} axes", pads->size(), axes->size()));
   int64_t all[2][4] = {};
   for (size_t i = 0; i < axes->size(); ++i) {
@@ -136,7 +152,7 @@ void pad(Translation& t, const RawNode& node) {
                   {"pad_left", all[0][3]},
                   {"pad_bottom", all[1][2]},
                   {"pad_right", all[1][3]},
-                  {"value", values->front()}}));
+                  {"value", *value}}));
 }
 
 // Integers keep their value in every float type, and in an integer type that holds their proven

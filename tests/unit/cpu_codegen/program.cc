@@ -137,11 +137,14 @@ void Program::add_copy(Random& random, DType dtype, const Shape& from, const Sha
 std::string Program::run() const {
   const TemporaryFolder folder;
   std::ofstream(folder.path() / "kernels.c") << "#include <stdint.h>\n#include <stdio.h>\n"
+                                             << "#include \"heddle_math.h\"\n"
                                              << kMain << functions_ << "int main(void) {\n"
                                              << main_ << "  return failures != 0;\n}\n";
   const Result<ProcessOutcome> compiled = run_process(
       {"cc", "-std=c99", "-pedantic", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror",
-       "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-o", "kernels", "kernels.c"},
+       "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-ffp-contract=off",
+       "-I" HEDDLE_SOURCE_DIR "/cpu_codegen/runtime", "-o", "kernels", "kernels.c",
+       HEDDLE_SOURCE_DIR "/cpu_codegen/runtime/heddle_math.c"},
       folder.path());
   if (!compiled.ok() || compiled->exit_status != 0)
     return "the compiler: " + (compiled.ok() ? compiled->err : errors_of(compiled));

@@ -203,7 +203,7 @@ ProcessOutcome run(const std::vector<std::string>& argv, const TemporaryFolder& 
 
 TEST(CBody, SaysTheSameAsTheReference) {
   Random random(4);
-  std::string program = "#include <stdint.h>\n#include <stdio.h>\n";
+  std::string program = "#include <stdint.h>\n#include <stdio.h>\n#include \"heddle_math.h\"\n";
   std::string functions, calls, expected;
   size_t number = 0;
   for (const OpDef* op : all_ops()) {
@@ -221,7 +221,9 @@ TEST(CBody, SaysTheSameAsTheReference) {
   std::ofstream(folder.path() / "bodies.c") << program;
   const ProcessOutcome compiled =
       run({"cc", "-std=c99", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror",
-           "-fsanitize=undefined", "-fno-sanitize-recover=all", "-o", "bodies", "bodies.c"},
+           "-fsanitize=undefined", "-fno-sanitize-recover=all", "-ffp-contract=off",
+           "-I" HEDDLE_SOURCE_DIR "/cpu_codegen/runtime", "-o", "bodies", "bodies.c",
+           HEDDLE_SOURCE_DIR "/cpu_codegen/runtime/heddle_math.c"},
           folder);
   ASSERT_EQ(compiled.exit_status, 0) << compiled.err;
   const ProcessOutcome executed = run({"./bodies"}, folder);

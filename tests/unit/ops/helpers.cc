@@ -90,19 +90,72 @@ Graph quantize(Random& r) {
 Graph bias_add(Random& r) {
   const Shape shape = any_shape(r, 1);
   const int64_t axis = r.between(0, std::ssize(shape) - 1);
-  return graph_of("bias_add", {{"axis", axis}},
-                  {activation(shape, r.range()),
-                   r.constant_of({shape[static_cast<size_t>(axis)]}, {-100000, 100000})});
+  const bool real = r.between(0, 3) == 0;
+  return graph_of(
+      "bias_add", {{"axis", axis}},
+      {r.either(shape, real),
+       r.either_constant({shape[static_cast<size_t>(axis)]}, {-100000, 100000}, real)});
 }
 
-Graph add(Random& r) {
+// Two shapes that broadcast.
+std::pair<Shape, Shape> broadcast_shapes(Random& r) {
   Shape a = any_shape(r, 0);
   Shape b = a;
   for (int64_t& dim : a) dim = r.between(0, 4) == 0 ? 1 : dim;
   for (int64_t& dim : b) dim = r.between(0, 4) == 0 ? 1 : dim;
   Shape& shorter = r.coin() ? a : b;
   shorter.erase(shorter.begin(), shorter.begin() + r.between(0, std::ssize(shorter)));
-  return graph_of("add", {}, {activation(a, r.range()), activation(b, r.range())});
+  return {a, b};
+}
+
+Graph add(Random& r) {
+  const auto [a, b] = broadcast_shapes(r);
+  const bool real = r.between(0, 3) == 0;
+  return graph_of("add", {}, {r.either(a, real), r.either(b, real)});
+}
+
+Graph binary(Random& r) {
+  const auto [a, b] = broadcast_shapes(r);
+  const char* const functions[] = {"div", "max", "min", "pow", "sub"};
+  return graph_of("binary", {{"function", std::string(functions[r.between(0, 4)])}},
+                  {real_activation(a), r.coin() ? real_activation(b) : r.scale_of(b)});
+}
+
+Graph unary(Random& r) {
+  const char* const functions[] = {
+      "abs",   "ceil",         "celu",       "cos",        "elu",      "erf",     "exp",
+      "floor", "gelu",         "gelu_tanh",  "log",        "mish",     "neg",     "reciprocal",
+      "round", "hard_sigmoid", "hard_swish", "leaky_relu", "selu",     "sigmoid", "sign",
+      "sin",   "softplus",     "softsign",   "sqrt",       "swish",    "tanh",    "thresholded_relu"};
+  return graph_of("unary",
+                  {{"function", std::string(functions[r.between(0, std::ssize(functions) - 1)])},
+                   {"alpha", static_cast<double>(r.between(1, 90)) / 60},
+                   {"beta", static_cast<double>(r.between(-60, 90)) / 60}},
+                  {real_activation(any_shape(r, 0))});
+}
+
+Graph reduce(Random& r) {
+  const Shape shape = any_shape(r, 1);
+  std::vector<int64_t> axes;
+  for (int64_t d = 0; d < std::ssize(shape); ++d) {
+    if (r.coin()) axes.push_back(d);
+  }
+  if (axes.empty()) axes.push_back(0);
+  const char* const functions[] = {"max", "mean", "min", "prod", "sum"};
+  return graph_of("reduce",
+                  {{"function", std::string(functions[r.between(0, 4)])}, {"axes", axes}},
+                  {real_activation(shape)});
+}
+
+Graph softmax(Random& r) {
+  return graph_of("softmax", {{"log", r.between(0, 1)}}, {real_activation(any_shape(r, 1))});
+}
+
+Graph layer_norm(Random& r) {
+  const Shape shape = any_shape(r, 1);
+  const auto parameter = [&] { return r.coin() ? r.real_constant_of({shape.back()}) : absent(); };
+  const Value scale = parameter(), shift = parameter();
+  return graph_of("layer_norm", {{"epsilon", 1e-5}}, {real_activation(shape), scale, shift});
 }
 
 Graph requant(Random& r) {
@@ -146,10 +199,18 @@ Graph requant(Random& r) {
   return graph_of("requant", attributes, {x, mul, more, shifts});
 }
 
-Graph relu(Random& r) { return graph_of("relu", {}, {activation(any_shape(r, 0), r.range())}); }
+Graph relu(Random& r) {
+  const Shape shape = any_shape(r, 0);
+  return graph_of("relu", {}, {r.either(shape, r.between(0, 3) == 0)});
+}
 
 Graph clip(Random& r) {
   const int64_t lo = r.between(-150, 150);
+  if (r.between(0, 3) == 0) {
+    const double least = static_cast<double>(lo) / 30;
+    return graph_of("clip", {{"lo", least}, {"hi", least + 2.25}},
+                    {real_activation(any_shape(r, 0))});
+  }
   return graph_of("clip", {{"lo", lo}, {"hi", lo + r.between(0, 300)}},
                   {activation(any_shape(r, 0), r.range())});
 }
@@ -159,10 +220,15 @@ Attributes random_pool(Random& r) {
 }
 
 Graph max_pool(Random& r) {
-  return graph_of("max_pool", random_pool(r), {activation(image(r, 2), r.range())});
+  const Shape shape = image(r, 2);
+  return graph_of("max_pool", random_pool(r), {r.either(shape, r.between(0, 3) == 0)});
 }
 
 Graph average_pool(Random& r) {
+  if (r.between(0, 3) == 0) {
+    return graph_of("average_pool", with(random_pool(r), {{"count_include_pad", r.between(0, 1)}}),
+                    {real_activation(image(r, 2))});
+  }
   return graph_of("average_pool",
                   with(random_pool(r), {{"count_include_pad", r.between(0, 1)},
                                         {"rounding", std::string(r.coin() ? "half_up" : "half_away")}}),
@@ -170,6 +236,8 @@ Graph average_pool(Random& r) {
 }
 
 Graph global_average_pool(Random& r) {
+  if (r.between(0, 3) == 0)
+    return graph_of("global_average_pool", {}, {real_activation(image(r, 3))});
   return graph_of("global_average_pool", {},
                   {activation(image(r, 3), r.coin() ? Range{-40000000, 43826196} : r.range())});
 }
@@ -177,15 +245,19 @@ Graph global_average_pool(Random& r) {
 Graph flatten(Random& r) {
   const Shape shape = any_shape(r, 0);
   return graph_of("flatten", {{"axis", r.between(0, std::ssize(shape))}},
-                  {activation(shape, r.range())});
+                  {r.either(shape, r.between(0, 3) == 0)});
 }
 
 Graph reshape(Random& r) {
   return graph_of("reshape", {{"shape", std::vector<int64_t>{4, 1, 6}}},
-                  {activation({2, 3, 4}, r.range())});
+                  {r.either({2, 3, 4}, r.between(0, 3) == 0)});
 }
 
 Graph pad(Random& r) {
+  if (r.between(0, 3) == 0) {
+    return graph_of("pad", with(random_pads(r, 3), {{"value", -0.3}}),
+                    {real_activation(image(r, 2))});
+  }
   return graph_of("pad", with(random_pads(r, 3), {{"value", r.between(-200, 200)}}),
                   {activation(image(r, 2), r.range())});
 }

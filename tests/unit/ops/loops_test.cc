@@ -6,6 +6,8 @@
 #include <cmath>
 
 #include "base/checked.h"
+#include "cpu_codegen/runtime/heddle_math.h"
+#include "ops/real.h"
 #include "unit/ops/helpers.h"
 
 namespace heddle {
@@ -97,6 +99,38 @@ float evaluate_real(const OpView& op, const Element& element) {
            static_cast<float>(v[0][1]);
   if (name == "concat" || name == "gather" || name == "slice" || name == "transpose")
     return static_cast<float>(v[0][0]);
+  std::vector<float> x;
+  for (const auto& operands : v) x.push_back(static_cast<float>(operands[0]));
+  const float w = v[0].size() > 1 ? static_cast<float>(v[0][1]) : 0;
+  if (name == "add" || name == "bias_add") return x[0] + w;
+  if (name == "relu") return std::max(x[0], 0.0f);
+  if (name == "clip")
+    return std::clamp(x[0], static_cast<float>(op.real("lo")), static_cast<float>(op.real("hi")));
+  if (name == "pad") return x.empty() ? static_cast<float>(op.real("value")) : x[0];
+  if (name == "unary") {
+    return find_unary(op.text("function"))
+        ->reference(x[0], static_cast<float>(op.real("alpha")), static_cast<float>(op.real("beta")));
+  }
+  const std::string function = name == "binary" || name == "reduce" ? op.text("function")
+                               : name == "max_pool"                 ? "max"
+                                                                    : "mean";
+  if (name == "binary") {
+    return function == "div"   ? x[0] / w
+           : function == "max" ? std::max(x[0], w)
+           : function == "min" ? std::min(x[0], w)
+           : function == "pow" ? heddle_pow(x[0], w)
+                               : x[0] - w;
+  }
+  const bool pool = name == "max_pool" || name == "average_pool" || name == "global_average_pool";
+  if (pool || name == "reduce") {
+    if (function == "max") return *std::max_element(x.begin(), x.end());
+    if (function == "min") return *std::min_element(x.begin(), x.end());
+    float result = function == "prod" ? 1 : 0;
+    for (float value : x) result = function == "prod" ? result * value : result + value;
+    const bool whole = name == "average_pool" && op.attribute("count_include_pad") != 0;
+    const int64_t count = whole ? op.attribute("kernel_h") * op.attribute("kernel_w") : std::ssize(x);
+    return function == "mean" ? result / static_cast<float>(count) : result;
+  }
   ADD_FAILURE() << "no slow evaluation for float32 " << name;
   return 0;
 }
