@@ -85,15 +85,17 @@ std::string Program::declare(const std::string& name, const Tensor& dense, const
                      c_name_of(dense.dtype()), name, cells.size(), fmt::join(cells, ","));
 }
 
-// Every cell, gaps included.
+// Every cell, gaps included. The bits of a NaN are nobody's business.
 std::string Program::compare(const std::string& name, const std::string& what, const Tensor& dense,
                              const Storage& storage) {
   const std::vector<std::string> cells = stored(dense, storage, false);
+  const std::string both_nan = dense.dtype() == DType::float32
+                                   ? fmt::format(" && (want[i] == want[i] || {0}[i] == {0}[i])", name)
+                                   : "";
   return fmt::format(
-      "  {{\n    static const {} want[] = {{{}}};\n    for (int i = 0; i < {}; ++i) if ({}[i] != "
-      "want[i]) "
-      "differ(\"{}\", i, want[i], {}[i]);\n  }}\n",
-      c_name_of(dense.dtype()), fmt::join(cells, ","), cells.size(), name, what, name);
+      "  {{\n    static const {0} want[] = {{{1}}};\n    for (int i = 0; i < {2}; ++i) if ({3}[i] != "
+      "want[i]{5}) differ(\"{4}\", i, want[i], {3}[i]);\n  }}\n",
+      c_name_of(dense.dtype()), fmt::join(cells, ","), cells.size(), name, what, both_nan);
 }
 
 void Program::add(Random& random, const Graph& graph, const StorageOf& storage) {
