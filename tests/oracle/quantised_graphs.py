@@ -3,7 +3,7 @@ import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
 import oracle
-import random_graphs
+from draft import OPSET
 
 KEEPS_SCALE = {"MaxPool", "GlobalMaxPool", "Reshape", "Flatten", "Transpose", "Slice", "Relu", "Clip"}
 LAYERS = {"Conv", "Gemm", "MatMul"}
@@ -77,9 +77,10 @@ class Writer:
         step = np.float32(self.parameters[node.input[0]][0]) * scales
         return np.round(bias / step).astype(np.int32), step.astype(np.float32)
 
-    def model(self, inputs, outputs, opset=random_graphs.OPSET):
+    def model(self, inputs, outputs, opset=OPSET):
         graph = helper.make_graph(self.nodes, "random", inputs, outputs, self.initialisers)
-        return helper.make_model(graph, ir_version=8, opset_imports=[helper.make_opsetid("", opset), helper.make_opsetid("com.microsoft", 1)])
+        domains = [helper.make_opsetid("", opset), helper.make_opsetid("com.microsoft", 1)]
+        return helper.make_model(graph, ir_version=8, opset_imports=domains)
 
 
 def as_qdq(draft):
@@ -186,7 +187,8 @@ def as_qoperator(draft):
             w.add(MICROSOFT_UNARY[op], [q[x], *parameters(x), *parameters(result)], [f"{result}_q"], "com.microsoft")
             w.nodes[-1].attribute.extend(node.attribute)
         elif op == "GlobalAveragePool":
-            w.add("QLinearGlobalAveragePool", [q[x], *parameters(x), *parameters(result)], [f"{result}_q"], "com.microsoft", channels_last=0)
+            operands = [q[x], *parameters(x), *parameters(result)]
+            w.add("QLinearGlobalAveragePool", operands, [f"{result}_q"], "com.microsoft", channels_last=0)
         elif op == "Concat":
             operands = [part for n in node.input for part in (q[n], *parameters(n))]
             w.add("QLinearConcat", [*parameters(result), *operands], [f"{result}_q"], "com.microsoft")

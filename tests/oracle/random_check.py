@@ -8,7 +8,6 @@ the reference too. Networks that fail are kept, each as the smallest of its kind
 import argparse
 import collections
 import json
-import os
 import pathlib
 import re
 import shutil
@@ -113,11 +112,12 @@ def main():
     parser.add_argument("--most", type=int, default=8, help="operators in a graph")
     parser.add_argument("--c", type=int, default=0)
     parser.add_argument("--keep", type=pathlib.Path, default=pathlib.Path(tempfile.gettempdir()) / "heddle-random")
-    parser.add_argument("--check-many", default=os.environ.get("HEDDLE_CHECK_MANY", str(oracle.SOURCE / "build/tests/oracle/check_many/check_many")))
+    parser.add_argument("--check-many", default=oracle.SOURCE / "build/tests/oracle/check_many/check_many")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder, refusals, begin = pathlib.Path(name), collections.Counter(), time.time()
-        lines = [draw(options.kind, seed, folder, options.most, refusals) for seed in range(options.first, options.first + options.count)]
+        seeds = range(options.first, options.first + options.count)
+        lines = [draw(options.kind, seed, folder, options.most, refusals) for seed in seeds]
         drawn = time.time()
         verdicts = check(options.check_many, lines, folder)
         if options.c:
