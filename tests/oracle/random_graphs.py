@@ -361,4 +361,6 @@ def draw(kind, seed, most=8):
         made += bool(table[int(random.choice(len(table), p=weights / weights.sum()))][1](d))
         if made == wanted:
             break
-    return d if d.nodes else draw(kind, seed + 1_000_003, most)
+    # A network without a fraction would count as one of integers.
+    fractions = d.integers or any(np.any(c != np.floor(c)) for c in d.constants.values())
+    return d if d.nodes and fractions else draw(kind, seed + 1_000_003, most)

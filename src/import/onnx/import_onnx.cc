@@ -280,6 +280,22 @@ bool uses_pulp(const RawModel& model) {
   });
 }
 
+// Integer requantisations are half_up or floor, whatever the file says, if the user knows better.
+void override_rounding(Translation& t, const ImportOptions& options) {
+  const std::string& rounding = options.rounding;
+  if (rounding.empty()) return;
+  if (!t.real && (rounding == "half_up" || rounding == "floor")) {
+    t.rounding = rounding;
+    return;
+  }
+  t.builder.errors.push_back(
+      error_at(in_file(t.builder.file),
+               fmt::format("--rounding {} is none of {}", rounding,
+                           t.real ? describe(t.dialect, t.opset) : std::string("integer ONNX")),
+               t.real ? "its operators round as ONNX defines: leave the option away"
+                      : "half_up and floor are"));
+}
+
 }  // namespace
 
 Result<Graph> import_onnx(std::string_view bytes, const std::string& file,
@@ -295,6 +311,7 @@ Result<Graph> import_onnx(std::string_view bytes, const std::string& file,
   t.dialect = find_dialect(model);
   t.real = is_real(t.dialect);
   t.opset = model.opset;
+  override_rounding(t, options);
   check_names(t, model);
   if (!t.builder.errors.empty()) {
     report_unsupported(t, model, without_handler(model, operators_of(t)));

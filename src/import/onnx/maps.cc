@@ -147,6 +147,7 @@ void div(Translation& t, const RawNode& node) {
     if (chain.shift + log2_of(divisor) > kMaxShift) return false;
     chain.shift += log2_of(divisor);
     chain.stage = floors ? Stage::requantised : chain.shift > 0 ? Stage::divided : chain.stage;
+    if (!t.rounding.empty()) chain.rounding = t.rounding;
     chain.integer_division = floors;
     return true;
   });
@@ -301,7 +302,7 @@ void requant_shift(Translation& t, const RawNode& node) {
       return false;  // two scalings in one do not fit: one node each
     next.shift = log2_of(*div);
     next.stage = Stage::requantised;
-    next.rounding = "half_up";
+    next.rounding = t.rounding.empty() ? "half_up" : t.rounding;
     next.lo = is_signed ? -(*levels / 2) : 0;
     next.hi = is_signed ? *levels - *levels / 2 - 1 : *levels - 1;
     chain = std::move(next);

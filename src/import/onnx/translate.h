@@ -30,8 +30,9 @@ struct Known {
 struct Translation {
   Builder builder;
   Dialect dialect = Dialect::integers;
-  bool real = false;  // tensors of a float type are float32 values; there are no chains
-  int64_t opset = 0;  // of the default domain
+  bool real = false;     // tensors of a float type are float32 values; there are no chains
+  int64_t opset = 0;     // of the default domain
+  std::string rounding;  // of every integer requantisation; empty: as the file says
   std::map<std::string, Known> tensors;
   std::map<std::string, int64_t> uses;           // by nodes and as outputs
   std::map<std::string, std::string> fractions;  // constants already reported as fractional
