@@ -129,16 +129,12 @@ bool same(const Tensor& constant, const Tensor& extra) {
 
 // Extra `arr_1`, `input_1` are what some exporters feed for a weight: fine where a constant of the
 // graph equals them.
-void check_extra(const Graph& graph, const Arrays& arrays, const std::vector<ValueId>& ids,
-                 const std::string& kind, const std::string& file, Diagnostics* errors) {
-  const size_t count = ids.size();
+void check_extra(const Graph& graph, const Arrays& arrays, size_t count, const std::string& kind,
+                 const std::string& file, Diagnostics* errors) {
   for (size_t i = count; i < count + arrays.size(); ++i) {
     for (const std::string& key : {fmt::format("arr_{}", i), fmt::format("{}_{}", kind, i)}) {
       const Tensor* extra = find_key(arrays, key);
-      const bool named = std::any_of(ids.begin(), ids.end(), [&](ValueId id) {
-        return graph.value(id).name == key;  // the first input may be called `input_1`
-      });
-      if (extra == nullptr || named) continue;
+      if (extra == nullptr) continue;
       bool constant = std::any_of(
           graph.values.begin(), graph.values.end(),
           [&](const Value& value) { return value.constant && same(*value.constant, *extra); });
@@ -190,7 +186,7 @@ Result<std::vector<Sample>> bind(const Graph& graph, const Arrays& arrays,
     samples = std::max(samples, held);
     bindings.push_back({array, held});
   }
-  check_extra(graph, arrays, ids, kind, file, &errors);
+  check_extra(graph, arrays, ids.size(), kind, file, &errors);
   if (!errors.empty()) return errors;
 
   std::vector<Sample> result;

@@ -255,12 +255,6 @@ TEST(Binding, SamplesAndTiling) {
       "int8[1, 2]=[1, 2] int8[1, 4]=[8, 9, 8, 9] ; int8[1, 2]=[3, 4] int8[1, 4]=[8, 9, 8, 9] ; ");
 }
 
-TEST(Binding, TheFirstInputMayBeCalledInput1) {
-  Graph graph = one_input();
-  graph.value(graph.inputs[0]).name = "input_1";
-  EXPECT_EQ(bound(graph, {{"input_1", tensor({1, 2}, {1, 2})}}), "int8[1, 2]=[1, 2] ; ");
-}
-
 TEST(Binding, AConstantMayBeFedToo) {
   Tensor weights = tensor({4, 2}, {1, 3, 5, 7, 2, 4, 6, 8});  // [K, C] in the graph
   Arrays arrays{{"arr_0", tensor({1, 2}, {1, 2})},
