@@ -1,7 +1,7 @@
 """What the scripts that make models share: oracles and the files they write.
 
 Each script is deterministic: seeds are fixed, files hold no date and no path. The oracles are ONNX Runtime with all graph
-optimisations off, and LiteRT without default delegates; `models/README.md` has the versions that made the committed files.
+optimisations off, and LiteRT in its default mode; `models/README.md` has the versions that made the committed files.
 """
 
 import io
@@ -67,10 +67,10 @@ def onnxruntime_outputs(path, inputs):
 
 
 def litert_outputs(path, inputs):
-    """The same for TFLite; inputs in the model's own types."""
+    """The same for TFLite, in LiteRT's default mode (docs/oracles.md); inputs in the model's own types."""
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
-    interpreter = Interpreter(str(path), experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES, num_threads=1)
+    interpreter = Interpreter(str(path), experimental_op_resolver_type=OpResolverType.BUILTIN, num_threads=1)
     interpreter.allocate_tensors()
     runs = []
     for s in range(len(inputs[0])):

@@ -127,6 +127,13 @@ bool same(const Tensor& constant, const Tensor& extra) {
   return integers && constant.to_ints() == integers->to_ints();
 }
 
+// Whether an input (or output) of the graph has this very name.
+bool is_named(const Graph& graph, const std::string& kind, const std::string& key) {
+  const std::vector<ValueId>& values = kind == "input" ? graph.inputs : graph.outputs;
+  return std::any_of(values.begin(), values.end(),
+                     [&](ValueId id) { return graph.value(id).name == key; });
+}
+
 // Extra `arr_1`, `input_1` are what some exporters feed for a weight: fine where a constant of the
 // graph equals them.
 void check_extra(const Graph& graph, const Arrays& arrays, size_t count, const std::string& kind,
@@ -134,7 +141,7 @@ void check_extra(const Graph& graph, const Arrays& arrays, size_t count, const s
   for (size_t i = count; i < count + arrays.size(); ++i) {
     for (const std::string& key : {fmt::format("arr_{}", i), fmt::format("{}_{}", kind, i)}) {
       const Tensor* extra = find_key(arrays, key);
-      if (extra == nullptr) continue;
+      if (extra == nullptr || is_named(graph, kind, key)) continue;
       bool constant = std::any_of(
           graph.values.begin(), graph.values.end(),
           [&](const Value& value) { return value.constant && same(*value.constant, *extra); });

@@ -76,19 +76,20 @@ def stack(samples):
 
 # ---- LiteRT
 
-def litert_interpreter(model, reference=False):
-    """Without delegates: optimised kernels (as devices have), or the reference kernels."""
+def litert_interpreter(model, mode="default"):
+    """`default`: XNNPACK where it has a kernel; `kernels`: LiteRT's own optimised ones; `reference`: its reference kernels."""
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
-    resolver = OpResolverType.BUILTIN_REF if reference else OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+    resolver = {"default": OpResolverType.BUILTIN, "kernels": OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+                "reference": OpResolverType.BUILTIN_REF}[mode]
     source = {"model_content": model} if isinstance(model, bytes) else {"model_path": str(model)}
     interpreter = Interpreter(**source, experimental_op_resolver_type=resolver, num_threads=1)
     interpreter.allocate_tensors()
     return interpreter
 
 
-def litert_samples(model, samples, seed=0, low=None, high=None, reference=False):
+def litert_samples(model, samples, seed=0, low=None, high=None, mode="default"):
     """The same as ort_samples, of LiteRT."""
-    interpreter = litert_interpreter(model, reference)
+    interpreter = litert_interpreter(model, mode)
     random = np.random.default_rng(seed)
     inputs, outputs = [], []
     for _ in range(samples):

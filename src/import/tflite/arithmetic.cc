@@ -185,7 +185,7 @@ void mul(Translation& t, const RawOperator& op) {
                    {.multipliers = {quantise_multiplier(static_cast<double>(factor))},
                     .zero_point = scales->y.scale.zero_point,
                     .bounds = scales->y.bounds,
-                    .doubled = true}),
+                    .doubled = t.double_rounding || doubles(output_tensor(t, op))}),
       pair.planes);
 }
 

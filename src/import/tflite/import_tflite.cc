@@ -17,7 +17,7 @@ std::map<std::string_view, Handler> all_handlers() {
   std::map<std::string_view, Handler> handlers;
   for (const std::vector<OperatorEntry>& entries :
        {layer_operators(), pool_operators(), arithmetic_operators(), map_operators(),
-        shape_operators(), part_operators()}) {
+        shape_operators(), part_operators(), image_operators()}) {
     for (const OperatorEntry& entry : entries) handlers[entry.op] = entry.handler;
   }
   return handlers;

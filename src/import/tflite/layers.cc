@@ -14,6 +14,7 @@ struct Layer {
   ChannelScales weights;
   Target y;
   bool exact_scales = true;  // multipliers from double scales; old kernels multiply in float32
+  bool doubled = false;      // a kernel that rounds twice in every mode of LiteRT
 };
 
 // Weights whose zero point is subtracted, [.., channels, ..] along `dimension`.
@@ -94,7 +95,7 @@ ValueId finish(Translation& t, const RawOperator& op, ValueId products, const Te
                        .axis = 1,
                        .zero_point = layer.y.scale.zero_point,
                        .bounds = layer.y.bounds,
-                       .doubled = !wide && t.double_rounding});
+                       .doubled = !wide && (t.double_rounding || layer.doubled)});
 }
 
 // Integer weights with float32 activations: quantised while the model runs.
@@ -190,7 +191,8 @@ void depthwise_conv_2d(Translation& t, const RawOperator& op) {
   }
   std::optional<Layer> layer = layer_of(t, op, 3, outputs);
   if (!layer) return;
-  layer->exact_scales = output_tensor(t, op).type != RawType::uint8;
+  layer->doubled = output_tensor(t, op).type == RawType::uint8;
+  layer->exact_scales = !layer->doubled;
   emit_convolution(t, op, *x, permuted(centred(*weights, layer->weights, 3), {3, 0, 1, 2}),
                    channels, layer);
 }
@@ -280,7 +282,7 @@ void batch_matmul(Translation& t, const RawOperator& op) {
                 {.multipliers = multipliers_of(layer, output_tensor(t, op).type == RawType::int16),
                  .zero_point = y->scale.zero_point,
                  .bounds = y->bounds,
-                 .doubled = t.double_rounding}));
+                 .doubled = true}));
 }
 
 }  // namespace

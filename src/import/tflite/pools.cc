@@ -169,7 +169,7 @@ void sum_or_mean(Translation& t, const RawOperator& op, bool mean) {
                     .axis = 1,
                     .zero_point = y->scale.zero_point,
                     .bounds = y->bounds,
-                    .doubled = t.double_rounding});
+                    .doubled = t.double_rounding || doubles(output_tensor(t, op))});
   if (!result.valid()) return;
   if (sums.planes && op.options.keep_dims) return set_planes(t, op, result);
   set_plain(t, op,

@@ -153,6 +153,8 @@ std::optional<Target> output_target(Translation& t, const RawOperator& op) {
   return Target{*scale, *bounds};
 }
 
+bool doubles(const RawTensor& output) { return output.type == RawType::int16; }
+
 ValueId emit_requant(Translation& t, const RawOperator& op, ValueId x, const Requant& requant,
                      const std::string& suffix) {
   if (!x.valid()) return {};

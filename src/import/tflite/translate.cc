@@ -155,6 +155,9 @@ const RawTensor& output_tensor(const Translation& t, const RawOperator& op, size
 bool is_real(const RawTensor& tensor) {
   return tensor.type == RawType::float32 || tensor.type == RawType::float16;
 }
+bool quantised(const RawTensor& tensor) {
+  return !tensor.quantisation.scales.empty() && !is_real(tensor);
+}
 bool real_input(const Translation& t, const RawOperator& op, size_t i) {
   return has_input(op, i) && is_real(tensor_at(t, op.inputs[i]));
 }

@@ -48,7 +48,8 @@ std::vector<OperatorEntry> pool_operators();        // pools.cc: pools, means, s
 std::vector<OperatorEntry> arithmetic_operators();  // arithmetic.cc: ADD, SUB, MUL ...
 std::vector<OperatorEntry> map_operators();         // maps.cc: functions of one tensor
 std::vector<OperatorEntry> shape_operators();       // shapes.cc: RESHAPE, TRANSPOSE, SHAPE ...
-std::vector<OperatorEntry> part_operators();        // parts.cc: CONCATENATION, SLICE, PAD ...
+std::vector<OperatorEntry> part_operators();        // parts.cc: CONCATENATION, SLICE ...
+std::vector<OperatorEntry> image_operators();       // images.cc: PAD, RESIZE_NEAREST_NEIGHBOR
 
 // Graph inputs and outputs (inputs.cc).
 void add_inputs(Translation& t, const ImportOptions& options);
@@ -64,7 +65,8 @@ bool has_input(const RawOperator& op, size_t i);
 // Null and an error where the operand is absent.
 const RawTensor* input_tensor(Translation& t, const RawOperator& op, size_t i);
 const RawTensor& output_tensor(const Translation& t, const RawOperator& op, size_t i = 0);
-bool is_real(const RawTensor& tensor);  // float32 or float16
+bool is_real(const RawTensor& tensor);    // float32 or float16
+bool quantised(const RawTensor& tensor);  // integers with scales
 // float32 activations.
 bool real_input(const Translation& t, const RawOperator& op, size_t i = 0);
 
@@ -136,6 +138,8 @@ struct Requant {
   Range bounds;
   bool doubled = false;  // gemmlowp's double rounding
 };
+// Elementwise kernels of int16 round twice in every mode of LiteRT (docs/oracles.md).
+bool doubles(const RawTensor& output);
 ValueId emit_requant(Translation& t, const RawOperator& op, ValueId x, const Requant& requant,
                      const std::string& suffix = "");
 // A fused activation behind a float32 result.

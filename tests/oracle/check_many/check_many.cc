@@ -3,7 +3,7 @@
 //   check_many LIST [--c]
 //
 // A line of LIST: model, inputs.npz, expected.npz and options, separated by tabs; options are
-// `max-lsb=N`, `tolerance=T`, `type=NAME:uint8`. One line of JSON a network is printed. With --c
+// `max-lsb=N`, `tolerance=T`, `type=NAME:uint8`, `rounding=R`. One line of JSON a network is printed. With --c
 // the emitted C is built and run too. The exit status is 0 however the comparisons end:
 // tests/oracle/random_graphs.py judges them.
 #include <fmt/format.h>
@@ -46,6 +46,7 @@ Job read_job(const std::string& line) {
     const std::string key = fields[i].substr(0, fields[i].find('='));
     const std::string value = fields[i].substr(key.size() + 1);
     if (key == "max-lsb") job.criterion.max_lsb = std::stoll(value);
+    if (key == "rounding") job.compile.import.rounding = value;
     if (key == "tolerance") job.criterion.tolerance = std::stod(value);
     if (key == "type") {
       const size_t colon = value.rfind(':');

@@ -346,7 +346,7 @@ def main():
     unary("relu", "RELU")
     unary("relu_rescale", "RELU", y=(0.031, -40))
     unary("relu6", "RELU6", y=(6 / 255, -128))
-    unary("relu_n1_to_1", "RELU_N1_TO_1", y=(0.011, 2))
+    unary("relu_n1_to_1", "RELU_N1_TO_1", y=(0.011, 2), version=1)
     unary("logistic", "LOGISTIC", y=(1 / 256, -128))
     unary("tanh", "TANH", y=(1 / 128, 0))
     unary("hard_swish", "HARD_SWISH", y=(0.03, -100), opts=options("HardSwish"), version=1)
