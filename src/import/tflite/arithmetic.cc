@@ -49,7 +49,7 @@ void set(Translation& t, const RawOperator& op, ValueId y, bool planes) {
 
 // The canonical operators want the operand that varies first.
 Pair variable_first(const Translation& t, Pair pair) {
-  if (heddle::is_constant(t.builder, pair.x)) std::swap(pair.x, pair.w);
+  if (pair.x.valid() && heddle::is_constant(t.builder, pair.x)) std::swap(pair.x, pair.w);
   return pair;
 }
 

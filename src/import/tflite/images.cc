@@ -9,6 +9,8 @@
 namespace heddle::tflite {
 namespace {
 
+constexpr int64_t kMaxElements = int64_t{1} << 28;  // of a resized image
+
 // The source of every row (or column) of a resized image.
 std::vector<int64_t> nearest(const RawOptions& options, int64_t from, int64_t to) {
   const float scale = options.align_corners && to > 1
@@ -30,8 +32,12 @@ void resize_nearest(Translation& t, const RawOperator& op) {
   std::optional<ValueId> x = planes_input(t, op, 0);
   if (!size || !x) return;
   const Shape shape = shape_of(t, *x);
-  if (shape.size() != 4 || size->size() != 2 || (*size)[0] < 1 || (*size)[1] < 1 ||
-      checked_elements({shape[0], shape[1], (*size)[0], (*size)[1]}) < 0) {
+  const auto sound = [&] {
+    if (shape.size() != 4 || size->size() != 2 || (*size)[0] < 1 || (*size)[1] < 1) return false;
+    const int64_t elements = checked_elements({shape[0], shape[1], (*size)[0], (*size)[1]});
+    return elements >= 0 && elements <= kMaxElements;
+  };
+  if (!sound()) {
     return fail(t, op,
                 fmt::format("it resizes {} to {}, which is not supported", to_string(shape),
                             to_string(*size)));
