@@ -323,7 +323,7 @@ void softmax(Translation& t, const RawNode& node) {
     attributes[ours] = *value;
   }
   if (std::optional<ValueId> x = value_operand(t, node, 0))
-    set_value(t, node, emit(t, node, "softmax", {*x}, std::move(attributes)));
+    set_value(t, node, emit(t, node, "i_softmax", {*x}, std::move(attributes)));
 }
 
 }  // namespace
