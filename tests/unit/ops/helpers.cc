@@ -397,8 +397,8 @@ Graph ita_partial_max(Random& r) {
       {activation(shape, row_range(r))});
 }
 
-Attributes random_zero_points(Random& r) {
-  if (r.coin()) return {};
+Attributes random_zero_points(Random& r, bool real) {
+  if (real || r.coin()) return {};
   return {{"x_zero_point", r.between(-130, 255)}, {"w_zero_point", r.between(-130, 255)}};
 }
 
@@ -409,8 +409,8 @@ Graph matmul(Random& r) {
   const int64_t length = r.between(1, 6);
   x.insert(x.end(), {r.between(1, 4), length});
   w.insert(w.end(), {length, r.between(1, 4)});
-  return graph_of("matmul", random_zero_points(r),
-                  {activation(x, r.range()), activation(w, r.range())});
+  const bool real = r.between(0, 3) == 0;
+  return graph_of("matmul", random_zero_points(r, real), {r.either(x, real), r.either(w, real)});
 }
 
 Graph mean(Random& r) {
@@ -424,8 +424,8 @@ Graph mean(Random& r) {
 
 Graph mul(Random& r) {
   const auto [x, w] = broadcast_shapes(r);
-  return graph_of("mul", random_zero_points(r),
-                  {activation(x, r.range()), activation(w, r.range())});
+  const bool real = r.between(0, 3) == 0;
+  return graph_of("mul", random_zero_points(r, real), {r.either(x, real), r.either(w, real)});
 }
 
 Graph true_div(Random& r) {

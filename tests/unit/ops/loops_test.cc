@@ -88,12 +88,7 @@ int64_t evaluate_requant(const OpView& op, const std::vector<double>& v) {
 float evaluate_real(const OpView& op, const Element& element) {
   const std::string& name = op.node.op;
   const auto& v = element.inside;
-  if (name == "matmul") {
-    const int64_t x_zero = op.attribute("x_zero_point"), w_zero = op.attribute("w_zero_point");
-    int64_t sum = 0;
-    for (const auto& operands : v) sum += (operands[0] - x_zero) * (operands[1] - w_zero);
-    return sum;
-  }
+  if (name == "mul") return static_cast<float>(v[0][0]) * static_cast<float>(v[0][1]);
   if (in_class(op_of(op.node), "mac")) {
     float sum = 0;
     for (const auto& operands : v)
@@ -178,9 +173,10 @@ int64_t evaluate(const OpView& op, const Element& element) {
   for (const std::vector<double>& operands : element.inside)
     v.emplace_back(operands.begin(), operands.end());
   if (in_class(op_of(op.node), "mac")) {
+    const int64_t x_zero = op.attribute("x_zero_point");
+    const int64_t w_zero = name == "matmul" ? op.attribute("w_zero_point") : 0;
     int64_t sum = 0;
-    for (const auto& operands : v)
-      sum += (operands[0] - op.attribute("x_zero_point")) * operands[1];
+    for (const auto& operands : v) sum += (operands[0] - x_zero) * (operands[1] - w_zero);
     return sum;
   }
   if (name == "max_pool") {
