@@ -1,6 +1,6 @@
 // QONNX: Quant (IntQuant), BipolarQuant and Trunc, which map real numbers to the real numbers of a
-// grid. On constants the grid's elements are computed here; on activations each becomes `quantize` and
-// `dequantize`.
+// grid. On constants the grid's elements are computed here; on activations each becomes `quantize`
+// and `dequantize`.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -47,8 +47,9 @@ std::optional<Scales> read_scales(Translation& t, const RawNode& node, size_t i,
   }
   for (size_t k = 0; k < scales.values.size(); ++k) {
     if (std::isfinite(scales.values[k]) && scales.values[k] > 0) continue;
-    fail(t, node, fmt::format("element {} of the {} {} is {}, not a positive number", k, what,
-                              ticked(node.inputs[i]), scales.values[k]));
+    fail(t, node,
+         fmt::format("element {} of the {} {} is {}, not a positive number", k, what,
+                     ticked(node.inputs[i]), scales.values[k]));
     return std::nullopt;
   }
   return scales;
@@ -110,8 +111,9 @@ const RoundingEntry* read_rounding(Translation& t, const RawNode& node, const ch
     if (entry.name == name) return &entry;
   }
   fail(t, node,
-       fmt::format("`rounding_mode` is {}, not one of ROUND, FLOOR, CEIL, DOWN, UP, HALF_UP, HALF_DOWN",
-                   ticked(name)));
+       fmt::format(
+           "`rounding_mode` is {}, not one of ROUND, FLOOR, CEIL, DOWN, UP, HALF_UP, HALF_DOWN",
+           ticked(name)));
   return nullptr;
 }
 
@@ -164,8 +166,8 @@ ValueId scale_constant(Translation& t, const RawNode& node, const char* suffix,
   return add_reals(t, node, suffix, {std::ssize(scale.values)}, scale.values);
 }
 
-// round(v + z) = round(v) + z. Roundings that treat the signs differently need z = 0, halves to even
-// an even z.
+// round(v + z) = round(v) + z. Roundings that treat the signs differently need z = 0, halves to
+// even an even z.
 bool moves_with_zero_point(const RoundingEntry& rounding, int64_t zero_point) {
   const std::string_view name = rounding.rounding;
   return zero_point == 0 || name == "floor" || name == "ceil" ||
@@ -187,12 +189,13 @@ ValueId with_zero_point(Translation& t, const RawNode& node, ValueId x, const Qu
 
 // -1 and 1: the sign as -1 and 0, times 2, plus 1.
 ValueId signs(Translation& t, const RawNode& node, ValueId x, const Quantiser& to) {
-  ValueId sign = step(t, node, "_sign", "quantize", {x, scale_constant(t, node, "_scale", to.scale)},
-                      {{"axis", to.scale.axis},
-                       {"zero_point", to.zero_point},
-                       {"lo", int64_t{-1}},
-                       {"hi", int64_t{0}},
-                       {"rounding", std::string("floor")}});
+  ValueId sign =
+      step(t, node, "_sign", "quantize", {x, scale_constant(t, node, "_scale", to.scale)},
+           {{"axis", to.scale.axis},
+            {"zero_point", to.zero_point},
+            {"lo", int64_t{-1}},
+            {"hi", int64_t{0}},
+            {"rounding", std::string("floor")}});
   if (!sign.valid()) return {};
   ValueId mul = add_int32_constant(t.builder, node.name + "_mul", {1}, {2});
   ValueId add = add_int32_constant(t.builder, node.name + "_add", {1}, {1});
@@ -212,11 +215,9 @@ void finish_dequantized(Translation& t, const RawNode& node, ValueId integers, c
 }
 
 void quantise_value(Translation& t, const RawNode& node, ValueId x, const Quantiser& to) {
-  if (to.sign)
-    return finish_dequantized(t, node, signs(t, node, x, to), to.scale, to.zero_point);
+  if (to.sign) return finish_dequantized(t, node, signs(t, node, x, to), to.scale, to.zero_point);
   if (std::string_view(to.rounding->rounding).empty()) {
-    return fail(t, node,
-                fmt::format("activations are not rounded by {}", to.rounding->name),
+    return fail(t, node, fmt::format("activations are not rounded by {}", to.rounding->name),
                 "ROUND, FLOOR, CEIL, DOWN and HALF_UP are supported");
   }
   const bool moves = moves_with_zero_point(*to.rounding, to.zero_point);
@@ -268,8 +269,7 @@ void bipolar_quant(Translation& t, const RawNode& node) {
   if (!scale) return;
   const Quantiser unit{.scale = {.values = {1.0f}}, .sign = true};
   const std::optional<Tensor> constant = t.builder.graph.value(*x).constant;
-  if (!constant)
-    return finish_dequantized(t, node, signs(t, node, *x, unit), *scale, 0);
+  if (!constant) return finish_dequantized(t, node, signs(t, node, *x, unit), *scale, 0);
   Tensor reals(DType::float32, shape);
   for (int64_t i = 0; i < reals.elements(); ++i) {
     const float one = on_grid(constant->float_at(i), unit, 0);
@@ -280,8 +280,8 @@ void bipolar_quant(Translation& t, const RawNode& node) {
 
 // ---- Trunc
 
-// The integers of x, shifted right by whole bits. Version 1 (five operands) keeps the scale, version 2
-// (six) has one of its own and clamps.
+// The integers of x, shifted right by whole bits. Version 1 (five operands) keeps the scale,
+// version 2 (six) has one of its own and clamps.
 struct Truncation {
   Quantiser in;
   int64_t shift = 0;
@@ -312,8 +312,8 @@ std::optional<Truncation> read_truncation(Translation& t, const RawNode& node, c
     }
     result.shift = std::lround(std::log2(out_scale->values[0] / scale->values[0]));
     result.out.scale = *out_scale;
-    result.out.bounds = bounds_of(*out_bits, int_of(t, node, "signed", 1) != 0,
-                                  int_of(t, node, "narrow", 0) != 0);
+    result.out.bounds =
+        bounds_of(*out_bits, int_of(t, node, "signed", 1) != 0, int_of(t, node, "narrow", 0) != 0);
   }
   if (result.shift < 0 || result.shift > 31) {
     fail(t, node,
@@ -324,8 +324,9 @@ std::optional<Truncation> read_truncation(Translation& t, const RawNode& node, c
   const int64_t divisor = int64_t{1} << result.shift;
   if (second) {
     if (*zero_point % divisor != 0) {
-      fail(t, node, fmt::format("its zero point {} is no multiple of {}, by which it divides",
-                                *zero_point, divisor));
+      fail(t, node,
+           fmt::format("its zero point {} is no multiple of {}, by which it divides", *zero_point,
+                       divisor));
       return std::nullopt;
     }
     result.out.zero_point = *zero_point / divisor;
@@ -336,7 +337,8 @@ std::optional<Truncation> read_truncation(Translation& t, const RawNode& node, c
   return result;
 }
 
-// FLOOR, CEIL and halves to even as requantisations; the others in float32, which holds these integers.
+// FLOOR, CEIL and halves to even as requantisations; the others in float32, which holds these
+// integers.
 ValueId shifted_right(Translation& t, const RawNode& node, ValueId integers,
                       const Truncation& truncation) {
   const int64_t divisor = int64_t{1} << truncation.shift;
@@ -346,9 +348,8 @@ ValueId shifted_right(Translation& t, const RawNode& node, ValueId integers,
     ValueId mul = add_int32_constant(t.builder, node.name + "_mul", {1}, {1});
     ValueId add = add_int32_constant(t.builder, node.name + "_add", {1},
                                      {rounding == "ceil" ? divisor - 1 : 0});
-    bounds.insert({{"axis", int64_t{0}},
-                   {"shift", truncation.shift},
-                   {"rounding", std::string("floor")}});
+    bounds.insert(
+        {{"axis", int64_t{0}}, {"shift", truncation.shift}, {"rounding", std::string("floor")}});
     return step(t, node, "_truncated", "requant", {integers, mul, add}, std::move(bounds));
   }
   ValueId reals = step(t, node, "_integers_real", "dequantize",
@@ -377,8 +378,8 @@ void trunc(Translation& t, const RawNode& node) {
             {"lo", in.bounds.lo + in.zero_point},
             {"hi", in.bounds.hi + in.zero_point}});
   if (!integers.valid()) return;
-  finish_dequantized(t, node, shifted_right(t, node, integers, *truncation),
-                     truncation->out.scale, truncation->out.zero_point);
+  finish_dequantized(t, node, shifted_right(t, node, integers, *truncation), truncation->out.scale,
+                     truncation->out.zero_point);
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
-// QONNX: the values of Quant, BipolarQuant and Trunc by the formulas of its specification, weights on
-// their grid, and what is refused.
+// QONNX: the values of Quant, BipolarQuant and Trunc by the formulas of its specification, weights
+// on their grid, and what is refused.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
@@ -23,12 +23,9 @@ struct Parameters {
 };
 
 TestNode quant_node(std::string x, std::string y, const Parameters& p) {
-  return {"Quant",
-          {std::move(x), y + "_scale", y + "_zero_point", y + "_bits"},
-          {y},
-          {{"signed", p.is_signed}, {"narrow", p.narrow}, {"rounding_mode", p.rounding}},
-          y,
-          "qonnx.custom_op.general"};
+  return {"Quant", {std::move(x), y + "_scale", y + "_zero_point", y + "_bits"},
+          {y},     {{"signed", p.is_signed}, {"narrow", p.narrow}, {"rounding_mode", p.rounding}},
+          y,       "qonnx.custom_op.general"};
 }
 std::vector<TestTensor> quant_constants(const std::string& y, const Parameters& p) {
   return {scalar(y + "_scale", p.scale), scalar(y + "_zero_point", p.zero_point),
@@ -44,8 +41,7 @@ TestModel quantised_row(const Parameters& p) {
 
 std::vector<float> run(const TestModel& model, const std::vector<float>& x) {
   const Graph graph = must_import(model);
-  const Tensor input =
-      Tensor::of_floats(graph.value(graph.inputs[0]).type.shape, x);
+  const Tensor input = Tensor::of_floats(graph.value(graph.inputs[0]).type.shape, x);
   Result<std::vector<Tensor>> values = interpret(graph, {&input, 1});
   EXPECT_TRUE(values.ok());
   return (*values)[static_cast<size_t>(graph.outputs[0].index)].to_floats();
@@ -98,7 +94,7 @@ TEST(Qonnx, EveryBitWidthSignAndRange) {
 
 TEST(Qonnx, EveryRoundingAndZeroPoint) {
   for (const char* rounding : {"ROUND", "FLOOR", "CEIL", "DOWN", "HALF_UP"}) {
-    for (const double zero_point : {0.0}) {
+    for (const double zero_point : {0.0, 3.0, 4.0, -7.0}) {
       const Parameters p{.scale = 0.5, .zero_point = zero_point, .rounding = rounding};
       EXPECT_EQ(run(quantised_row(p), kReals), all_expected(p)) << rounding << " " << zero_point;
     }
@@ -121,7 +117,10 @@ TEST(Qonnx, TruncShiftsAndKeepsTheScale) {
         .inputs = {{"x", kRow}},
         .outputs = {"y"},
         .constants = {scalar("s", 0.25), scalar("z", 0), scalar("i", 8), scalar("o", 6)},
-        .nodes = {{"Trunc", {"x", "s", "z", "i", "o"}, {"y"}, {{"rounding_mode", std::string(rounding)}}}}};
+        .nodes = {{"Trunc",
+                   {"x", "s", "z", "i", "o"},
+                   {"y"},
+                   {{"rounding_mode", std::string(rounding)}}}}};
     std::vector<float> x = kReals, y;
     x.front() = -30, x.back() = 30;
     for (float v : x)
@@ -136,7 +135,8 @@ TestModel convolution(const Parameters& p, std::vector<double> scales = {}) {
   TestModel model{.inputs = {{"x", {1, 2, 4, 4}}}, .outputs = {"y"}};
   model.constants = quant_constants("w", p);
   if (!scales.empty())
-    model.constants[0] = {.name = "w_scale", .dims = {std::ssize(scales), 1, 1, 1}, .values = scales};
+    model.constants[0] = {
+        .name = "w_scale", .dims = {std::ssize(scales), 1, 1, 1}, .values = scales};
   const std::vector<double> values = {-2, -0.3, 0.1, 0.6};
   model.constants.push_back({.name = "v", .dims = {2, 2, 1, 1}, .values = values});
   const Parameters in{.scale = 0.125};
@@ -157,7 +157,8 @@ TEST(Qonnx, WrongParametersAreRefusedWithTheirReason) {
   }
   expect(quantised_row({.scale = 0}), "scale `y_scale` is 0, not a positive number");
   expect(quantised_row({.scale = -1}), "is -1, not a positive number");
-  expect(quantised_row({.zero_point = 0.5}), "the zero point `y_zero_point` is not one whole number");
+  expect(quantised_row({.zero_point = 0.5}),
+         "the zero point `y_zero_point` is not one whole number");
   expect(quantised_row({.rounding = "DICE"}), "`rounding_mode` is `DICE`, not one of ROUND");
   expect(quantised_row({.rounding = "UP"}), "activations are not rounded by UP");
   expect(quantised_row({.bits = 1, .is_signed = 0, .narrow = 1}), "holds nothing but 0");
