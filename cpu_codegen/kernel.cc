@@ -302,10 +302,11 @@ void KernelBuilder::add_map(const Node& node, ValueId spine, std::vector<std::st
       &node == &anchor_ || graph_.value(node.output).type.shape == graph_.value(spine).type.shape,
       "a fused operator broadcasts its first operand: " + node.op);
   const bool swapped = node.inputs[0] != spine;
+  const std::string& map = swapped && !body.map_swapped.empty() ? body.map_swapped : body.map;
   std::map<std::string, std::string> texts;
   for (size_t i = 1; i < op.operands.size(); ++i) {
     const std::string name(op.operands[i].name);
-    if (!holes_in(body.map).contains(name)) continue;
+    if (!holes_in(map).contains(name)) continue;
     const size_t input = swapped && node.inputs[i] == spine ? 0 : i;
     if (node.inputs[input] == spine) {
       texts[name] = value_;
@@ -320,7 +321,7 @@ void KernelBuilder::add_map(const Node& node, ValueId spine, std::vector<std::st
     result = names_.take(body.result_type == "float" ? "real" : "integer");
     statements.push_back(fmt::format("{} {};", body.result_type, result));
   }
-  statements.push_back(fill_holes(body.map, [&](const std::string& name) -> std::string {
+  statements.push_back(fill_holes(map, [&](const std::string& name) -> std::string {
     if (name == "value") return value_;
     if (name == "result") return result;
     const auto text = texts.find(name);

@@ -49,7 +49,7 @@ class Descriptor {
 };
 
 // 0, or the error number.
-int write_file(const fs::path& path, const std::string& content) {
+int write_bytes(const fs::path& path, const std::string& content) {
   Descriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
   if (file.get() < 0) return errno;
   for (size_t done = 0; done < content.size();) {
@@ -101,7 +101,7 @@ Status write_all(const fs::path& shown, const fs::path& root, const FileSet& fil
     std::error_code error;
     fs::create_directories(path.parent_path(), error);
     if (error) return os_error(shown / name, "cannot make the folder", error.value());
-    const int failed = write_file(path, content);
+    const int failed = write_bytes(path, content);
     if (failed != 0) return os_error(shown / name, "cannot write the file", failed);
   }
   return Unit{};
@@ -142,6 +142,19 @@ Result<std::string> read_file(const fs::path& path, int64_t max_bytes) {
   }
   content.resize(done);
   return content;
+}
+
+Status write_file(const fs::path& path, const std::string& content) {
+  if (fs::is_directory(path)) return error_at(place_of(path), "this is a folder, a file is needed");
+  fs::path beside = path;
+  beside += fmt::format(".heddle-{}", ::getpid());
+  const int failed = write_bytes(beside, content);
+  std::error_code error(failed, std::generic_category());
+  if (failed == 0) fs::rename(beside, path, error);
+  if (!error) return Unit{};
+  std::error_code ignored;
+  fs::remove(beside, ignored);
+  return os_error(path, "cannot write the file", error.value());
 }
 
 Status write_folder(const fs::path& folder, const FileSet& files) {

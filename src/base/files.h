@@ -14,6 +14,9 @@ namespace heddle {
 Result<std::string> read_file(const std::filesystem::path& path,
                               int64_t max_bytes = int64_t{1} << 31);
 
+// Replaces the file, or leaves it as it was.
+Status write_file(const std::filesystem::path& path, const std::string& content);
+
 using FileSet = std::map<std::string, std::string>;  // relative path with '/', content
 
 inline constexpr const char* kManifestName = "heddle-manifest.json";

@@ -175,6 +175,21 @@ std::string tflite_add(Lowering& l) {
   return l.clamp(y, l.op.attribute("lo"), l.op.attribute("hi"));
 }
 
+std::string tflite_softmax(Lowering& l) {
+  const std::string x = l.operand(0);
+  const std::string most =
+      l.add("ReduceMax", {x}, {{"axes", std::vector<int64_t>{-1}}, {"keepdims", int64_t{1}}});
+  // The last of the table's 256 elements is the exponential of 0.
+  const std::string e =
+      l.add("Gather", {l.operand(1), l.plus(l.add("Sub", {x, most}), 255)}, {{"axis", int64_t{0}}});
+  // Unlike ReduceSum, CumSum adds in order, as TFLite does.
+  const std::string sums = l.add("CumSum", {e, l.number(int64_t{-1})});
+  const std::string sum = l.add("Slice", {sums, l.list({-1}), l.list({INT64_MAX}), l.list({-1})});
+  const std::string scaled = l.add("Mul", {sum, l.number(static_cast<float>(l.op.real("scale")))});
+  const std::string inverse = l.add("Div", {l.number(1.0f), scaled});
+  return rounded(l, l.add("Mul", {e, inverse}), "half_away");
+}
+
 std::string lookup(Lowering& l) {
   return l.add("Gather", {l.operand(1), l.minus(l.operand(0), l.op.attribute("first"))},
                {{"axis", int64_t{0}}});
@@ -193,7 +208,8 @@ std::vector<LoweringEntry> map_lowerings() {
           {"quantize", quantize},
           {"relu", relu},
           {"requant", requant},
-          {"tflite_add", tflite_add}};
+          {"tflite_add", tflite_add},
+          {"tflite_softmax", tflite_softmax}};
 }
 
 }  // namespace heddle

@@ -91,6 +91,10 @@ std::string binary(Lowering& l) {
 }
 
 std::string softmax(Lowering& l) {
+  if (!l.real()) {
+    l.fail("it is of integers");
+    return "";
+  }
   return l.add("Softmax", {l.operand(0)}, {{"axis", int64_t{-1}}});
 }
 
@@ -124,8 +128,6 @@ std::vector<LoweringEntry> real_lowerings() {
           {"layer_norm", layer_norm},
           {"reduce", reduce},
           {"softmax", softmax},
-          {"tflite_softmax", nullptr,
-           "its float32 sum runs in order, ONNX leaves the order of a sum open"},
           {"unary", unary}};
 }
 

@@ -142,6 +142,7 @@ void check_extra(const Graph& graph, const Arrays& arrays, size_t count, const s
     for (const std::string& key : {fmt::format("arr_{}", i), fmt::format("{}_{}", kind, i)}) {
       const Tensor* extra = find_key(arrays, key);
       if (extra == nullptr || is_named(graph, kind, key)) continue;
+      if (extra->elements() == 0) continue;  // empty inputs are left out
       bool constant = std::any_of(
           graph.values.begin(), graph.values.end(),
           [&](const Value& value) { return value.constant && same(*value.constant, *extra); });

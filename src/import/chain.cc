@@ -52,6 +52,11 @@ int64_t saturate(Wide value) {
                                                std::numeric_limits<int64_t>::max()));
 }
 
+// Whether the operator multiplies by constants, whose first dimension is the output channel.
+bool has_weights(const std::string& op) {
+  return is_mac(op) && find_op(op)->operands[1].constant;
+}
+
 // The MAC node below a value, through a bias_add: what a batch norm folds into. Invalid where there
 // is none.
 struct MacBelow {
@@ -65,7 +70,7 @@ MacBelow mac_below(const Graph& graph, ValueId id) {
     found.bias = producer;
     producer = graph.value(graph.node(producer).inputs[0]).producer;
   }
-  if (producer.valid() && is_mac(graph.node(producer).op)) found.mac = producer;
+  if (producer.valid() && has_weights(graph.node(producer).op)) found.mac = producer;
   return found;
 }
 

@@ -25,6 +25,7 @@ struct CommandOptions {
   Criterion criterion;                   // verify
   std::vector<std::filesystem::path> inputs, expected, activations;
   std::filesystem::path labels;
+  std::filesystem::path emit_onnx;  // inspect: where the normalised graph goes
   std::string dump_after;
   bool json = false;
 };

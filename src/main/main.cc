@@ -111,6 +111,8 @@ int run(int argc, char** argv) {
   CLI::App* const inspect =
       add_command(app, "inspect", "show what the importer made of a network", options);
   add_model(*inspect, options);
+  inspect->add_option("--emit-onnx", options.emit_onnx,
+                      "write the normalised network to this file, as ONNX of standard operators");
   on(inspect, heddle::inspect_command);
 
   CLI::App* const verify = add_command(

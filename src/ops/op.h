@@ -56,7 +56,7 @@ struct LoopNest {
 // map: `map` is set (add, requant). Statements that change the int32_t variable `$value` in place.
 //   It starts as the element of the first operand, in a fused region as the anchor's `result`.
 //   Blocks `{ ... }` keep temporaries local: maps of a region may follow each other in one scope.
-// block: `block` is set (softmax). Statements, in braces, that compute one row, i.e. the innermost
+// block: `block` is set (i_softmax). Statements, in braces, that compute one row, i.e. the innermost
 //   dimension of x and y; they run once for every index of the other parallel axes. `$x[i]` and
 //   `$y[i]` are elements of the row: fill in array names or parenthesised pointers to its start.
 // move: only `result` is set (transpose, slice, gather). It is the element; nothing is accumulated.
@@ -86,6 +86,9 @@ struct CBody {
   std::string map;          // "$value += $bias;"
   std::string block;
   bool parts = false;
+  // Of a commutative map that treats its operands differently (zero points of their own): the
+  // statements where `$value` starts as the second operand, and that operand's hole is the first.
+  std::string map_swapped{};
   std::string result_type{};  // of `$result`, where a map changes the type: "float"
   bool uses_math = false;     // calls functions of cpu_codegen/runtime/heddle_math.h
 };

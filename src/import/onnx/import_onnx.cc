@@ -220,8 +220,9 @@ std::string dialect_of(const Graph& graph) {
 std::vector<OperatorEntry> operators_of(const Translation& t) {
   std::vector<OperatorEntry> entries = t.real ? real_operators() : layer_operators();
   if (!t.real) {
-    const std::vector<OperatorEntry> maps = map_operators();
-    entries.insert(entries.end(), maps.begin(), maps.end());
+    for (const std::vector<OperatorEntry>& more :
+         {pool_operators(), map_operators(), transformer_operators()})
+      entries.insert(entries.end(), more.begin(), more.end());
   }
   const std::vector<OperatorEntry> views = view_operators();
   entries.insert(entries.end(), views.begin(), views.end());
@@ -274,7 +275,9 @@ void translate_nodes(Translation& t, RawModel& model) {
 }
 
 bool uses_pulp(const RawModel& model) {
-  static constexpr std::string_view kOps[] = {"RequantShift", "IntegerMean", "iSoftmax"};
+  static constexpr std::string_view kOps[] = {
+      "RequantShift", "IntegerMean", "iSoftmax", "ITAMax",     "ITAPartialMax", "iLayerNorm",
+      "iRMSNorm",     "iNoNorm",     "iGELU",    "iHardswish", "TrueIntegerDiv"};
   return std::any_of(model.nodes.begin(), model.nodes.end(), [](const RawNode& node) {
     return std::find(std::begin(kOps), std::end(kOps), node.op) != std::end(kOps);
   });

@@ -26,12 +26,6 @@ std::optional<Shape> input_shape(Translation& t, const RawInfo& info) {
   }
   Shape shape;
   for (const RawDim& dim : info.dims) shape.push_back(dim.value);  // bind_dimensions set them all
-  if (checked_elements(shape) == 0) {
-    report(t.builder, "",
-           fmt::format("graph input {} of shape {} has no elements", ticked(info.name),
-                       to_string(shape)));
-    return std::nullopt;
-  }
   int64_t elements = checked_elements(shape);
   if (elements < 0 || elements > (int64_t{1} << 28)) {
     report(t.builder, "",
@@ -60,12 +54,35 @@ std::optional<DType> declared_dtype(int32_t type) {
   }
 }
 
-void add_input(Translation& t, const RawInfo& info, const ImportOptions& options) {
+// Exporters type integers of any width int32. A matrix product of such an input would overflow, so
+// it holds something narrower.
+bool feeds_product(const RawModel& model, const std::string& input) {
+  static constexpr std::string_view kProducts[] = {"Conv", "Gemm", "MatMul"};
+  return std::any_of(model.nodes.begin(), model.nodes.end(), [&](const RawNode& node) {
+    const auto end = node.inputs.begin() + std::min<std::ptrdiff_t>(std::ssize(node.inputs), 2);
+    return std::find(std::begin(kProducts), std::end(kProducts), node.op) != std::end(kProducts) &&
+           std::find(node.inputs.begin(), end, input) != end;
+  });
+}
+
+// Nothing is passed in such an input; a Concat, the only one to read it, drops it.
+void add_empty_input(Translation& t, const RawInfo& info, const Shape& shape) {
+  Known known;
+  known.constant = RawTensor{
+      .name = info.name, .type = info.type, .values = Tensor(DType::int8, shape), .fraction = {}};
+  t.tensors[info.name] = std::move(known);
+  t.notes.push_back(fmt::format("input {} of shape {} has no elements: it is left out",
+                                ticked(info.name), to_string(shape)));
+}
+
+void add_input(Translation& t, const RawModel& model, const RawInfo& info,
+               const ImportOptions& options) {
   Known broken;
   broken.broken = true;
   t.tensors[info.name] = broken;
   std::optional<Shape> shape = input_shape(t, info);
   if (!shape) return;
+  if (elements_of(*shape) == 0) return add_empty_input(t, info, *shape);
 
   TensorType type{DType::int16, *shape, kAssumedRange};
   auto option = options.input_types.find(info.name);
@@ -88,6 +105,8 @@ void add_input(Translation& t, const RawInfo& info, const ImportOptions& options
       return;
     }
     type.range = range_of(type.dtype);
+  } else if (!t.real && info.type == kOnnxInt32 && feeds_product(model, info.name)) {
+    assumed = true;
   } else if (std::optional<DType> declared = declared_dtype(info.type)) {
     type.dtype = *declared;
     type.range = info.type == kOnnxBool ? Range{0, 1} : range_of(*declared);
@@ -120,7 +139,7 @@ void add_inputs(Translation& t, const RawModel& model, const ImportOptions& opti
     auto found = t.tensors.find(info.name);
     if (found != t.tensors.end()) continue;  // an initialiser
     names.push_back(info.name);
-    add_input(t, info, options);
+    add_input(t, model, info, options);
   }
   for (const auto& [name, type] : options.input_types) {
     if (std::find(names.begin(), names.end(), name) == names.end()) {

@@ -1,4 +1,4 @@
-// Conv, Gemm, MatMul, BatchNormalization, pools and means.
+// Conv, Gemm, MatMul, BatchNormalization.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -8,18 +8,6 @@
 
 namespace heddle {
 namespace {
-
-// A Known value of rank 4, or an error that says what rank 3 is.
-std::optional<ValueId> image_operand(Translation& t, const RawNode& node) {
-  std::optional<ValueId> x = value_operand(t, node, 0);
-  if (!x) return std::nullopt;
-  const Shape& shape = type_of(t.builder, *x).shape;
-  if (shape.size() == 4) return x;
-  fail(t, node,
-       fmt::format("its input has shape {}: only 2-D images [N, C, H, W] are supported",
-                   to_string(shape)));
-  return std::nullopt;
-}
 
 // The constant bias of Conv or Gemm as one number per channel; broadcasts a single one.
 std::optional<std::vector<int64_t>> bias_operand(Translation& t, const RawNode& node, size_t i,
@@ -41,17 +29,20 @@ std::optional<std::vector<int64_t>> bias_operand(Translation& t, const RawNode& 
 
 void conv(Translation& t, const RawNode& node) {
   const RawTensor* weights = constant_operand(t, node, 1, "weights");
-  std::optional<ValueId> x = image_operand(t, node);
+  std::optional<ImageOperand> x = image_or_line(t, node);
   if (weights == nullptr || !x) return;
-  const Shape& kernel = weights->values.shape();
-  if (kernel.size() != 4 || weights->values.elements() == 0) {
+  Shape kernel = weights->values.shape();
+  if (kernel.size() != 2 + x->dimensions || weights->values.elements() == 0) {
     return fail(t, node,
-                fmt::format("the weights have shape {}, not [K, C, FY, FX]", to_string(kernel)));
+                fmt::format("the weights have shape {}, not {}", to_string(kernel),
+                            x->dimensions == 1 ? "[K, C, FX]" : "[K, C, FY, FX]"));
   }
   std::optional<std::vector<int64_t>> bias = bias_operand(t, node, 2, kernel[0]);
-  const Shape shape = type_of(t.builder, *x).shape;
-  std::optional<Sliding> window = read_window(t, node, shape, {kernel[2], kernel[3]});
+  const Shape shape = type_of(t.builder, x->value).shape;
+  std::optional<Sliding> window = read_window(
+      t, node, shape, std::vector<int64_t>(kernel.begin() + 2, kernel.end()), x->dimensions);
   if (!bias || !window) return;
+  if (x->dimensions == 1) kernel.insert(kernel.begin() + 2, 1);
   if (window->kernel != std::vector<int64_t>{kernel[2], kernel[3]}) {
     return fail(t, node,
                 fmt::format("`kernel_shape` is {}, the weights have shape {}",
@@ -63,10 +54,10 @@ void conv(Translation& t, const RawNode& node) {
   attributes["dilation_w"] = window->dilations[1];
   bool depthwise = group > 1 && group == shape[1] && group == kernel[0] && kernel[1] == 1;
   if (!depthwise) attributes["group"] = group;
-  ValueId w = add_narrow_constant(t.builder, weights->name, weights->values);
-  ValueId y =
-      emit(t, node, depthwise ? "depthwise_conv2d" : "conv2d", {*x, w}, std::move(attributes));
-  set_value(t, node, emit_bias(t, node, y, *bias, 1));
+  ValueId w = add_narrow_constant(t.builder, weights->name, weights->values.reshaped(kernel));
+  ValueId y = emit(t, node, depthwise ? "depthwise_conv2d" : "conv2d", {x->value, w},
+                   std::move(attributes));
+  set_image(t, node, emit_bias(t, node, y, *bias, 1), *x);
 }
 
 Tensor transposed(const Tensor& matrix) {
@@ -76,6 +67,13 @@ Tensor transposed(const Tensor& matrix) {
   for (int64_t i = 0; i < rows * columns; ++i)
     result.set(i % columns * rows + i / columns, matrix.at(i));
   return result;
+}
+
+// The node's result so far, as a value.
+std::optional<ValueId> value_of_result(Translation& t, const RawNode& node) {
+  const Known& known = t.tensors.at(node.outputs[0]);
+  if (known.broken || known.constant) return std::nullopt;
+  return known.chain.base;
 }
 
 // x [..., C] times W [C, K] (given as [K, C]); more than two dimensions are flattened for the
@@ -101,7 +99,9 @@ void dense(Translation& t, const RawNode& node, ValueId x, const RawTensor& weig
   if (!flat.valid()) return;
   ValueId y = emit_named(t, node.name, node.name + "_product", "dense", {flat, w}, {});
   if (!y.valid()) return;
-  set_value(t, node, emit(t, node, "reshape", {y}, {{"shape", back}}));
+  set_value(
+      t, node,
+      emit_named(t, node.name + "_shape", node.outputs[0], "reshape", {y}, {{"shape", back}}));
 }
 
 bool matrix(Translation& t, const RawNode& node, const RawTensor& weights) {
@@ -112,30 +112,107 @@ bool matrix(Translation& t, const RawNode& node, const RawTensor& weights) {
   return false;
 }
 
+// A computed operand as a matrix, transposed where the attribute says so.
+std::optional<ValueId> matrix_operand(Translation& t, const RawNode& node, size_t i,
+                                      const char* transposition) {
+  std::optional<ValueId> value = value_operand(t, node, i);
+  if (!value) return std::nullopt;
+  const Shape shape = type_of(t.builder, *value).shape;
+  if (shape.size() != 2) {
+    fail(t, node,
+         fmt::format("operand {} has shape {}, not that of a matrix", i, to_string(shape)));
+    return std::nullopt;
+  }
+  if (int_of(t, node, transposition, 0) == 0) return value;
+  const std::string name = fmt::format("{}_{}", node.name, transposition);
+  ValueId y =
+      emit_named(t, name, name, "transpose", {*value}, {{"perm", std::vector<int64_t>{1, 0}}});
+  return y.valid() ? std::optional<ValueId>(y) : std::nullopt;
+}
+
+// A bias that is computed, or varies over the rows.
+bool has_broadcast_bias(const Translation& t, const RawNode& node, int64_t channels) {
+  auto found = has_operand(node, 2) ? t.tensors.find(node.inputs[2]) : t.tensors.end();
+  if (found == t.tensors.end() || found->second.broken) return false;
+  if (!found->second.constant) return true;
+  const int64_t count = found->second.constant->values.elements();
+  return count != 1 && count != channels;
+}
+
 void gemm(Translation& t, const RawNode& node) {
-  const RawTensor* weights = constant_operand(t, node, 1, "weights");
-  std::optional<ValueId> x = value_operand(t, node, 0);
   if (int_of(t, node, "alpha", 1) != 1 || int_of(t, node, "beta", 1) != 1)
     return fail(t, node, "`alpha` and `beta` must be 1");
-  if (int_of(t, node, "transA", 0) != 0) return fail(t, node, "`transA` must be 0");
-  if (weights == nullptr || !matrix(t, node, *weights)) return;
-  bool transposed_weights = int_of(t, node, "transB", 0) != 0;
-  std::optional<std::vector<int64_t>> bias =
-      bias_operand(t, node, 2, weights->values.shape()[transposed_weights ? 0 : 1]);
-  if (!x || !bias) return;
-  if (type_of(t.builder, *x).shape.size() != 2) {
-    return fail(
-        t, node,
-        fmt::format("its input has shape {}, not [N, C]", to_string(type_of(t.builder, *x).shape)));
+  Known* second = operand(t, node, 1);
+  std::optional<ValueId> x = matrix_operand(t, node, 0, "transA");
+  if (second == nullptr || !x) return;
+  bool weights_transposed = int_of(t, node, "transB", 0) != 0;
+  if (second->constant && !matrix(t, node, *second->constant)) return;
+  if (second->constant) {
+    const RawTensor weights = *second->constant;
+    int64_t channels = weights.values.shape()[weights_transposed ? 0 : 1];
+    if (!has_broadcast_bias(t, node, channels)) {
+      std::optional<std::vector<int64_t>> bias = bias_operand(t, node, 2, channels);
+      if (bias) dense(t, node, *x, weights, !weights_transposed, &*bias);
+      return;
+    }
+    dense(t, node, *x, weights, !weights_transposed, nullptr);
+  } else {
+    std::optional<ValueId> w = matrix_operand(t, node, 1, "transB");
+    if (!w) return;
+    set_value(t, node, emit(t, node, "matmul", {*x, *w}, {}));
   }
-  dense(t, node, *x, *weights, !transposed_weights, &*bias);
+  if (!has_operand(node, 2)) return;
+  std::optional<ValueId> y = value_of_result(t, node);
+  std::optional<ValueId> bias = value_operand(t, node, 2);
+  if (!y || !bias) return;
+  t.builder.graph.value(*y).name += "_product";
+  set_value(t, node, emit_named(t, node.name + "_bias", node.outputs[0], "add", {*y, *bias}, {}));
+}
+
+// A vector is a matrix of one row (the first operand) or one column.
+std::optional<ValueId> factor_operand(Translation& t, const RawNode& node, size_t i) {
+  std::optional<ValueId> value = value_operand(t, node, i);
+  if (!value) return std::nullopt;
+  const Shape shape = type_of(t.builder, *value).shape;
+  if (shape.size() != 1) return value;
+  const std::string name = fmt::format("{}_{}", node.name, i == 0 ? "row" : "column");
+  ValueId y = emit_named(t, name, name, "reshape", {*value},
+                         {{"shape", i == 0 ? Shape{1, shape[0]} : Shape{shape[0], 1}}});
+  return y.valid() ? std::optional<ValueId>(y) : std::nullopt;
+}
+
+// Of two computed tensors, or with a constant that is no matrix.
+void product(Translation& t, const RawNode& node) {
+  std::optional<ValueId> x = factor_operand(t, node, 0);
+  std::optional<ValueId> w = factor_operand(t, node, 1);
+  if (!x || !w) return;
+  ValueId y = emit(t, node, "matmul", {*x, *w}, {});
+  if (!y.valid()) return;
+  auto rank = [&](size_t i) {
+    const Known& known = t.tensors.at(node.inputs[i]);
+    return known.constant ? known.constant->values.shape().size()
+                          : type_of(t.builder, known.chain.base).shape.size();
+  };
+  Shape shape = type_of(t.builder, y).shape;
+  if (rank(1) == 1) shape.pop_back();
+  if (rank(0) == 1) shape.erase(shape.end() - (rank(1) == 1 ? 1 : 2));
+  if (shape == type_of(t.builder, y).shape) return set_value(t, node, y);
+  t.builder.graph.value(y).name += "_product";
+  set_value(
+      t, node,
+      emit_named(t, node.name + "_shape", node.outputs[0], "reshape", {y}, {{"shape", shape}}));
 }
 
 void matmul(Translation& t, const RawNode& node) {
-  const RawTensor* weights = constant_operand(t, node, 1, "weights");
-  std::optional<ValueId> x = value_operand(t, node, 0);
-  if (weights == nullptr || !x || !matrix(t, node, *weights)) return;
-  dense(t, node, *x, *weights, true, nullptr);
+  Known* x = operand(t, node, 0);
+  Known* w = operand(t, node, 1);
+  if (x == nullptr || w == nullptr) return;
+  bool layer = w->constant && w->constant->values.shape().size() == 2 && !x->constant;
+  if (!layer) return product(t, node);
+  const RawTensor weights = *w->constant;
+  std::optional<ValueId> value = value_operand(t, node, 0);
+  if (!value || !matrix(t, node, weights)) return;
+  dense(t, node, *value, weights, true, nullptr);
 }
 
 // scale * (x - mean) / sqrt(var + epsilon) + shift, where that is x * m + a with integers m and a;
@@ -195,93 +272,10 @@ void batch_norm(Translation& t, const RawNode& node) {
   set_chain(t, node, std::move(chain));
 }
 
-void max_pool(Translation& t, const RawNode& node) {
-  std::optional<ValueId> x = image_operand(t, node);
-  if (!x) return;
-  std::optional<Sliding> window = read_window(t, node, type_of(t.builder, *x).shape, {});
-  if (!window) return;
-  if (window->dilations != std::vector<int64_t>{1, 1})
-    return fail(t, node, "dilated pooling is not supported");
-  set_value(t, node, emit(t, node, "max_pool", {*x}, pool_attributes(*window)));
-}
-
-// A mean has fractions. The PULP dialect rounds half up; elsewhere nothing says how.
-bool mean_rounds(Translation& t, const RawNode& node) {
-  if (t.pulp) return true;
-  fail(t, node,
-       "its means have fractions: only networks with RequantShift say how they are rounded "
-       "(floor(sum / n + 1/2))",
-       "use MaxPool, or a depthwise Conv with weights of 1 and Div, Floor behind it");
-  return false;
-}
-
-void average_pool(Translation& t, const RawNode& node) {
-  if (!mean_rounds(t, node)) return;
-  std::optional<ValueId> x = image_operand(t, node);
-  if (!x) return;
-  if (int_of(t, node, "ceil_mode", 0) != 0)
-    return fail(t, node, "`ceil_mode` of averages is not supported");
-  std::optional<Sliding> window = read_window(t, node, type_of(t.builder, *x).shape, {});
-  if (!window) return;
-  if (window->dilations != std::vector<int64_t>{1, 1})
-    return fail(t, node, "dilated pooling is not supported");
-  Attributes attributes = pool_attributes(*window);
-  attributes["count_include_pad"] = int64_t{int_of(t, node, "count_include_pad", 0) != 0};
-  set_value(t, node, emit(t, node, "average_pool", {*x}, std::move(attributes)));
-}
-
-void global_average_pool(Translation& t, const RawNode& node) {
-  if (!mean_rounds(t, node)) return;
-  if (std::optional<ValueId> x = image_operand(t, node))
-    set_value(t, node, emit(t, node, "global_average_pool", {*x}, {}));
-}
-
-void global_max_pool(Translation& t, const RawNode& node) {
-  std::optional<ValueId> x = image_operand(t, node);
-  if (!x) return;
-  const Shape& shape = type_of(t.builder, *x).shape;
-  Sliding window{
-      .kernel = {shape[2], shape[3]}, .strides = {1, 1}, .dilations = {1, 1}, .pads = {0, 0, 0, 0}};
-  set_value(t, node, emit(t, node, "max_pool", {*x}, pool_attributes(window)));
-}
-
-// IntegerMean, and ReduceMean of the PULP dialect, over height and width.
-void reduce_mean(Translation& t, const RawNode& node) {
-  if (!mean_rounds(t, node)) return;
-  std::optional<ValueId> x = image_operand(t, node);
-  if (!x) return;
-  std::optional<std::vector<int64_t>> axes = maybe_ints(t, node, "axes");
-  if (!axes && has_operand(node, 1)) axes = ints_operand(t, node, 1, "axes");
-  if (!axes) return fail(t, node, "only means over height and width (axes 2 and 3) are supported");
-  for (int64_t& axis : *axes) axis += axis < 0 ? 4 : 0;
-  std::sort(axes->begin(), axes->end());
-  if (*axes != std::vector<int64_t>{2, 3}) {
-    return fail(
-        t, node,
-        fmt::format("its mean is over axes {}: only height and width (axes 2 and 3) are supported",
-                    to_string(*axes)));
-  }
-  bool keep = int_of(t, node, "keepdims", 1) != 0;
-  if (keep) return set_value(t, node, emit(t, node, "global_average_pool", {*x}, {}));
-  ValueId y = emit_named(t, node.name, node.name + "_kept", "global_average_pool", {*x}, {});
-  if (!y.valid()) return;
-  const Shape& shape = type_of(t.builder, y).shape;
-  set_value(t, node, emit(t, node, "reshape", {y}, {{"shape", Shape{shape[0], shape[1]}}}));
-}
-
 }  // namespace
 
 std::vector<OperatorEntry> layer_operators() {
-  return {{"Conv", conv},
-          {"Gemm", gemm},
-          {"MatMul", matmul},
-          {"BatchNormalization", batch_norm},
-          {"MaxPool", max_pool},
-          {"AveragePool", average_pool},
-          {"GlobalAveragePool", global_average_pool},
-          {"GlobalMaxPool", global_max_pool},
-          {"ReduceMean", reduce_mean},
-          {"IntegerMean", reduce_mean, true}};
+  return {{"Conv", conv}, {"Gemm", gemm}, {"MatMul", matmul}, {"BatchNormalization", batch_norm}};
 }
 
 }  // namespace heddle

@@ -1,4 +1,4 @@
-// Add, Sub, Mul, Div, Floor, Clip, Relu, RequantShift, iSoftmax. Scalings stay chains (chain.h)
+// Add, Sub, Mul, Div, Floor, Clip, Relu, RequantShift. Scalings stay chains (chain.h)
 // until something else reads them.
 #include <fmt/format.h>
 
@@ -6,6 +6,7 @@
 #include <bit>
 #include <cmath>
 
+#include "base/checked.h"
 #include "import/onnx/translate.h"
 
 namespace heddle {
@@ -32,7 +33,8 @@ bool restart(Translation& t, const RawNode& node, Chain* chain, bool shared) {
   return true;
 }
 
-// The constant as it varies over the chain's value. Before opset 7, `broadcast` and `axis` said
+// The constant as it varies over the chain's value: along one dimension at most, without enlarging
+// it. Before opset 7, `broadcast` and `axis` said
 // where its dimensions go.
 std::optional<PerChannel> channel_constant(Translation& t, const RawNode& node, const Chain& chain,
                                            const RawTensor& constant) {
@@ -44,14 +46,7 @@ std::optional<PerChannel> channel_constant(Translation& t, const RawNode& node, 
            axis + static_cast<int64_t>(constant_shape.size()) < static_cast<int64_t>(shape.size()))
       constant_shape.push_back(1);
   }
-  std::optional<PerChannel> found = per_channel(shape, constant_shape, constant.values.to_ints());
-  if (!found) {
-    fail(t, node,
-         fmt::format("constant {} of shape {} against {}: it may vary along one dimension only, "
-                     "and not enlarge the tensor",
-                     ticked(constant.name), to_string(constant.values.shape()), to_string(shape)));
-  }
-  return found;
+  return per_channel(shape, constant_shape, constant.values.to_ints());
 }
 
 // Applies `step` to the chain of a value; where that is not possible, to a new chain behind a node.
@@ -67,8 +62,22 @@ void extend(Translation& t, const RawNode& node, const Known& known, bool fresh,
   set_chain(t, node, std::move(chain));
 }
 
+// Through the reshape behind a product of more than two dimensions.
 bool above_mac(const Translation& t, const Chain& chain) {
-  return is_mac(producer_op(t.builder.graph, chain.base));
+  const Graph& graph = t.builder.graph;
+  ValueId value = chain.base;
+  if (producer_op(graph, value) == "reshape")
+    value = graph.node(graph.value(value).producer).inputs[0];
+  return is_mac(producer_op(graph, value));
+}
+
+// Operands that no chain can hold: a node of its own, which broadcasts like NumPy. A constant comes
+// second.
+void combine(Translation& t, const RawNode& node, const char* op) {
+  std::optional<ValueId> x = value_operand(t, node, 0);
+  std::optional<ValueId> y = value_operand(t, node, 1);
+  if (x && y && is_constant(t.builder, *x)) std::swap(x, y);
+  if (x && y) set_value(t, node, emit(t, node, op, {*x, *y}, {}));
 }
 
 // The bias of a layer stays a bias; only a division directly behind takes it as its addend.
@@ -76,18 +85,41 @@ bool is_layer_bias(const Translation& t, const Chain& chain) {
   return is_pure_add(chain) && above_mac(t, chain);
 }
 
+// Mul and Add may stand between a Div and its Floor, but not behind a Clip there.
+bool may_extend_fraction(Translation& t, const RawNode& node, const Chain& chain) {
+  if (!chain.lo && !chain.hi) return true;
+  fail(t, node, "scales a clipped fraction: no Floor follows the Div",
+       "put a Floor behind the Div");
+  return false;
+}
+
+// x + constant or x - constant as a node.
+void combine_with(Translation& t, const RawNode& node, const RawTensor& constant, int64_t sign) {
+  if (sign > 0) return combine(t, node, "add");
+  Tensor negative(DType::int64, constant.values.shape());
+  for (int64_t i = 0; i < negative.elements(); ++i) negative.set(i, -constant.values.at(i));
+  std::optional<ValueId> x = value_operand(t, node, 0);
+  if (!x) return;
+  const ValueId y = add_narrow_constant(t.builder, constant.name, negative);
+  set_value(t, node, emit(t, node, "add", {*x, y}, {}));
+}
+
 void add_constant_to(Translation& t, const RawNode& node, const Known& known,
                      const RawTensor& constant, int64_t sign) {
   std::optional<PerChannel> values = channel_constant(t, node, known.chain, constant);
-  if (!values) return;
+  if (!values) return combine_with(t, node, constant, sign);
+  // (x * m + a) / 2^s + v = (x * m + a + v * 2^s) / 2^s.
+  const bool fraction = known.chain.stage == Stage::divided;
+  if (fraction && !may_extend_fraction(t, node, known.chain)) return;
   for (int64_t& value : values->values) {
     if (value < INT32_MIN || value > INT32_MAX)
       return fail(t, node, fmt::format("constant {} does not fit 32 bits", value));
     value *= sign;
+    if (!fraction) continue;
+    const std::optional<int64_t> scaled = checked_mul(value, int64_t{1} << known.chain.shift);
+    if (!scaled) return fail(t, node, "its constants do not fit 64 bits");
+    value = *scaled;
   }
-  if (known.chain.stage == Stage::divided)
-    return fail(t, node, "adds to a fraction: no Floor follows the Div",
-                "put a Floor behind the Div");
   extend(t, node, known, false, [&](Chain& chain) { return offset_chain(chain, *values); });
 }
 
@@ -97,9 +129,7 @@ void add(Translation& t, const RawNode& node) {
   if (a == nullptr || b == nullptr) return;
   if (b->constant) return add_constant_to(t, node, *a, *b->constant, 1);
   if (a->constant) return add_constant_to(t, node, *b, *a->constant, 1);
-  std::optional<ValueId> x = value_operand(t, node, 0);
-  std::optional<ValueId> y = value_operand(t, node, 1);
-  if (x && y) set_value(t, node, emit(t, node, "add", {*x, *y}, {}));
+  combine(t, node, "add");
 }
 
 void sub(Translation& t, const RawNode& node) {
@@ -114,15 +144,12 @@ void mul(Translation& t, const RawNode& node) {
   Known* a = operand(t, node, 0);
   Known* b = operand(t, node, 1);
   if (a == nullptr || b == nullptr) return;
-  if (!a->constant && !b->constant)
-    return fail(t, node, "multiplies two computed tensors, which is not supported");
+  if (!a->constant && !b->constant) return combine(t, node, "mul");
   const Known& x = a->constant ? *b : *a;
   const RawTensor& constant = a->constant ? *a->constant : *b->constant;
   std::optional<PerChannel> values = channel_constant(t, node, x.chain, constant);
-  if (!values) return;
-  if (x.chain.stage == Stage::divided)
-    return fail(t, node, "multiplies a fraction: no Floor follows the Div",
-                "put a Floor behind the Div");
+  if (!values) return combine(t, node, "mul");
+  if (x.chain.stage == Stage::divided && !may_extend_fraction(t, node, x.chain)) return;
   extend(t, node, x, is_layer_bias(t, x.chain),
          [&](Chain& chain) { return scale_chain(chain, *values); });
 }
@@ -310,34 +337,12 @@ void requant_shift(Translation& t, const RawNode& node) {
   });
 }
 
-void softmax(Translation& t, const RawNode& node) {
-  Attributes attributes;
-  const std::pair<const char*, const char*> names[] = {{"coeffA", "coeff_a"},
-                                                       {"coeffB", "coeff_b"},
-                                                       {"coeffC", "coeff_c"},
-                                                       {"log2", "log2"},
-                                                       {"n_levels", "levels"}};
-  for (const auto& [theirs, ours] : names) {
-    std::optional<int64_t> value = maybe_int(t, node, theirs);
-    if (!value) return fail(t, node, fmt::format("attribute `{}` is missing", theirs));
-    attributes[ours] = *value;
-  }
-  if (std::optional<ValueId> x = value_operand(t, node, 0))
-    set_value(t, node, emit(t, node, "softmax", {*x}, std::move(attributes)));
-}
-
 }  // namespace
 
 std::vector<OperatorEntry> map_operators() {
-  return {{"Add", add},
-          {"Sub", sub},
-          {"Mul", mul},
-          {"Div", div},
-          {"Floor", floor_op},
-          {"Clip", clip},
-          {"Relu", relu},
-          {"RequantShift", requant_shift, true},
-          {"iSoftmax", softmax, true}};
+  return {
+      {"Add", add},        {"Sub", sub},   {"Mul", mul},   {"Div", div},
+      {"Floor", floor_op}, {"Clip", clip}, {"Relu", relu}, {"RequantShift", requant_shift, true}};
 }
 
 }  // namespace heddle

@@ -50,6 +50,34 @@ void place_pads(Sliding& window, size_t d, int64_t in, const std::string& auto_p
 
 }  // namespace
 
+std::optional<ImageOperand> image_or_line(Translation& t, const RawNode& node) {
+  std::optional<ValueId> x = value_operand(t, node, 0);
+  if (!x) return std::nullopt;
+  const Shape shape = type_of(t.builder, *x).shape;
+  if (shape.size() == 4) return ImageOperand{*x, 2};
+  if (shape.size() == 3) {
+    const std::string name = node.name + "_image";
+    ValueId image = emit_named(t, name, name, "reshape", {*x},
+                               {{"shape", Shape{shape[0], shape[1], 1, shape[2]}}});
+    return image.valid() ? std::optional<ImageOperand>({image, 1}) : std::nullopt;
+  }
+  fail(t, node,
+       fmt::format("its input has shape {}: only images [N, C, H, W] and lines [N, C, W] are "
+                   "supported",
+                   to_string(shape)));
+  return std::nullopt;
+}
+
+void set_image(Translation& t, const RawNode& node, ValueId y, const ImageOperand& x) {
+  if (!y.valid() || x.dimensions == 2) return set_value(t, node, y);
+  const Shape shape = type_of(t.builder, y).shape;
+  std::string name = t.builder.graph.value(y).name;
+  t.builder.graph.value(y).name += "_image";
+  set_value(t, node,
+            emit_named(t, node.name + "_line", std::move(name), "reshape", {y},
+                       {{"shape", Shape{shape[0], shape[1], shape[3]}}}));
+}
+
 std::optional<Sliding> read_window(Translation& t, const RawNode& node, const Shape& x,
                                    std::vector<int64_t> kernel, size_t dimensions) {
   Sliding window{.kernel = std::move(kernel), .strides = {}, .dilations = {}, .pads = {}};

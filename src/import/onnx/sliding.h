@@ -1,4 +1,4 @@
-// Windows of Conv and the pools, as ONNX describes them.
+// Images, and windows of Conv and the pools, as ONNX describes them.
 #pragma once
 
 #include <optional>
@@ -7,6 +7,16 @@
 #include "import/onnx/translate.h"
 
 namespace heddle {
+
+// A line [N, C, W] is an image of one row.
+struct ImageOperand {
+  ValueId value;          // [N, C, H, W]
+  size_t dimensions = 2;  // 1: of a line
+};
+// Operand 0; an error where it is neither.
+std::optional<ImageOperand> image_or_line(Translation& t, const RawNode& node);
+// The node's result; a line where x was one.
+void set_image(Translation& t, const RawNode& node, ValueId y, const ImageOperand& x);
 
 struct Sliding {
   std::vector<int64_t> kernel, strides, dilations;  // h, w

@@ -52,9 +52,11 @@ struct OperatorEntry {
   bool any_domain = false;
 };
 std::vector<OperatorEntry>
-layer_operators();  // layers.cc: convolutions, matrix products, pools, batch norm
+layer_operators();  // layers.cc: convolutions, matrix products, batch norm
+std::vector<OperatorEntry> pool_operators();         // pools.cc: pools and means
+std::vector<OperatorEntry> transformer_operators();  // transformer.cc: PULP's integer transformers
 std::vector<OperatorEntry>
-map_operators();  // maps.cc: arithmetic, clips, requantisation, softmax
+map_operators();  // maps.cc: arithmetic, clips, requantisation
 std::vector<OperatorEntry> view_operators();  // views.cc: shapes, pads, identities; of both modes
 // Of real mode: real_layers.cc, real_maps.cc, real_norms.cc; see real.h.
 std::vector<OperatorEntry> real_operators();

@@ -130,5 +130,19 @@ TEST(TemporaryFolder, GoesWithItsContent) {
   EXPECT_FALSE(fs::exists(path));
 }
 
+TEST(WriteFile, ReplacesTheFileOrSaysWhyNot) {
+  const TemporaryFolder folder;
+  const fs::path file = folder.path() / "a.onnx";
+  for (const char* content : {"one", "two"}) {
+    ASSERT_TRUE(write_file(file, content).ok());
+    EXPECT_EQ(read_file(file).value(), content);
+  }
+  EXPECT_EQ(std::distance(fs::directory_iterator(folder.path()), fs::directory_iterator()), 1);
+  EXPECT_FALSE(write_file(folder.path(), "x").ok());
+  const Status status = write_file(folder.path() / "none" / "a.onnx", "x");
+  ASSERT_FALSE(status.ok());
+  EXPECT_NE(format_diagnostics(status.errors()).find("cannot write the file"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace heddle

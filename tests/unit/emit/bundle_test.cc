@@ -40,7 +40,7 @@ Graph mixed_network(Random& random) {
   const ValueId logits = b.node("dense", "dense", {},
                                 {flat, b.constant(random.constant_of({5, features}, {-128, 127}))});
   const ValueId scores = b.node("scores", "requant", test::requant("shift", 10), {logits});
-  b.output(b.node("softmax", "softmax",
+  b.output(b.node("softmax", "i_softmax",
                   {{"coeff_a", int64_t{2}},
                    {"coeff_b", int64_t{40}},
                    {"coeff_c", int64_t{90}},

@@ -123,7 +123,7 @@ const Case kLayers[] = {
               {"log2", 255.0},
               {"n_levels", vec("", {256})}}}},
            {}),
-     "softmax(x) coeff_a=1 coeff_b=345 coeff_c=62395 levels=256 log2=255\n"},
+     "i_softmax(x) coeff_a=1 coeff_b=345 coeff_c=62395 levels=256 log2=255\n"},
 };
 INSTANTIATE_TEST_SUITE_P(Layers, Imported, testing::ValuesIn(kLayers),
                          [](const auto& test) { return test.param.name; });

@@ -170,7 +170,7 @@ TEST(Table, IsSortedCompleteAndFilled) {
   EXPECT_EQ(std::set<std::string>(names.begin(), names.end()).size(), names.size());
   for (const char* name :
        {"add", "average_pool", "bias_add", "clip", "conv2d", "dense", "depthwise_conv2d", "flatten",
-        "global_average_pool", "max_pool", "pad", "relu", "requant", "reshape", "softmax"}) {
+        "global_average_pool", "max_pool", "pad", "relu", "requant", "reshape", "i_softmax"}) {
     EXPECT_NE(find_op(name), nullptr) << name;
   }
   EXPECT_EQ(find_op("conv"), nullptr);

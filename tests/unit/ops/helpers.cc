@@ -251,9 +251,9 @@ Graph pad(Random& r) {
                   {activation(image(r, 2), r.range())});
 }
 
-Graph softmax(Random& r) {
+Graph i_softmax(Random& r) {
   const int64_t log2 = r.between(1, 60);
-  return graph_of("softmax",
+  return graph_of("i_softmax",
                   {{"coeff_a", r.between(0, 300)},
                    {"coeff_b", r.between(0, 400)},
                    {"coeff_c", r.between(0, 100000)},
@@ -346,6 +346,96 @@ Graph gather(Random& r) {
                    r.coin() ? r.constant_of(chosen, range) : activation(chosen, range)});
 }
 
+// Ranges that need 64 bits in between are among them.
+Range row_range(Random& r) {
+  const Range ranges[] = {{-128, 127}, {0, 255}, {-40000, 40000}, {-900000000, 1000000000}};
+  return ranges[r.between(0, std::ssize(ranges) - 1)];
+}
+
+Graph i_rms_norm(Random& r) {
+  const Shape shape = any_shape(r, 1);
+  const Range weights = r.coin() ? Range{-300, 4000000} : Range{INT32_MIN, INT32_MAX};
+  return graph_of("i_rms_norm",
+                  {{"shift", r.between(0, 30)}, {"lo", int64_t{-128}}, {"hi", int64_t{127}}},
+                  {activation(shape, row_range(r)), r.constant_of({shape.back()}, weights)});
+}
+
+Graph i_layer_norm(Random& r) {
+  const Shape shape = any_shape(r, 1);
+  const Range weights = r.coin() ? Range{-300, 300000} : Range{INT32_MIN, INT32_MAX};
+  return graph_of("i_layer_norm",
+                  {{"shift", r.between(0, 30)}, {"lo", int64_t{-128}}, {"hi", int64_t{127}}},
+                  {activation(shape, row_range(r)), r.constant_of({shape.back()}, weights),
+                   r.constant_of({shape.back()}, {-40000, 40000})});
+}
+
+Graph i_gelu(Random& r) {
+  return graph_of("i_gelu", {{"b", -r.between(0, 300)}, {"one", r.between(-100, 30000)}},
+                  {activation(any_shape(r, 0), r.range())});
+}
+
+Graph i_hardswish(Random& r) {
+  const int64_t three = r.between(-10, 300);
+  return graph_of(
+      "i_hardswish",
+      {{"three", three}, {"six", r.between(0, 600)}, {"one_over_six", r.between(-20, 50)}},
+      {activation(any_shape(r, 0), r.range())});
+}
+
+Graph ita_max(Random& r) {
+  return graph_of("ita_max", {{"levels", r.coin() ? int64_t{256} : r.between(2, INT32_MAX)}},
+                  {activation(any_shape(r, 1), row_range(r))});
+}
+
+Graph ita_partial_max(Random& r) {
+  Shape shape = any_shape(r, 1);
+  const int64_t group = r.between(1, 3);
+  shape.back() *= group;
+  return graph_of(
+      "ita_partial_max",
+      {{"levels", r.coin() ? int64_t{256} : r.between(4, INT32_MAX)}, {"group", group}},
+      {activation(shape, row_range(r))});
+}
+
+Attributes random_zero_points(Random& r, bool real) {
+  if (real || r.coin()) return {};
+  return {{"x_zero_point", r.between(-130, 255)}, {"w_zero_point", r.between(-130, 255)}};
+}
+
+Graph matmul(Random& r) {
+  auto [x, w] = broadcast_shapes(r);
+  if (x.size() > 3) x.resize(3);
+  if (w.size() > 3) w.resize(3);
+  const int64_t length = r.between(1, 6);
+  x.insert(x.end(), {r.between(1, 4), length});
+  w.insert(w.end(), {length, r.between(1, 4)});
+  const bool real = r.between(0, 3) == 0;
+  return graph_of("matmul", random_zero_points(r, real), {r.either(x, real), r.either(w, real)});
+}
+
+Graph mean(Random& r) {
+  const Shape shape = any_shape(r, 1);
+  std::vector<int64_t> axes;
+  for (int64_t d = 0; d < std::ssize(shape); ++d) {
+    if (r.coin()) axes.push_back(d);
+  }
+  return graph_of("mean", {{"axes", axes}}, {activation(shape, r.range())});
+}
+
+Graph mul(Random& r) {
+  const auto [x, w] = broadcast_shapes(r);
+  const bool real = r.between(0, 3) == 0;
+  return graph_of("mul", random_zero_points(r, real), {r.either(x, real), r.either(w, real)});
+}
+
+Graph true_div(Random& r) {
+  const auto [x, divisor] = broadcast_shapes(r);
+  return graph_of(
+      "true_div",
+      {{"delta", r.between(0, 300)}, {"eta", r.between(0, 200)}, {"eps", r.between(1, 5)}},
+      {activation(x, r.range()), activation(divisor, {0, r.between(0, 300)})});
+}
+
 const std::map<std::string, Graph (*)(Random&)>& makers() {
   static const std::map<std::string, Graph (*)(Random&)> table = {
       {"binary", binary},
@@ -360,11 +450,18 @@ const std::map<std::string, Graph (*)(Random&)>& makers() {
       {"max_pool", max_pool}, {"average_pool", average_pool},
       {"flatten", flatten},   {"global_average_pool", global_average_pool},
       {"reshape", reshape},   {"pad", pad},
-      {"softmax", softmax},   {"transpose", transpose},
+      {"transpose", transpose},
       {"slice", slice},       {"concat", concat},
       {"gather", gather},
       {"tflite_add", tflite_add},
       {"tflite_softmax", tflite_softmax},
+      {"i_gelu", i_gelu},     {"i_hardswish", i_hardswish},
+      {"i_layer_norm", i_layer_norm},
+      {"i_rms_norm", i_rms_norm},
+      {"i_softmax", i_softmax},
+      {"ita_max", ita_max},   {"ita_partial_max", ita_partial_max},
+      {"matmul", matmul},     {"mean", mean},
+      {"mul", mul},           {"true_div", true_div},
   };
   return table;
 }

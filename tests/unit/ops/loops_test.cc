@@ -88,6 +88,7 @@ int64_t evaluate_requant(const OpView& op, const std::vector<double>& v) {
 float evaluate_real(const OpView& op, const Element& element) {
   const std::string& name = op.node.op;
   const auto& v = element.inside;
+  if (name == "mul") return static_cast<float>(v[0][0]) * static_cast<float>(v[0][1]);
   if (in_class(op_of(op.node), "mac")) {
     float sum = 0;
     for (const auto& operands : v)
@@ -172,9 +173,10 @@ int64_t evaluate(const OpView& op, const Element& element) {
   for (const std::vector<double>& operands : element.inside)
     v.emplace_back(operands.begin(), operands.end());
   if (in_class(op_of(op.node), "mac")) {
+    const int64_t x_zero = op.attribute("x_zero_point");
+    const int64_t w_zero = name == "matmul" ? op.attribute("w_zero_point") : 0;
     int64_t sum = 0;
-    for (const auto& operands : v)
-      sum += (operands[0] - op.attribute("x_zero_point")) * operands[1];
+    for (const auto& operands : v) sum += (operands[0] - x_zero) * (operands[1] - w_zero);
     return sum;
   }
   if (name == "max_pool") {
@@ -182,7 +184,7 @@ int64_t evaluate(const OpView& op, const Element& element) {
     for (const auto& operands : v) most = std::max(most, operands[0]);
     return most;
   }
-  if (name == "average_pool" || name == "global_average_pool") {
+  if (name == "average_pool" || name == "global_average_pool" || name == "mean") {
     int64_t sum = 0;
     for (const auto& operands : v) sum += operands[0];
     int64_t count = static_cast<int64_t>(v.size());
@@ -196,6 +198,22 @@ int64_t evaluate(const OpView& op, const Element& element) {
   if (name == "concat" || name == "gather" || name == "slice" || name == "transpose") return v[0][0];
   if (name == "pad") return v.empty() ? op.attribute("value") : v[0][0];
   if (name == "bias_add" || name == "add") return v[0][0] + v[0][1];
+  if (name == "mul") {
+    return (v[0][0] - op.attribute("x_zero_point")) * (v[0][1] - op.attribute("w_zero_point"));
+  }
+  if (name == "true_div") {
+    const int64_t eta = op.attribute("eta");
+    return v[0][0] * (op.attribute("delta") * eta / (eta * v[0][1] + op.attribute("eps")));
+  }
+  if (name == "i_hardswish") {
+    const int64_t gate = std::clamp<int64_t>(v[0][0] + op.attribute("three"), 0, op.attribute("six"));
+    return v[0][0] * gate * op.attribute("one_over_six");
+  }
+  if (name == "i_gelu") {
+    const int64_t one = op.attribute("one"), b = op.attribute("b"), x = v[0][0];
+    const int64_t d = std::min(std::abs(x), -b) + b;
+    return x * floor_div(x < 0 ? d * d : 2 * one - d * d, 2);
+  }
   if (name == "relu") return std::max<int64_t>(0, v[0][0]);
   if (name == "clip") return std::clamp(v[0][0], op.attribute("lo"), op.attribute("hi"));
   ADD_FAILURE() << "no slow evaluation for " << name;
@@ -253,8 +271,9 @@ Tensor evaluate_by_loops(const Graph& graph, const std::vector<Tensor>& tensors)
   return y;
 }
 
-bool has_loops(const OpDef& op) {
-  return op.name != "softmax" && op.name != "tflite_softmax" && op.name != "flatten" && op.name != "reshape";
+// Whether single elements have a meaning of their own: not those of a reshape or of a row.
+bool has_loops(const OpView& op) {
+  return op.node.op != "flatten" && op.node.op != "reshape" && op_of(op.node).c_body(op).block.empty();
 }
 
 TEST(Loops, EveryOperatorHasARandomGraph) {
@@ -274,7 +293,7 @@ TEST(Loops, SayTheSameAsTheReference) {
       const Result<std::vector<Tensor>> tensors =
           interpret(graph, test::random_inputs(random, graph));
       ASSERT_TRUE(tensors.ok()) << format_diagnostics(tensors.errors());
-      if (!has_loops(*op)) continue;
+      if (!has_loops(test::view_of(graph))) continue;
       ASSERT_EQ(evaluate_by_loops(graph, *tensors), tensors->back()) << dump(graph);
     }
   }

@@ -264,19 +264,19 @@ TEST(Rejects, PoolsViewsPadSoftmax) {
        "`value` is 4294967296, outside [-2147483648, 2147483647]"},
       {"pad shape", graph_of("pad", pads(huge, huge, 0), {image()}),
        "the output would have the impossible shape [1, 4, 16777224, 16777224]"},
-      {"scalar", graph_of("softmax", softmax(1, 1, 1, 1, 256), {activation({}, kInt8)}),
+      {"scalar", graph_of("i_softmax", softmax(1, 1, 1, 1, 256), {activation({}, kInt8)}),
        "`x` is a scalar, one dimension is needed at least"},
-      {"log2", graph_of("softmax", softmax(1, 1, 1, 0, 256), {image()}),
+      {"log2", graph_of("i_softmax", softmax(1, 1, 1, 0, 256), {image()}),
        "`log2` is 0, outside [1, 2147483647]"},
-      {"levels", graph_of("softmax", softmax(1, 1, 1, 1, 1), {image()}),
+      {"levels", graph_of("i_softmax", softmax(1, 1, 1, 1, 1), {image()}),
        "`levels` is 1, outside [2, 2147483647]"},
-      {"coefficient", graph_of("softmax", softmax(INT64_MAX, 1, 1, 1, 2), {image()}),
+      {"coefficient", graph_of("i_softmax", softmax(INT64_MAX, 1, 1, 1, 2), {image()}),
        "`coeff_a` is 9223372036854775807, outside [-2147483648, 2147483647]"},
-      {"zero", graph_of("softmax", softmax(1, 0, 0, 1, 256), {image()}), polynomial},
-      {"negative", graph_of("softmax", softmax(1, 100, -9000, 50, 256), {image()}), polynomial},
-      {"int64", graph_of("softmax", softmax(INT32_MAX, INT32_MAX, 0, 10, 256), {image()}),
+      {"zero", graph_of("i_softmax", softmax(1, 0, 0, 1, 256), {image()}), polynomial},
+      {"negative", graph_of("i_softmax", softmax(1, 100, -9000, 50, 256), {image()}), polynomial},
+      {"int64", graph_of("i_softmax", softmax(INT32_MAX, INT32_MAX, 0, 10, 256), {image()}),
        "the exponentials of a row can leave int64"},
-      {"int64 products", graph_of("softmax", softmax(1, INT32_MAX, 0, 10, INT32_MAX), {image()}),
+      {"int64 products", graph_of("i_softmax", softmax(1, INT32_MAX, 0, 10, INT32_MAX), {image()}),
        "the exponentials of a row can leave int64"},
   });
 }
@@ -317,6 +317,68 @@ TEST(Rejects, Moves) {
        graph_of("gather", {{"axis", int64_t{0}}},
                 {image(), activation({1, 1, 1, 1, 1, 1}, {0, 0})}),
        "the output would have the impossible shape [1, 1, 1, 1, 1, 1, 4, 8, 8]"},
+  });
+}
+
+TEST(Rejects, RowsOfTransformers) {
+  const Attributes shift = {{"shift", int64_t{16}}, {"lo", int64_t{-128}}, {"hi", int64_t{127}}};
+  const Range whole{INT32_MIN, INT32_MAX};
+  const Value w = weights({8});
+  expect_messages({
+      {"weights", graph_of("i_rms_norm", shift, {image(), weights({4})}),
+       "`weights` has shape [4], the rows of x have 8 elements"},
+      {"bias", graph_of("i_layer_norm", shift, {image(), w, weights({1, 8})}),
+       "`bias` has shape [1, 8], the rows of x have 8 elements"},
+      {"shift", graph_of("i_rms_norm", with(shift, {{"shift", int64_t{63}}}), {image(), w}),
+       "`shift` is 63, outside [0, 62]"},
+      {"bounds", graph_of("i_layer_norm", with(shift, {{"lo", int64_t{128}}}), {image(), w, w}),
+       "`lo` is 128, greater than `hi`, 127"},
+      {"squares",
+       graph_of("i_rms_norm", shift, {activation({1 << 20}, whole), weights({1 << 20})}),
+       "the sum of squares of a row can leave int64"},
+      {"distance", graph_of("i_layer_norm", shift, {image({8}, whole), w, w}),
+       "the distance from the mean can reach 4,294,967,295, beyond int32"},
+      {"levels", graph_of("ita_max", {{"levels", int64_t{1}}}, {image()}),
+       "`levels` is 1, outside [2, 2147483647]"},
+      {"groups",
+       graph_of("ita_partial_max", {{"levels", int64_t{256}}, {"group", int64_t{3}}}, {image()}),
+       "`group` is 3, which does not divide the rows of 8 elements"},
+  });
+}
+
+TEST(Rejects, ProductsOfActivations) {
+  const Range whole{INT32_MIN, INT32_MAX};
+  const Attributes gelu = {{"b", int64_t{-40}}, {"one", int64_t{1743}}};
+  const Attributes swish = {
+      {"three", int64_t{3}}, {"six", int64_t{6}}, {"one_over_six", int64_t{INT32_MAX}}};
+  const Attributes div = {{"delta", int64_t{10}}, {"eta", int64_t{1}}, {"eps", int64_t{1}}};
+  expect_messages({
+      {"vector", graph_of("matmul", {}, {image({4}), image({4, 4})}),
+       "`x` has shape [4], two dimensions are needed at least"},
+      {"inner", graph_of("matmul", {}, {image({3, 4}), image({5, 6})}),
+       "the shapes [3, 4] and [5, 6] do not multiply: 4 columns against 5 rows"},
+      {"batch", graph_of("matmul", {}, {image({2, 3, 4}), image({3, 4, 6})}),
+       "the shapes [2] and [3] do not broadcast: 2 against 3"},
+      {"accumulator", graph_of("matmul", {}, {image({1, 200000}), image({200000, 1})}),
+       "the accumulator can reach 3,276,800,000, beyond int32"},
+      {"product", graph_of("mul", {}, {image({1}, whole), image({1})}),
+       "the product can reach 274,877,906,944, beyond int32"},
+      {"zero point", graph_of("mul", {{"w_zero_point", int64_t{70000}}}, {image(), image()}),
+       "`w_zero_point` is 70000, outside [-65536, 65536]"},
+      {"centred", graph_of("mul", {{"x_zero_point", int64_t{1}}}, {image({1}, whole), image({1})}),
+       "the operand less its zero point can reach -2,147,483,649, beyond int32"},
+      {"axes", graph_of("mean", {{"axes", std::vector<int64_t>{2, 1}}}, {image()}),
+       "`axes` are [2, 1]: they must ascend, and name dimensions of [1, 4, 8, 8]"},
+      {"axis", graph_of("mean", {{"axes", std::vector<int64_t>{4}}}, {image()}),
+       "`axes` are [4]: they must ascend, and name dimensions of [1, 4, 8, 8]"},
+      {"gelu b", graph_of("i_gelu", with(gelu, {{"b", int64_t{1}}}), {image()}),
+       "`b` is 1, outside [-46340, 0]"},
+      {"gelu product", graph_of("i_gelu", gelu, {image({1}, {0, 10000000})}),
+       "the product can reach 17,430,000,000, beyond int32"},
+      {"swish", graph_of("i_hardswish", swish, {image()}),
+       "the factor can reach 12,884,901,882, beyond int32"},
+      {"divisor", graph_of("true_div", div, {image(), image({1}, {-1, 5})}),
+       "`eta` * divisor + `eps` is not always positive: the divisor can lie in [-1, 5]"},
   });
 }
 

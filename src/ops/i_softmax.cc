@@ -3,9 +3,7 @@
 #include <algorithm>
 
 #include "base/text.h"
-#include "ops/check.h"
-#include "ops/map.h"
-#include "ops/window.h"
+#include "ops/row.h"
 
 namespace heddle {
 namespace {
@@ -36,7 +34,7 @@ Bounds bounds_of(const OpView& op) {
   bounds.distance = distance;
   bounds.poly_lo = std::min(a * square_lo, a * square_hi) + c;
   bounds.poly_hi = std::max(a * square_lo, a * square_hi) + c;
-  const Wide row = op.input(0).shape.back();
+  const Wide row = row_length(op);
   const Wide product = std::max(a * square_hi, -a * square_hi);
   bounds.most = std::max({distance, square_hi, product, bounds.poly_hi});
   if (bounds.most > INT64_MAX)
@@ -47,10 +45,8 @@ Bounds bounds_of(const OpView& op) {
 }
 
 Result<TensorType> infer(const OpView& op) {
-  if (Status status = check_node(op); !status.ok()) return status.errors();
-  if (Status status = check_map_rank(op); !status.ok()) return status.errors();
+  if (Status status = check_row(op); !status.ok()) return status.errors();
   const Shape& x = op.input(0).shape;
-  if (x.empty()) return node_error(op, "`x` is a scalar, one dimension is needed at least");
   for (const char* name : {"coeff_a", "coeff_b", "coeff_c"}) {
     if (Status status = check_attribute(op, name, INT32_MIN, INT32_MAX); !status.ok())
       return status.errors();
@@ -101,17 +97,9 @@ Tensor reference(const OpView& op, std::span<const Tensor* const> inputs) {
   return y;
 }
 
-// Each output dimension has its axis; a row of x is read whole, along the reduction axis c.
-LoopNest loops(const OpView& op) {
-  LoopNest nest = map_loops(op);
-  nest.axes.push_back({"c", op.input(0).shape.back(), true});
-  nest.inputs[0].back() = along(static_cast<int>(nest.axes.size()) - 1);
-  return nest;
-}
-
 CBody c_body(const OpView& op) {
-  const int64_t row = op.input(0).shape.back();
-  const char* type = bounds_of(op).most <= INT32_MAX ? "int32_t" : "int64_t";
+  const int64_t row = row_length(op);
+  const char* type = c_integer_for(bounds_of(op).most);
   CBody body;
   // Twice over the row instead of an array of exponentials: no scratch memory.
   body.block = fmt::format(
@@ -145,10 +133,10 @@ CBody c_body(const OpView& op) {
 
 }  // namespace
 
-const OpDef& softmax_op() {
+const OpDef& i_softmax_op() {
   static const OpDef def = [] {
     OpDef d;
-    d.name = "softmax";
+    d.name = "i_softmax";
     d.summary =
         "Integer softmax of each row (last dimension): y = floor(e * (levels - 1) / sum of e), e = "
         "(coeff_a * (p + "
@@ -165,7 +153,7 @@ const OpDef& softmax_op() {
     d.axes.push_back("c");
     d.infer = infer;
     d.reference = reference;
-    d.loops = loops;
+    d.loops = row_loops;
     d.c_body = c_body;
     return d;
   }();
