@@ -139,12 +139,13 @@ float heddle_log(float x) {
 float heddle_log1p(float x) {
   const float sum = 1.0f + x;
   if (sum == 1.0f) return x;
-  if (!(sum < float_of(infinity_bits))) return heddle_log(sum);
+  if (!(sum > 0.0f && sum < float_of(infinity_bits))) return heddle_log(sum);
   return heddle_log(sum) + (x - (sum - 1.0f)) / sum;
 }
 
 float heddle_tanh(float x) {
   const float magnitude = absolute(x);
+  if (x == 0.0f) return x; /* with its sign */
   if (magnitude < 0.625f) {
     const float s = x * x; /* (tanh(x) - x) / x^3 */
     const float p =
@@ -203,6 +204,7 @@ static float reduced_angle(float x, uint32_t *quadrant) {
 }
 
 static float sine_kernel(float r) {
+  if (r == 0.0f) return r; /* with its sign */
   const float s = r * r; /* (sin(r) - r) / r^3 */
   const float p =
       -0.166666672f + s * (0.00833333191f + s * (-0.00019840039f + s * 2.72437819e-06f));

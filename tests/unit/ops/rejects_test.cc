@@ -48,6 +48,9 @@ TEST(Rejects, AttributesAndOperands) {
   const auto change_x = [&](const std::function<void(Value&)>& change) {
     return edited(relu, [&](Graph& graph) { change(graph.values[0]); });
   };
+  const Graph of_floats =
+      edited(graph_of("requant", requant("floor", 3), {image()}),
+             [](Graph& graph) { graph.values[0].type.dtype = DType::float32; });
   Attributes wrong_kind = requant("floor", 3);
   wrong_kind["shift"] = std::string("3");
   wrong_kind["rounding"] = int64_t{1};
@@ -69,7 +72,7 @@ TEST(Rejects, AttributesAndOperands) {
       {"absent", graph_of("add", {}, {image(), absent()}), "the operand `residual` is missing"},
       {"id", edited(relu, [](Graph& graph) { graph.nodes[0].inputs[0] = ValueId{7}; }),
        "the operand `x` is value 7 of 2"},
-      {"float", change_x([](Value& x) { x.type.dtype = DType::float32; }),
+      {"float", of_floats,
        "`x` is of type float32, an integer type is needed"},
       {"shape", change_x([](Value& x) {
          x.type.shape = {1, -1};
@@ -91,9 +94,8 @@ TEST(Rejects, AttributesAndOperands) {
        "`x` is int8[1, 4, 8, 8], its constant int16[1, 4, 8, 9]"},
   });
   // The node's name and the remedy travel with the message.
-  const Result<TensorType> result =
-      test::infer(change_x([](Value& x) { x.type.dtype = DType::float32; }));
-  EXPECT_EQ(result.errors()[0].place.node, "node (relu)");
+  const Result<TensorType> result = test::infer(of_floats);
+  EXPECT_EQ(result.errors()[0].place.node, "node (requant)");
   EXPECT_EQ(result.errors()[0].remedy, "quantise the network");
 }
 
