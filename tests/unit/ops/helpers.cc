@@ -147,6 +147,17 @@ Graph reduce(Random& r) {
                   {real_activation(shape)});
 }
 
+Graph softmax(Random& r) {
+  return graph_of("softmax", {{"log", r.between(0, 1)}}, {real_activation(any_shape(r, 1))});
+}
+
+Graph layer_norm(Random& r) {
+  const Shape shape = any_shape(r, 1);
+  const auto parameter = [&] { return r.coin() ? r.real_constant_of({shape.back()}) : absent(); };
+  const Value scale = parameter(), shift = parameter();
+  return graph_of("layer_norm", {{"epsilon", 1e-5}}, {real_activation(shape), scale, shift});
+}
+
 Graph requant(Random& r) {
   const Shape shape = any_shape(r, 1);
   const int64_t axis = r.between(0, std::ssize(shape) - 1);
@@ -441,7 +452,9 @@ const std::map<std::string, Graph (*)(Random&)>& makers() {
       {"binary", binary},
       {"dequantize", dequantize},
       {"quantize", quantize},
+      {"layer_norm", layer_norm},
       {"reduce", reduce},
+      {"softmax", softmax},
       {"unary", unary},
       {"conv2d", conv2d},     {"depthwise_conv2d", depthwise_conv2d},
       {"dense", dense},       {"bias_add", bias_add},
