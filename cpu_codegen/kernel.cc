@@ -58,6 +58,7 @@ class KernelBuilder {
  private:
   std::string access(ValueId value, const Access& index, std::string_view name, bool output,
                      bool guarded);
+  std::string array(ValueId value, std::string_view name);
   std::string look_up(size_t operand, int64_t extent);
   std::string reference(const Element& element);
   Storage storage_of(ValueId value) const;
@@ -135,6 +136,15 @@ std::string KernelBuilder::access(ValueId value, const Access& index, std::strin
     element.dims.push_back({simplified(index[d], nest_.axes), storage.strides[d]});
   }
   return reference(element);
+}
+
+// Declares the parameter; the body indexes it itself.
+std::string KernelBuilder::array(ValueId value, std::string_view name) {
+  const TensorType& type = graph_.value(value).type;
+  HEDDLE_CHECK(storage_of(value).strides == dense_storage(type).strides, "a table with gaps");
+  const std::string pointer = names_.take(name);
+  arguments_.push_back({pointer, type.dtype, value, false});
+  return pointer;
 }
 
 // Declares a variable with the element of the anchor's operand, an index of a dimension of this
@@ -310,6 +320,10 @@ void KernelBuilder::add_map(const Node& node, ValueId spine, std::vector<std::st
     const size_t input = swapped && node.inputs[i] == spine ? 0 : i;
     if (node.inputs[input] == spine) {
       texts[name] = value_;
+      continue;
+    }
+    if (op.operands[i].whole) {
+      texts[name] = array(node.inputs[input], name);
       continue;
     }
     Access index;

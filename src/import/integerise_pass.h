@@ -28,8 +28,8 @@ struct Real {
     moved,   // `node` moves or chooses elements of the parts
   };
   Kind kind = Kind::linear;
-  ValueId integers;          // in the new graph
-  std::vector<float> scale;  // one, or one for each index of dimension `axis`
+  ValueId integers{};        // in the new graph
+  std::vector<float> scale{};  // one, or one for each index of dimension `axis`
   std::vector<float> addend{};  // none, or as many as that dimension has
   int64_t axis = 0;
   int64_t zero_point = 0;

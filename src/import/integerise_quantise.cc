@@ -38,8 +38,8 @@ std::vector<float> shortest(std::vector<float> values) {
 
 struct Requant {
   ValueId x;
-  std::vector<float> mul;
-  std::vector<float> add;  // may be empty
+  std::vector<float> mul{};
+  std::vector<float> add{};  // may be empty
   int64_t axis = 0;
   int64_t x_zero_point = 0;
   int64_t zero_point = 0;

@@ -107,6 +107,8 @@ struct OperandDef {
   Numbers numbers = Numbers::integers;
   bool wide = false;      // may exceed int32
   bool variadic = false;  // the last operand: one or more of it
+  // A constant that a map indexes itself: its hole is the array, its elements row-major.
+  bool whole = false;
 };
 
 struct AttributeDef {

@@ -32,7 +32,7 @@ Range centred_bounds(const OpView& op) {
 
 int64_t element(const OpView& op, float x, float residual) {
   const float sum = x + residual;
-  return round_clamped(sum / y_scale(op), "half_even", centred_bounds(op)) +
+  return round_clamped(sum / y_scale(op), Rounding::half_even, centred_bounds(op)) +
          op.attribute("zero_point");
 }
 
@@ -87,15 +87,10 @@ LoopNest loops(const OpView& op) {
   return nest;
 }
 
-std::string plus(int64_t addend) {
-  if (addend == 0) return "";
-  return addend < 0 ? fmt::format(" - {}", -addend) : fmt::format(" + {}", addend);
-}
-
 std::string c_term(const Term& term, std::string_view value) {
   const std::string centred = term.zero_point == 0
                                   ? fmt::format("(float){}", value)
-                                  : fmt::format("(float)({}{})", value, plus(-term.zero_point));
+                                  : fmt::format("(float)({}{})", value, c_plus(-term.zero_point));
   return fmt::format("{} * {}", centred, c_literal(term.scale));
 }
 
@@ -104,8 +99,8 @@ CBody c_body(const OpView& op) {
   body.map = fmt::format(
       "{{\n  const float term = {};\n  float real = ({} + term) / {};\n{}  $value = {}{};\n}}",
       c_term(term_of(op, RESIDUAL), "(int32_t)$residual"), c_term(term_of(op, X), "$value"),
-      c_literal(y_scale(op)), c_clamp_real("real", centred_bounds(op)),
-      c_rounded("real", "half_even"), plus(op.attribute("zero_point")));
+      c_literal(y_scale(op)), c_clamp_real("real", centred_bounds(op), "  "),
+      c_rounded("real", Rounding::half_even), c_plus(op.attribute("zero_point")));
   return body;
 }
 

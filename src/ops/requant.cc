@@ -82,6 +82,8 @@ Status check_rounding(const OpView& op) {
   if (Status status = check_attribute(op, "zero_point", -65536, 65536); !status.ok()) return status;
   if (family != &requant::real_family && op.has(MUL) && op.input(MUL).dtype == DType::float32)
     return node_error(op, "`mul` is float32, which only the rounding 'float' has");
+  if (family != &requant::real_family && op.has(ADD) && op.input(ADD).dtype == DType::float32)
+    return node_error(op, "`add` is float32, which only the rounding 'float' has");
   const int64_t most = family == &requant::real_family ? 65536 : 0;
   if (Status status = check_attribute(op, "x_zero_point", -most, most); !status.ok()) return status;
   return family->check(op);
@@ -160,7 +162,8 @@ const OpDef& requant_op() {
         "'shift', 'floor', 'half_up': r = (x * mul + add + h) >> (shift + shifts) on exact "
         "integers, `>>` rounding down, h half of what is shifted out for half_up, else 0. "
         "'tflite_double': gemmlowp's doubling high product with mul in Q31, then its rounding "
-        "shift. 'float': r = (x - x_zero_point) * mul in float32, to nearest, halves to even.";
+        "shift. 'float': r = (x - x_zero_point) * mul + add in float32, to nearest, halves to "
+        "even.";
     d.classes = {"map"};
     d.operands = {{.name = "x", .doc = "any shape", .dims = {"n", "k", "oy", "ox"}},
                   {.name = "mul",
@@ -170,10 +173,11 @@ const OpDef& requant_op() {
                    .optional = true,
                    .numbers = Numbers::any},
                   {.name = "add",
-                   .doc = "one element or [K], at most 64 bits; 0 if absent",
+                   .doc = "one element or [K], at most 64 bits; 0 if absent; float32 for 'float'",
                    .dims = {"k"},
                    .constant = true,
                    .optional = true,
+                   .numbers = Numbers::any,
                    .wide = true},
                   {.name = "shifts",
                    .doc = "bits to shift each channel by, on top of `shift`; one element or [K]",

@@ -342,6 +342,11 @@ Result<Graph> import_onnx(std::string_view bytes, const std::string& file,
   note_assumptions(t);
   Graph graph = std::move(t.builder.graph);
   graph.dialect = t.real ? describe(t.dialect, t.opset) : dialect_of(graph);
+  if (t.real) {
+    Result<Graph> integers = integerise(graph, file, t.quantised_constants, options.rounding);
+    if (!integers.ok()) return integers.errors();
+    graph = std::move(*integers);
+  }
   return finish_import(graph, t.notes, file);
 }
 

@@ -42,6 +42,8 @@ int64_t width_of(int32_t type) {
     case kOnnxUint8:
     case kOnnxInt8:
     case kOnnxBool:
+    case kOnnxUint4:  // two elements a byte
+    case kOnnxInt4:
       return 1;
     case kOnnxUint16:
     case kOnnxInt16:
@@ -99,8 +101,19 @@ double bfloat_to_double(uint16_t bits) {
   return std::bit_cast<float>(static_cast<uint32_t>(bits) << 16);
 }
 
+bool is_packed(int32_t type) { return type == kOnnxUint4 || type == kOnnxInt4; }
+
+// Of a pair in one byte the first element is in the low half.
+Element half_byte(int32_t type, uint8_t pair, int64_t i) {
+  const int64_t bits = i % 2 == 0 ? pair & 15 : pair >> 4;
+  return of_int(type == kOnnxInt4 && bits >= 8 ? bits - 16 : bits);
+}
+
 Element raw_element(int32_t type, const std::string& raw, int64_t i) {
   switch (type) {
+    case kOnnxUint4:
+    case kOnnxInt4:
+      return half_byte(type, raw_at<uint8_t>(raw, i / 2), i);
     case kOnnxFloat:
       return of_real(raw_at<float>(raw, i));
     case kOnnxDouble:
@@ -149,6 +162,10 @@ int64_t typed_count(const onnx::TensorProto& proto) {
 
 Element typed_element(const onnx::TensorProto& proto, int64_t index) {
   int i = static_cast<int>(index);
+  if (is_packed(proto.data_type())) {
+    const int32_t pair = proto.int32_data(static_cast<int>(index / 2));
+    return half_byte(proto.data_type(), static_cast<uint8_t>(pair), index);
+  }
   switch (proto.data_type()) {
     case kOnnxFloat:
       return of_real(proto.float_data(i));
@@ -241,8 +258,9 @@ std::optional<RawTensor> read_tensor(Reader& reader, const onnx::TensorProto& pr
   // The data must be there before a tensor of its size is made.
   const bool external = is_external(proto);
   const bool raw = external || proto.has_raw_data();
+  const int64_t stored = is_packed(proto.data_type()) ? count / 2 + count % 2 : count;
   const int64_t want =
-      raw ? (count > std::numeric_limits<int64_t>::max() / width ? -1 : count * width) : count;
+      raw ? (stored > std::numeric_limits<int64_t>::max() / width ? -1 : stored * width) : stored;
   std::string loaded;
   if (external) {
     std::optional<std::string> read = external_bytes(reader, proto, want, owner, what);

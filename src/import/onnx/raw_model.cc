@@ -66,6 +66,10 @@ std::string onnx_type_name(int32_t type) {
       return "uint64";
     case kOnnxBfloat16:
       return "bfloat16";
+    case kOnnxUint4:
+      return "uint4";
+    case kOnnxInt4:
+      return "int4";
     default:
       return fmt::format("type {}", type);
   }

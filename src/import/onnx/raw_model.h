@@ -29,6 +29,8 @@ enum OnnxType : int32_t {
   kOnnxUint32 = 12,
   kOnnxUint64 = 13,
   kOnnxBfloat16 = 16,
+  kOnnxUint4 = 21,  // newer than Debian's schema
+  kOnnxInt4 = 22,
 };
 std::string onnx_type_name(int32_t type);  // "float32"; "type 99"
 bool is_float_type(int32_t type);

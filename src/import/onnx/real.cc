@@ -4,13 +4,16 @@
 
 #include <algorithm>
 
+#include "import/onnx/quant.h"
+
 namespace heddle {
 
 std::vector<OperatorEntry> real_operators() {
   std::vector<OperatorEntry> all;
   for (const std::vector<OperatorEntry>& some :
        {real_layer_operators(), real_map_operators(), real_unary_operators(), real_norm_operators(),
-        real_reduce_operators(), real_qonnx_operators()}) {
+        real_reduce_operators(), real_qonnx_operators(), real_quant_operators(),
+        real_qlinear_operators()}) {
     all.insert(all.end(), some.begin(), some.end());
   }
   return all;

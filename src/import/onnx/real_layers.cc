@@ -18,8 +18,9 @@ struct Image {
 
 Shape with_row(const Shape& line) { return {line[0], line[1], 1, line[2]}; }
 
-std::optional<Image> image_operand(Translation& t, const RawNode& node) {
-  std::optional<ValueId> x = real_operand(t, node, 0);
+// `integers`: those of a quantised tensor are welcome too.
+std::optional<Image> image_operand(Translation& t, const RawNode& node, bool integers = false) {
+  std::optional<ValueId> x = integers ? value_operand(t, node, 0) : real_operand(t, node, 0);
   if (!x) return std::nullopt;
   const Shape shape = shape_of(t, *x);
   if (shape.size() == 4) return Image{*x};
@@ -200,7 +201,7 @@ std::optional<Sliding> pool_window_of(Translation& t, const RawNode& node, const
 }
 
 void max_pool(Translation& t, const RawNode& node) {
-  std::optional<Image> x = image_operand(t, node);
+  std::optional<Image> x = image_operand(t, node, true);
   if (!x) return;
   std::optional<Sliding> window = pool_window_of(t, node, *x);
   if (!window) return;

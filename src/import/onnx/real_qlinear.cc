@@ -50,7 +50,9 @@ std::optional<std::string> real_tensor(Translation& t, const RawNode& node, cons
 }
 
 bool compute(Translation& t, const RawNode& real) {
-  static const std::vector<OperatorEntry> entries = real_operators();
+  std::vector<OperatorEntry> entries = real_operators();
+  const std::vector<OperatorEntry> views = view_operators();
+  entries.insert(entries.end(), views.begin(), views.end());
   const auto entry = std::find_if(entries.begin(), entries.end(), [&](const OperatorEntry& e) {
     return e.op == real.op;
   });

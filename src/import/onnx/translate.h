@@ -15,6 +15,7 @@
 #include "import/builder.h"
 #include "import/chain.h"
 #include "import/import.h"
+#include "import/integerise.h"
 #include "import/onnx/dialect.h"
 #include "import/onnx/raw_model.h"
 
@@ -39,6 +40,7 @@ struct Translation {
   std::set<ValueId> assumed_inputs;              // float-typed inputs without a stated range
   bool pulp = false;              // the model has RequantShift or another operator of that dialect
   int64_t integer_divisions = 0;  // Div of integers, read as floor
+  QuantisedConstants quantised_constants;
   std::vector<std::string> notes;
 };
 
