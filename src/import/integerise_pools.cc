@@ -216,7 +216,6 @@ bool mean_of(Pass& pass, const Node& node, const Attributes& attributes, bool wh
 
 bool average_pool(Pass& pass, const Node& node) {
   const OpView op{pass.from, node};
-  if (op.text("rounding") != "half_up") return false;
   const Attributes attributes = window_of(node.attributes);
   const auto number = [&](const char* name) { return std::get<int64_t>(attributes.at(name)); };
   const bool padded = number("pad_top") != 0 || number("pad_left") != 0 ||

@@ -84,7 +84,9 @@ struct Emitter {
     for (size_t i = 0; i < nest.inputs.size(); ++i) {
       if (!op.has(i) || i >= def.operands.size()) continue;
       result[std::string(def.operands[i].name)] =
-          fmt::format("{}[{}]", array(i), flat(nest.inputs[i], op.input(i).shape));
+          def.operands[i].whole
+              ? array(i)
+              : fmt::format("{}[{}]", array(i), flat(nest.inputs[i], op.input(i).shape));
     }
     return result;
   }

@@ -447,10 +447,52 @@ Graph true_div(Random& r) {
       {activation(x, r.range()), activation(divisor, {0, r.between(0, 300)})});
 }
 
+Graph lookup(Random& r) {
+  const Range ranges[] = {{-128, 127}, {0, 255}, {5, 9}, {3, 3}};
+  const Range range = ranges[r.between(0, 3)];
+  const int64_t first = range.lo - r.between(0, 2);
+  const int64_t count = range.hi - first + 1 + r.between(0, 2);
+  const Range results[] = {{-128, 127}, {0, 255}, {-30000, 30000}};
+  return graph_of("lookup", {{"first", first}},
+                  {activation(any_shape(r, 0), range),
+                   r.constant_of({count}, results[r.between(0, 2)])});
+}
+
+Graph qadd(Random& r) {
+  Shape a = any_shape(r, 0);
+  Shape b = a;
+  for (int64_t& dim : b) dim = r.between(0, 4) == 0 ? 1 : dim;
+  b.erase(b.begin(), b.begin() + r.between(0, std::ssize(b)));
+  const double scales[] = {0.0625, 0.03f, 0.0117f, 1.5};
+  const auto scale = [&] { return scales[r.between(0, 3)]; };
+  const Range bounds[] = {{-128, 127}, {0, 255}, {-7, 7}, {-32768, 32767}};
+  const Range bound = bounds[r.between(0, 3)];
+  return graph_of("qadd",
+                  {{"x_scale", scale()},
+                   {"residual_scale", r.coin() ? scale() : -scale()},
+                   {"scale", scale()},
+                   {"x_zero_point", r.between(-130, 130)},
+                   {"residual_zero_point", r.between(-130, 130)},
+                   {"zero_point", r.between(-130, 130)},
+                   {"lo", bound.lo},
+                   {"hi", bound.hi}},
+                  {activation(a, r.range()), activation(b, r.range())});
+}
+
+Graph sum_pool(Random& r) {
+  const bool real = r.between(0, 3) == 0;
+  Attributes attributes = with(random_pool(r), random_zero_point(r, real));
+  if (!real && r.coin()) attributes["scale"] = static_cast<double>(0.0117f);
+  return graph_of("sum_pool", attributes, {r.either(image(r, 2), real)});
+}
+
 const std::map<std::string, Graph (*)(Random&)>& makers() {
   static const std::map<std::string, Graph (*)(Random&)> table = {
       {"binary", binary},
       {"dequantize", dequantize},
+      {"lookup", lookup},
+      {"qadd", qadd},
+      {"sum_pool", sum_pool},
       {"quantize", quantize},
       {"layer_norm", layer_norm},
       {"reduce", reduce},

@@ -68,7 +68,8 @@ int64_t evaluate_requant(const OpView& op, const std::vector<double>& v) {
   };
   if (rounding == "float") {
     const float x = static_cast<float>(v[0] - static_cast<double>(op.attribute("x_zero_point")));
-    return clamped(std::nearbyint(x * static_cast<float>(v[1])));
+    const float product = x * static_cast<float>(v[1]);
+    return clamped(std::nearbyint(op.has(2) ? product + static_cast<float>(v[2]) : product));
   }
   const int64_t mul = op.has(1) ? static_cast<int64_t>(v[next++]) : 1;
   const int64_t add = op.has(2) ? static_cast<int64_t>(v[next++]) : 0;
@@ -98,6 +99,15 @@ float evaluate_real(const OpView& op, const Element& element) {
   if (name == "dequantize")
     return static_cast<float>(v[0][0] - static_cast<double>(op.attribute("zero_point"))) *
            static_cast<float>(v[0][1]);
+  if (name == "sum_pool") {
+    float sum = 0;
+    for (const auto& operands : v) {
+      const double centred = operands[0] - static_cast<double>(op.attribute("x_zero_point"));
+      sum += op.is_real() ? static_cast<float>(operands[0])
+                          : static_cast<float>(centred) * static_cast<float>(op.real("scale"));
+    }
+    return sum;
+  }
   if (name == "concat" || name == "gather" || name == "slice" || name == "transpose")
     return static_cast<float>(v[0][0]);
   std::vector<float> x;
@@ -163,8 +173,20 @@ int64_t evaluate_tflite_add(const OpView& op, int64_t x, int64_t residual) {
                     op.attribute("lo"), op.attribute("hi"));
 }
 
+int64_t evaluate_qadd(const OpView& op, const std::vector<double>& v) {
+  const auto term = [&](double value, const std::string& prefix) {
+    const double centred = value - static_cast<double>(op.attribute(prefix + "_zero_point"));
+    return static_cast<float>(centred) * static_cast<float>(op.real(prefix + "_scale"));
+  };
+  const float sum = term(v[0], "x") + term(v[1], "residual");
+  const float rounded = std::nearbyint(sum / static_cast<float>(op.real("scale")));
+  return std::clamp(static_cast<int64_t>(rounded) + op.attribute("zero_point"), op.attribute("lo"),
+                    op.attribute("hi"));
+}
+
 int64_t evaluate(const OpView& op, const Element& element) {
   const std::string& name = op.node.op;
+  if (name == "qadd") return evaluate_qadd(op, element.inside[0]);
   if (name == "requant") return evaluate_requant(op, element.inside[0]);
   if (name == "quantize")
     return evaluate_quantize(op, static_cast<float>(element.inside[0][0]),
@@ -196,6 +218,12 @@ int64_t evaluate(const OpView& op, const Element& element) {
   }
   if (name == "tflite_add") return evaluate_tflite_add(op, v[0][0], v[0][1]);
   if (name == "concat" || name == "gather" || name == "slice" || name == "transpose") return v[0][0];
+  if (name == "lookup") return op.constant(1)->at(v[0][0] - op.attribute("first"));
+  if (name == "sum_pool") {
+    int64_t sum = 0;
+    for (const auto& operands : v) sum += operands[0] - op.attribute("x_zero_point");
+    return sum;
+  }
   if (name == "pad") return v.empty() ? op.attribute("value") : v[0][0];
   if (name == "bias_add" || name == "add") return v[0][0] + v[0][1];
   if (name == "mul") {
