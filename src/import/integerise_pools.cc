@@ -232,11 +232,38 @@ bool global_average_pool(Pass& pass, const Node& node) {
   return mean_of(pass, node, window(shape[2], shape[3]), true);
 }
 
-// A sum that an importer wrote itself: row by row.
+// The divisor of the only reader, and where its result goes.
+const Node* divided(const Pass& pass, const Node& sum) {
+  const std::vector<NodeId>& readers = pass.from.value(sum.output).consumers;
+  if (readers.size() != 1) return nullptr;
+  const Node& reader = pass.from.node(readers[0]);
+  return reader.op == "binary" && string_attribute(reader, "function") == "div" &&
+                 float_constant(pass, reader.inputs[1]) != nullptr
+             ? &reader
+             : nullptr;
+}
+
+// A mean that an importer took apart, as ONNX Runtime does for quantised tensors
+// (onnxruntime/contrib_ops/cpu/quantization/qlinear_pool.cc): integers over the whole image, else
+// float32 sums row by row.
 bool sum_pool(Pass& pass, const Node& node) {
   const RealPtr x = plain_operand(pass, node.inputs[0]);
   if (x == nullptr) return false;
-  return integer_sum(pass, node, *x, window_of(node.attributes), 1);
+  const Attributes attributes = window_of(node.attributes);
+  const int64_t kernel[] = {std::get<int64_t>(attributes.at("kernel_h")),
+                            std::get<int64_t>(attributes.at("kernel_w"))};
+  const TensorType type = type_of(pass.rebuild.to, x->integers);
+  const Node* const mean = divided(pass, node);
+  const bool whole = kernel[0] == type.shape[2] && kernel[1] == type.shape[3];
+  if (whole || mean == nullptr ||
+      !ties_matter(*x, type.range, kernel[0] * kernel[1], next_scale(pass, mean->output)))
+    return integer_sum(pass, node, *x, attributes, 1);
+  Attributes reals = attributes;
+  reals["x_zero_point"] = x->zero_point;
+  reals["scale"] = static_cast<double>(x->scale[0]);
+  const ValueId y = real_sum(pass, node, "", x->integers, std::move(reals));
+  if (y.valid()) pass.rebuild.ids[static_cast<size_t>(node.output.index)] = y;
+  return y.valid();
 }
 
 // Neighbouring dimensions, seen as the rows of an image.

@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "import/onnx/quant.h"
+#include "import/onnx/sliding.h"
 
 namespace heddle {
 namespace {
@@ -195,10 +196,46 @@ void one_operand(Translation& t, const RawNode& node, const std::string& op) {
   std::optional<std::string> x = real_tensor(t, node, {0, 1, 2}, "_x");
   if (x) lower(t, node, op, {*x}, 3, 4);
 }
-void average_pool(Translation& t, const RawNode& node) { one_operand(t, node, "AveragePool"); }
-void global_average_pool(Translation& t, const RawNode& node) {
-  one_operand(t, node, "GlobalAveragePool");
+
+// The mean as ONNX Runtime takes it from quantised tensors: sums row by row, over a count.
+void mean_of_sums(Translation& t, const RawNode& node, const std::string& x,
+                  const Sliding& window) {
+  std::optional<Grid> grid = read_grid(t, node, 3, 4);
+  RawNode reader = helper_node(node, node.op, {x}, fresh_name(t, node, "_real"));
+  std::optional<ValueId> value = real_operand(t, reader, 0);
+  if (!grid || !value) return;
+  const float count = static_cast<float>(window.kernel[0] * window.kernel[1]);
+  ValueId sum = step(t, node, "_sum", "sum_pool", {*value}, pool_attributes(window));
+  if (!sum.valid()) return;
+  finish(t, reader, "binary", {sum, add_reals(t, node, "_count", {1}, {count})},
+         {{"function", std::string("div")}});
+  quantise_tensor(t, node, reader.outputs[0], *grid);
 }
+
+void pool(Translation& t, const RawNode& node, bool global) {
+  const std::string op = global ? "GlobalAveragePool" : "AveragePool";
+  const Known* known = operand(t, node, 0);
+  const bool image = known != nullptr && known->chain.base.valid() &&
+                     shape_of(t, known->chain.base).size() == 4;
+  if (!image || int_of(t, node, "channels_last", 0) != 0) return one_operand(t, node, op);
+  const Shape shape = shape_of(t, known->chain.base);
+  Sliding window{.kernel = {shape[2], shape[3]},
+                 .strides = {1, 1},
+                 .dilations = {1, 1},
+                 .pads = {0, 0, 0, 0}};
+  if (!global) {
+    std::optional<Sliding> read = read_window(t, node, shape, {});
+    if (!read) return;
+    window = *read;
+  }
+  const bool padded = window.pads != std::vector<int64_t>{0, 0, 0, 0};
+  const bool varies = padded && (window.widened || int_of(t, node, "count_include_pad", 0) == 0);
+  if (varies || window.dilations != std::vector<int64_t>{1, 1}) return one_operand(t, node, op);
+  if (std::optional<std::string> x = real_tensor(t, node, {0, 1, 2}, "_x"))
+    mean_of_sums(t, node, *x, window);
+}
+void average_pool(Translation& t, const RawNode& node) { pool(t, node, false); }
+void global_average_pool(Translation& t, const RawNode& node) { pool(t, node, true); }
 void leaky_relu(Translation& t, const RawNode& node) { one_operand(t, node, "LeakyRelu"); }
 void sigmoid(Translation& t, const RawNode& node) { one_operand(t, node, "Sigmoid"); }
 
