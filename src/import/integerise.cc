@@ -19,8 +19,8 @@ ValueId& new_id(Pass& pass, ValueId old) {
 // Attributes of the dequantisation that a plain value stands for.
 ValueId dequantised(Pass& pass, const Real& real, const std::string& name) {
   const int64_t count = std::ssize(real.scale);
-  const ValueId scale = add_constant(pass.rebuild.to, name + "_scale",
-                                     Tensor::of_floats({count}, real.scale));
+  const ValueId scale =
+      add_constant(pass.rebuild.to, name + "_scale", Tensor::of_floats({count}, real.scale));
   return add_operator(pass.rebuild.to,
                       {.op = "dequantize",
                        .name = name,
@@ -82,18 +82,18 @@ RealPtr plain_operand(Pass& pass, ValueId old) {
     return nullptr;
   }
   if (is_plain(*real)) return real;
-  // Zero lies on the grid: a value that is at least zero is one whose integers are at least the zero
-  // point. Other bounds may lie between two integers.
+  // Zero lies on the grid: a value that is at least zero is one whose integers are at least the
+  // zero point. Other bounds may lie between two integers.
   if (real->lo != 0 || real->hi != kInfinity) return nullptr;
   const TensorType& x = type_of(pass.rebuild.to, real->integers);
   const std::string name = pass.from.value(old).name;
-  const ValueId clipped =
-      try_operator(pass, {.op = "clip",
-                          .name = name,
-                          .value_name = name,
-                          .inputs = {real->integers},
-                          .attributes = {{"lo", real->zero_point},
-                                         {"hi", std::max(real->zero_point, x.range.hi)}}});
+  const ValueId clipped = try_operator(
+      pass,
+      {.op = "clip",
+       .name = name,
+       .value_name = name,
+       .inputs = {real->integers},
+       .attributes = {{"lo", real->zero_point}, {"hi", std::max(real->zero_point, x.range.hi)}}});
   if (!clipped.valid()) return nullptr;
   Real plain = *real;
   plain.integers = clipped;

@@ -1,11 +1,11 @@
 // Turns real-valued nodes between `dequantize` and `quantize` into integer operators with ONNX
 // Runtime's rounding: one pass over the nodes, one new graph.
 //
-// A float32 value that is an affine function of integers is carried as (integers, scale, zero point)
-// instead of being computed: moves and pools act on the integers, products become accumulators, the
-// next `quantize` becomes a requantisation with rounding 'float'. A function of one 8-bit tensor is
-// carried as the table of its results, a sum of two quantised tensors as a pair. What reads such a
-// value otherwise gets it from an explicit `dequantize`.
+// A float32 value that is an affine function of integers is carried as (integers, scale, zero
+// point) instead of being computed: moves and pools act on the integers, products become
+// accumulators, the next `quantize` becomes a requantisation with rounding 'float'. A function of
+// one 8-bit tensor is carried as the table of its results, a sum of two quantised tensors as a
+// pair. What reads such a value otherwise gets it from an explicit `dequantize`.
 #pragma once
 
 #include <map>

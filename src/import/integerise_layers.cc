@@ -90,12 +90,11 @@ bool biased(Pass& pass, const Node& node, const RealPtr& x, ChannelConstant bias
   const int64_t channels = shape.empty() ? 1 : shape[static_cast<size_t>(real.axis)];
   std::vector<float> values = bias.values;
   if (values.size() == 1) values.resize(static_cast<size_t>(channels), values[0]);
-  if (const auto integers = accumulator && !shape.empty()
-                                ? integer_bias(pass, real, values)
-                                : std::optional<std::vector<int64_t>>()) {
+  if (const auto integers = accumulator && !shape.empty() ? integer_bias(pass, real, values)
+                                                          : std::optional<std::vector<int64_t>>()) {
     NewNode add = named_after(pass, node, "bias_add");
-    add.inputs = {x->integers, add_int32_constant(pass.rebuild.to, node.name + "_bias",
-                                                  {channels}, *integers)};
+    add.inputs = {x->integers,
+                  add_int32_constant(pass.rebuild.to, node.name + "_bias", {channels}, *integers)};
     add.attributes = {{"axis", real.axis}};
     const ValueId sum = try_operator(pass, std::move(add));
     if (sum.valid()) {

@@ -48,8 +48,9 @@ bool function(Pass& pass, const Node& node) {
   if (source == nullptr) return false;
   const std::optional<Tensor> results = evaluate(node, operands);
   if (!results || results->elements() != table_size) return false;
-  set_real(pass, node,
-           {.kind = Real::Kind::table, .integers = source->integers, .table = results->to_floats()});
+  set_real(
+      pass, node,
+      {.kind = Real::Kind::table, .integers = source->integers, .table = results->to_floats()});
   return true;
 }
 
@@ -98,8 +99,7 @@ bool add(Pass& pass, const Node& node) {
 bool mul(Pass& pass, const Node& node) {
   for (size_t i : {0, 1}) {
     const Tensor* constant = float_constant(pass, node.inputs[1 - i]);
-    if (constant != nullptr)
-      return scaled(pass, node, i, *constant, false) || function(pass, node);
+    if (constant != nullptr) return scaled(pass, node, i, *constant, false) || function(pass, node);
   }
   if (function(pass, node)) return true;
   const RealPtr a = plain_operand(pass, node.inputs[0]);
@@ -128,8 +128,8 @@ bool binary(Pass& pass, const Node& node) {
 }  // namespace
 
 std::vector<RuleEntry> elementwise_rules() {
-  return {{"add", add},   {"binary", binary}, {"clip", clip},
-          {"mul", mul},   {"relu", relu},     {"unary", function}};
+  return {{"add", add}, {"binary", binary}, {"clip", clip},
+          {"mul", mul}, {"relu", relu},     {"unary", function}};
 }
 
 }  // namespace heddle::integerising

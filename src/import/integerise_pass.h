@@ -28,8 +28,8 @@ struct Real {
     moved,   // `node` moves or chooses elements of the parts
   };
   Kind kind = Kind::linear;
-  ValueId integers{};        // in the new graph
-  std::vector<float> scale{};  // one, or one for each index of dimension `axis`
+  ValueId integers{};           // in the new graph
+  std::vector<float> scale{};   // one, or one for each index of dimension `axis`
   std::vector<float> addend{};  // none, or as many as that dimension has
   int64_t axis = 0;
   int64_t zero_point = 0;
@@ -56,8 +56,9 @@ struct Pass {
   const QuantisedConstants& constants;
   const std::string& rounding;
   Rebuild rebuild;
-  std::vector<RealPtr> reals;  // by old value id; null: the value exists in the new graph, or not yet
-  int64_t replaced = 0;        // float multipliers that became integer ones
+  std::vector<RealPtr>
+      reals;             // by old value id; null: the value exists in the new graph, or not yet
+  int64_t replaced = 0;  // float multipliers that became integer ones
 };
 
 // A rule returns false where it does not apply; the node stays as it is then.

@@ -7,7 +7,7 @@
 namespace heddle::integerising {
 namespace {
 
-constexpr int64_t kMostDepth = 32;      // of moves within moves
+constexpr int64_t kMostDepth = 32;  // of moves within moves
 constexpr int64_t kMostSamples = 65536;
 
 // ---- moves
@@ -58,8 +58,7 @@ bool moved(Pass& pass, const Node& node) {
     copy.attributes = std::move(attributes);
     const ValueId y = try_operator(pass, std::move(copy));
     if (!y.valid()) return false;
-    set_real(pass, node,
-             {.integers = y, .scale = first.scale, .zero_point = first.zero_point});
+    set_real(pass, node, {.integers = y, .scale = first.scale, .zero_point = first.zero_point});
     return true;
   }
   if (lazy.depth > kMostDepth) return false;
@@ -109,8 +108,8 @@ Attributes window_of(const Attributes& attributes) {
 }
 
 Attributes window(int64_t kernel_h, int64_t kernel_w) {
-  return {{"kernel_h", kernel_h},     {"kernel_w", kernel_w},     {"stride_h", int64_t{1}},
-          {"stride_w", int64_t{1}},   {"pad_top", int64_t{0}},    {"pad_left", int64_t{0}},
+  return {{"kernel_h", kernel_h},     {"kernel_w", kernel_w},   {"stride_h", int64_t{1}},
+          {"stride_w", int64_t{1}},   {"pad_top", int64_t{0}},  {"pad_left", int64_t{0}},
           {"pad_bottom", int64_t{0}}, {"pad_right", int64_t{0}}};
 }
 
@@ -128,11 +127,10 @@ NewNode stage(const Pass& pass, const Node& node, const std::string& suffix, std
 bool integer_sum(Pass& pass, const Node& node, const Real& x, Attributes attributes,
                  int64_t count) {
   attributes["x_zero_point"] = x.zero_point;
-  const ValueId sum = try_operator(
-      pass, stage(pass, node, "", "sum_pool", x.integers, std::move(attributes)));
+  const ValueId sum =
+      try_operator(pass, stage(pass, node, "", "sum_pool", x.integers, std::move(attributes)));
   if (!sum.valid()) return false;
-  set_real(pass, node,
-           {.integers = sum, .scale = {x.scale[0] / static_cast<float>(count)}});
+  set_real(pass, node, {.integers = sum, .scale = {x.scale[0] / static_cast<float>(count)}});
   return true;
 }
 
@@ -204,8 +202,8 @@ bool mean_of(Pass& pass, const Node& node, const Attributes& attributes, bool wh
   const RealPtr x = plain_operand(pass, node.inputs[0]);
   if (x == nullptr) return false;
   const TensorType type = type_of(pass.rebuild.to, x->integers);
-  const int64_t count = std::get<int64_t>(attributes.at("kernel_h")) *
-                        std::get<int64_t>(attributes.at("kernel_w"));
+  const int64_t count =
+      std::get<int64_t>(attributes.at("kernel_h")) * std::get<int64_t>(attributes.at("kernel_w"));
   if (ties_matter(*x, type.range, count, next_scale(pass, node.output)) &&
       (whole ? ordered_global_sum(pass, node, *x, type.shape)
              : ordered_sum(pass, node, *x, attributes, count))) {
@@ -281,16 +279,16 @@ bool reduce(Pass& pass, const Node& node) {
   Shape image{1, 1, 1, 1};
   for (int64_t d = 0; d < std::ssize(shape); ++d)
     image[d < axes.front() ? 0 : d > axes.back() ? 3 : 2] *= shape[static_cast<size_t>(d)];
-  const ValueId rows = try_operator(
-      pass, stage(pass, node, "_rows", "reshape", x->integers, {{"shape", image}}));
+  const ValueId rows =
+      try_operator(pass, stage(pass, node, "_rows", "reshape", x->integers, {{"shape", image}}));
   if (!rows.valid()) return false;
   Attributes attributes = window(image[2], 1);
   attributes["x_zero_point"] = x->zero_point;
   const ValueId sum =
       try_operator(pass, stage(pass, node, "_sum", "sum_pool", rows, std::move(attributes)));
   if (!sum.valid()) return false;
-  const ValueId y = try_operator(pass, stage(pass, node, "", "reshape", sum,
-                                             {{"shape", old_type(pass, node.output).shape}}));
+  const ValueId y = try_operator(
+      pass, stage(pass, node, "", "reshape", sum, {{"shape", old_type(pass, node.output).shape}}));
   if (!y.valid()) return false;
   const float count = name == "mean" ? static_cast<float>(image[2]) : 1.0f;
   set_real(pass, node, {.integers = y, .scale = {x->scale[0] / count}});

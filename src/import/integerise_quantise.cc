@@ -50,12 +50,12 @@ struct Requant {
 ValueId emit_float(Pass& pass, const Requant& wanted, NewNode node) {
   Builder& to = pass.rebuild.to;
   const auto constant = [&](const char* suffix, const std::vector<float>& values) {
-    return add_constant(to, node.name + suffix,
-                        Tensor::of_floats({std::ssize(values)}, values));
+    return add_constant(to, node.name + suffix, Tensor::of_floats({std::ssize(values)}, values));
   };
   node.op = "requant";
   node.inputs = {wanted.x, constant("_mul", wanted.mul)};
-  const bool zero = std::all_of(wanted.add.begin(), wanted.add.end(), [](float x) { return x == 0; });
+  const bool zero =
+      std::all_of(wanted.add.begin(), wanted.add.end(), [](float x) { return x == 0; });
   if (!zero) node.inputs.push_back(constant("_add", wanted.add));
   node.attributes = {{"rounding", std::string("float")},
                      {"shift", int64_t{0}},
@@ -99,16 +99,14 @@ ValueId emit_integer(Pass& pass, const Requant& wanted, NewNode node) {
   const int64_t count = static_cast<int64_t>(channels);
   const bool adds = std::any_of(add.begin(), add.end(), [](int64_t x) { return x != 0; });
   node.op = "requant";
-  node.inputs = {
-      wanted.x, add_constant(to, node.name + "_mul", Tensor::of(DType::int32, {count}, mul)),
-      adds ? add_constant(to, node.name + "_add", Tensor::of(DType::int64, {count}, add)) : ValueId{},
-      add_constant(to, node.name + "_shifts", Tensor::of(DType::int8, {count}, shifts))};
-  node.attributes = {{"rounding", pass.rounding},
-                     {"shift", int64_t{0}},
-                     {"axis", wanted.axis},
-                     {"zero_point", wanted.zero_point},
-                     {"lo", wanted.lo},
-                     {"hi", wanted.hi}};
+  node.inputs = {wanted.x,
+                 add_constant(to, node.name + "_mul", Tensor::of(DType::int32, {count}, mul)),
+                 adds ? add_constant(to, node.name + "_add", Tensor::of(DType::int64, {count}, add))
+                      : ValueId{},
+                 add_constant(to, node.name + "_shifts", Tensor::of(DType::int8, {count}, shifts))};
+  node.attributes = {{"rounding", pass.rounding}, {"shift", int64_t{0}},
+                     {"axis", wanted.axis},       {"zero_point", wanted.zero_point},
+                     {"lo", wanted.lo},           {"hi", wanted.hi}};
   const ValueId y = try_operator(pass, std::move(node));
   if (y.valid()) ++pass.replaced;
   return y;

@@ -31,8 +31,8 @@ Result<TensorType> infer(const OpView& op) {
   if (Status status = check_rank(op, TABLE, 1); !status.ok()) return status.errors();
   const int64_t count = op.constant(TABLE)->elements();
   if (count > kMostElements) {
-    return node_error(op, fmt::format("`table` has {} elements, at most {} are supported", count,
-                                      kMostElements));
+    return node_error(
+        op, fmt::format("`table` has {} elements, at most {} are supported", count, kMostElements));
   }
   if (Status status = check_attribute(op, "first", INT32_MIN, INT32_MAX); !status.ok())
     return status.errors();
@@ -48,8 +48,7 @@ Result<TensorType> infer(const OpView& op) {
 Tensor reference(const OpView& op, std::span<const Tensor* const> inputs) {
   const int64_t first = op.attribute("first");
   Tensor y(op.output().dtype, op.output().shape);
-  for (int64_t i = 0; i < y.elements(); ++i)
-    y.set(i, inputs[TABLE]->at(inputs[X]->at(i) - first));
+  for (int64_t i = 0; i < y.elements(); ++i) y.set(i, inputs[TABLE]->at(inputs[X]->at(i) - first));
   return y;
 }
 

@@ -118,17 +118,16 @@ const OpDef& qadd_op() {
     d.operands = {
         {.name = "x", .doc = "any shape", .dims = {"n", "k", "oy", "ox"}},
         {.name = "residual", .doc = "broadcasts against x", .dims = {"n", "k", "oy", "ox"}}};
-    d.attributes = {
-        {.name = "x_scale", .doc = "scale of x", .real = true},
-        {.name = "residual_scale",
-         .doc = "scale of residual; negative for a difference",
-         .real = true},
-        {.name = "scale", .doc = "scale of y", .real = true},
-        {.name = "x_zero_point", .doc = "zero point of x"},
-        {.name = "residual_zero_point", .doc = "zero point of residual"},
-        {.name = "zero_point", .doc = "zero point of y"},
-        {.name = "lo", .doc = "least value of y"},
-        {.name = "hi", .doc = "greatest value of y"}};
+    d.attributes = {{.name = "x_scale", .doc = "scale of x", .real = true},
+                    {.name = "residual_scale",
+                     .doc = "scale of residual; negative for a difference",
+                     .real = true},
+                    {.name = "scale", .doc = "scale of y", .real = true},
+                    {.name = "x_zero_point", .doc = "zero point of x"},
+                    {.name = "residual_zero_point", .doc = "zero point of residual"},
+                    {.name = "zero_point", .doc = "zero point of y"},
+                    {.name = "lo", .doc = "least value of y"},
+                    {.name = "hi", .doc = "greatest value of y"}};
     d.output_doc = "the narrowest type that holds lo and hi";
     d.output_dims = {"n", "k", "oy", "ox"};
     d.axes = all_map_axes();

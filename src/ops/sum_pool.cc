@@ -32,8 +32,7 @@ Result<TensorType> infer(const OpView& op) {
   const Window window = pool_window(op);
   const Wide count = Wide{window.kernel_h} * window.kernel_w;
   const Range x = centred_range(op), partial = with_zero(x);
-  const Result<Range> sum =
-      prove_int32(op, "accumulator", partial.lo * count, partial.hi * count);
+  const Result<Range> sum = prove_int32(op, "accumulator", partial.lo * count, partial.hi * count);
   if (!sum.ok()) return sum.errors();
   if (window.padded()) return TensorType{DType::int32, std::move(*shape), *sum};
   const int64_t elements = static_cast<int64_t>(count);

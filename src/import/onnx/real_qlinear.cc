@@ -54,10 +54,12 @@ bool compute(Translation& t, const RawNode& real) {
   std::vector<OperatorEntry> entries = real_operators();
   const std::vector<OperatorEntry> views = view_operators();
   entries.insert(entries.end(), views.begin(), views.end());
-  const auto entry = std::find_if(entries.begin(), entries.end(), [&](const OperatorEntry& e) {
-    return e.op == real.op;
-  });
-  HEDDLE_CHECK(entry != entries.end(), "no handler for " + real.op);
+  const auto entry = std::find_if(entries.begin(), entries.end(),
+                                  [&](const OperatorEntry& e) { return e.op == real.op; });
+  if (entry == entries.end()) {
+    fail(t, real, fmt::format("operator {} of real numbers is not supported", ticked(real.op)));
+    return false;
+  }
   Known broken;
   broken.broken = true;
   t.tensors[real.outputs[0]] = broken;
@@ -90,8 +92,7 @@ std::optional<std::string> real_bias(Translation& t, const RawNode& node, size_t
   std::optional<Grid> weights = read_grid(t, node, weight_scale, std::nullopt);
   if (!values || !x || !weights) return std::nullopt;
   if (weights->scale.size() != 1 && weights->scale.size() != values->size()) {
-    fail(t, node,
-         fmt::format("{} biases for {} scales", values->size(), weights->scale.size()));
+    fail(t, node, fmt::format("{} biases for {} scales", values->size(), weights->scale.size()));
     return std::nullopt;
   }
   Tensor reals(DType::float32, {std::ssize(*values)});
@@ -215,14 +216,12 @@ void mean_of_sums(Translation& t, const RawNode& node, const std::string& x,
 void pool(Translation& t, const RawNode& node, bool global) {
   const std::string op = global ? "GlobalAveragePool" : "AveragePool";
   const Known* known = operand(t, node, 0);
-  const bool image = known != nullptr && known->chain.base.valid() &&
-                     shape_of(t, known->chain.base).size() == 4;
+  const bool image =
+      known != nullptr && known->chain.base.valid() && shape_of(t, known->chain.base).size() == 4;
   if (!image || int_of(t, node, "channels_last", 0) != 0) return one_operand(t, node, op);
   const Shape shape = shape_of(t, known->chain.base);
-  Sliding window{.kernel = {shape[2], shape[3]},
-                 .strides = {1, 1},
-                 .dilations = {1, 1},
-                 .pads = {0, 0, 0, 0}};
+  Sliding window{
+      .kernel = {shape[2], shape[3]}, .strides = {1, 1}, .dilations = {1, 1}, .pads = {0, 0, 0, 0}};
   if (!global) {
     std::optional<Sliding> read = read_window(t, node, shape, {});
     if (!read) return;

@@ -36,9 +36,10 @@ void dequantise_constant(Translation& t, const RawNode& node, const Tensor& inte
     inner *= integers.shape()[d];
   Tensor reals(DType::float32, integers.shape());
   for (int64_t i = 0; i < integers.elements(); ++i) {
-    const size_t k = grid.whole_tensor()
-                         ? 0
-                         : static_cast<size_t>(i / inner % integers.shape()[static_cast<size_t>(axis)]);
+    const size_t k =
+        grid.whole_tensor()
+            ? 0
+            : static_cast<size_t>(i / inner % integers.shape()[static_cast<size_t>(axis)]);
     reals.set_float(i, static_cast<float>(integers.at(i) - grid.zero_point[k]) * grid.scale[k]);
   }
   t.quantised_constants.emplace(content_key(reals), grid.scale);
@@ -59,8 +60,9 @@ std::optional<int64_t> common_zero_point(Translation& t, const RawNode& node, co
 
 bool is_blocked(Translation& t, const RawNode& node) {
   if (int_of(t, node, "block_size", 0) == 0) return false;
-  fail(t, node, fmt::format("`block_size` is {}: scales of blocks are not supported",
-                            int_of(t, node, "block_size", 0)),
+  fail(t, node,
+       fmt::format("`block_size` is {}: scales of blocks are not supported",
+                   int_of(t, node, "block_size", 0)),
        "quantise per tensor or per channel");
   return true;
 }
@@ -163,8 +165,9 @@ void dequantise(Translation& t, const RawNode& node, size_t x, const Grid& grid,
   std::optional<ValueId> value = value_operand(t, node, x);
   if (!value) return;
   if (type_of(t.builder, *value).dtype == DType::float32) {
-    return fail(t, node, fmt::format("{} is float32 already: nothing is to be dequantised",
-                                     ticked(node.inputs[x])));
+    return fail(
+        t, node,
+        fmt::format("{} is float32 already: nothing is to be dequantised", ticked(node.inputs[x])));
   }
   std::optional<int64_t> channel = channel_axis(t, node, grid, shape_of(t, *value), axis);
   std::optional<int64_t> zero_point = common_zero_point(t, node, grid);

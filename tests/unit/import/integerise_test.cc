@@ -1,11 +1,12 @@
 // What becomes of quantised operators: the operators that are left, and values that agree with the
 // float32 graph.
+#include "import/integerise.h"
+
 #include <gtest/gtest.h>
 
 #include <cmath>
 #include <random>
 
-#include "import/integerise.h"
 #include "import/normalise.h"
 #include "support/network_builder.h"
 
@@ -91,8 +92,8 @@ Difference compared(const Graph& a, const Graph& b) {
       Tensor x(type.dtype, type.shape);
       for (int64_t i = 0; i < x.elements(); ++i)
         x.set(i, type.range.lo +
-                     static_cast<int64_t>(random() %
-                                          static_cast<uint32_t>(type.range.hi - type.range.lo + 1)));
+                     static_cast<int64_t>(
+                         random() % static_cast<uint32_t>(type.range.hi - type.range.lo + 1)));
       inputs.push_back(std::move(x));
     }
     const auto run = [&](const Graph& graph) {
@@ -121,8 +122,8 @@ Attributes conv(int64_t group = 1) {
 }
 
 Attributes pool(int64_t kernel, int64_t stride) {
-  return {{"kernel_h", kernel},  {"kernel_w", kernel},   {"stride_h", stride},
-          {"stride_w", stride},  {"pad_top", int64_t{0}}, {"pad_left", int64_t{0}},
+  return {{"kernel_h", kernel},       {"kernel_w", kernel},     {"stride_h", stride},
+          {"stride_w", stride},       {"pad_top", int64_t{0}},  {"pad_left", int64_t{0}},
           {"pad_bottom", int64_t{0}}, {"pad_right", int64_t{0}}};
 }
 
@@ -198,25 +199,29 @@ const Row kRows[] = {
      "lookup"},
     {"sum",
      [](Draft& d) {
-       const ValueId a = d.quantised_input({1, 60}, 0.03f, 7), b = d.quantised_input({60}, 0.02f, -7);
+       const ValueId a = d.quantised_input({1, 60}, 0.03f, 7),
+                     b = d.quantised_input({60}, 0.02f, -7);
        return d.quantize(d.node("relu", {d.node("add", {a, b})}), 0.031f, -128);
      },
      "qadd"},
     {"difference",
      [](Draft& d) {
-       const ValueId a = d.quantised_input({1, 60}, 0.03f, 7), b = d.quantised_input({60}, 0.02f, -7);
+       const ValueId a = d.quantised_input({1, 60}, 0.03f, 7),
+                     b = d.quantised_input({60}, 0.02f, -7);
        return d.quantize(d.node("binary", {a, b}, function("sub")), 0.031f, 5);
      },
      "qadd"},
     {"product",
      [](Draft& d) {
-       const ValueId a = d.quantised_input({1, 60}, 0.03f, 7), b = d.quantised_input({60}, 0.02f, -7);
+       const ValueId a = d.quantised_input({1, 60}, 0.03f, 7),
+                     b = d.quantised_input({60}, 0.02f, -7);
        return d.quantize(d.node("mul", {a, b}), 0.051f, 5);
      },
      "mul requant"},
     {"operands of other grids are requantised in front of a concat",
      [](Draft& d) {
-       const ValueId a = d.quantised_input({1, 9}, 0.03f, 7), b = d.quantised_input({1, 7}, 0.02f, -7);
+       const ValueId a = d.quantised_input({1, 9}, 0.03f, 7),
+                     b = d.quantised_input({1, 7}, 0.02f, -7);
        return d.quantize(d.node("concat", {a, b}, {{"axis", int64_t{1}}}), 0.03f, 7);
      },
      "requant concat"},
@@ -255,8 +260,8 @@ const Row kRows[] = {
     {"reduce",
      [](Draft& d) {
        const ValueId x = d.quantised_input({1, 9, 6}, 0.03f, 7);
-       const ValueId y = d.node("reduce", {x}, {{"function", std::string("mean")},
-                                                {"axes", std::vector<int64_t>{1}}});
+       const ValueId y = d.node(
+           "reduce", {x}, {{"function", std::string("mean")}, {"axes", std::vector<int64_t>{1}}});
        return d.quantize(y, 0.0217f, 3);
      },
      "reshape sum_pool reshape requant"},
@@ -297,7 +302,8 @@ TEST(Integerise, AnotherRoundingWhereAskedFor) {
 }
 
 TEST(Integerise, KeysDoNotDependOnTheOrder) {
-  const Tensor a = Tensor::of_floats({2, 2}, {1, 2, 3, 4}), b = Tensor::of_floats({4}, {4, 2, 1, 3});
+  const Tensor a = Tensor::of_floats({2, 2}, {1, 2, 3, 4}),
+               b = Tensor::of_floats({4}, {4, 2, 1, 3});
   EXPECT_EQ(content_key(a), content_key(b));
   EXPECT_NE(content_key(a), content_key(Tensor::of_floats({4}, {4, 2, 1, 2})));
 }

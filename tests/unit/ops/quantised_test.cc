@@ -1,5 +1,5 @@
-// lookup, qadd, sum_pool and the float addend of requant: types, values worked out by hand, and every
-// message.
+// lookup, qadd, sum_pool and the float addend of requant: types, values worked out by hand, and
+// every message.
 #include <gtest/gtest.h>
 
 #include "unit/ops/helpers.h"
@@ -75,7 +75,8 @@ TEST(Quantised, TypesAndMessages) {
       {"a negative scale", graph_of("qadd", negative, {x, x}), "`scale` is -1, negative"},
       {"shapes", graph_of("qadd", sum_of(1, 1, 1), {x, activation({3}, kInt8)}),
        "the shapes [1, 2] and [3] do not broadcast: 2 against 3"},
-      {"integer sums", graph_of("sum_pool", with(pool(2), {{"x_zero_point", int64_t{-8}}}), {image}),
+      {"integer sums",
+       graph_of("sum_pool", with(pool(2), {{"x_zero_point", int64_t{-8}}}), {image}),
        "int32[1, 1, 3, 3] in [-480, 540]"},
       {"padding adds nothing",
        graph_of("sum_pool", with(pool(2, 1, 1), {{"x_zero_point", int64_t{-200}}}), {image}),
