@@ -69,26 +69,38 @@ bool moved(Pass& pass, const Node& node) {
 
 // ---- sums
 
-// The scale of the only `quantize` that reads the value; 0 where there is none.
+// The scale of the `quantize` behind the value, times what it is divided by on the way; 0 where
+// something else reads it.
 float next_scale(const Pass& pass, ValueId old) {
-  float scale = 0;
-  for (NodeId id : pass.from.value(old).consumers) {
-    const Node& reader = pass.from.node(id);
-    if (reader.op != "quantize") continue;
-    const Quantiser to = quantiser_of(pass, reader);
-    if (to.scale.size() == 1) scale = to.scale[0];
+  float scale = 1;
+  for (int64_t depth = 0; depth < kMostDepth; ++depth) {
+    const std::vector<NodeId>& readers = pass.from.value(old).consumers;
+    if (readers.empty()) return 0;
+    const Node& reader = pass.from.node(readers[0]);
+    const bool constant = reader.inputs.size() > 1 && reader.inputs[0] == old &&
+                          float_constant(pass, reader.inputs[1]) != nullptr;
+    if (reader.op == "quantize") {
+      const Quantiser to = quantiser_of(pass, reader);
+      return to.scale.size() == 1 ? scale * to.scale[0] : 0;
+    }
+    if (!constant) return 0;
+    if (reader.op == "binary" && string_attribute(reader, "function") == "div") {
+      scale *= float_constant(pass, reader.inputs[1])->float_at(0);
+    } else if (reader.op != "bias_add") {
+      return 0;
+    }
+    old = reader.output;
   }
-  return scale;
+  return 0;
 }
 
-// Whether sums of `count` elements lie halfway between two results so often that float32's error,
-// which depends on the order of summation, decides visibly many of them. Scales that are powers of
-// two have no error.
-bool ties_matter(const Real& x, const Range& range, int64_t count, float y_scale) {
+// Whether sums of `count` elements, in results of this unit, lie halfway between two so often that
+// float32's error, which depends on the order of summation, decides visibly many of them. Scales
+// that are powers of two have no error.
+bool ties_matter(const Real& x, const Range& range, int64_t count, double unit) {
   int exponent = 0;
-  if (y_scale == 0 || std::frexp(x.scale[0], &exponent) == 0.5f) return false;
-  const double ratio =
-      static_cast<double>(x.scale[0]) / (static_cast<double>(y_scale) * static_cast<double>(count));
+  if (unit == 0 || std::frexp(x.scale[0], &exponent) == 0.5f) return false;
+  const double ratio = static_cast<double>(x.scale[0]) / unit;
   const int64_t samples = std::min((range.hi - range.lo) * count + 1, kMostSamples);
   int64_t ties = 0;
   for (int64_t sum = 1; sum <= samples; ++sum) {
@@ -204,7 +216,9 @@ bool mean_of(Pass& pass, const Node& node, const Attributes& attributes, bool wh
   const TensorType type = type_of(pass.rebuild.to, x->integers);
   const int64_t count =
       std::get<int64_t>(attributes.at("kernel_h")) * std::get<int64_t>(attributes.at("kernel_w"));
-  if (ties_matter(*x, type.range, count, next_scale(pass, node.output)) &&
+  const double unit =
+      static_cast<double>(next_scale(pass, node.output)) * static_cast<double>(count);
+  if (ties_matter(*x, type.range, count, unit) &&
       (whole ? ordered_global_sum(pass, node, *x, type.shape)
              : ordered_sum(pass, node, *x, attributes, count))) {
     return true;
@@ -230,17 +244,6 @@ bool global_average_pool(Pass& pass, const Node& node) {
   return mean_of(pass, node, window(shape[2], shape[3]), true);
 }
 
-// The divisor of the only reader, and where its result goes.
-const Node* divided(const Pass& pass, const Node& sum) {
-  const std::vector<NodeId>& readers = pass.from.value(sum.output).consumers;
-  if (readers.size() != 1) return nullptr;
-  const Node& reader = pass.from.node(readers[0]);
-  return reader.op == "binary" && string_attribute(reader, "function") == "div" &&
-                 float_constant(pass, reader.inputs[1]) != nullptr
-             ? &reader
-             : nullptr;
-}
-
 // A mean that an importer took apart, as ONNX Runtime does for quantised tensors
 // (onnxruntime/contrib_ops/cpu/quantization/qlinear_pool.cc): integers over the whole image, else
 // float32 sums row by row.
@@ -251,10 +254,8 @@ bool sum_pool(Pass& pass, const Node& node) {
   const int64_t kernel[] = {std::get<int64_t>(attributes.at("kernel_h")),
                             std::get<int64_t>(attributes.at("kernel_w"))};
   const TensorType type = type_of(pass.rebuild.to, x->integers);
-  const Node* const mean = divided(pass, node);
   const bool whole = kernel[0] == type.shape[2] && kernel[1] == type.shape[3];
-  if (whole || mean == nullptr ||
-      !ties_matter(*x, type.range, kernel[0] * kernel[1], next_scale(pass, mean->output)))
+  if (whole || !ties_matter(*x, type.range, kernel[0] * kernel[1], next_scale(pass, node.output)))
     return integer_sum(pass, node, *x, attributes, 1);
   Attributes reals = attributes;
   reals["x_zero_point"] = x->zero_point;

@@ -198,18 +198,35 @@ void one_operand(Translation& t, const RawNode& node, const std::string& op) {
   if (x) lower(t, node, op, {*x}, 3, 4);
 }
 
-// The mean as ONNX Runtime takes it from quantised tensors: sums row by row, over a count.
-void mean_of_sums(Translation& t, const RawNode& node, const std::string& x,
-                  const Sliding& window) {
+// The mean as ONNX Runtime takes it from quantised tensors: sums row by row, over a count. The zero
+// point is added in float32, before rounding, except for means of whole images.
+void mean_of_sums(Translation& t, const RawNode& node, const std::string& x, const Sliding& window,
+                  bool global) {
   std::optional<Grid> grid = read_grid(t, node, 3, 4);
   RawNode reader = helper_node(node, node.op, {x}, fresh_name(t, node, "_real"));
   std::optional<ValueId> value = real_operand(t, reader, 0);
   if (!grid || !value) return;
+  if (!grid->whole_tensor()) return fail(t, node, "the result has more than one scale");
   const float count = static_cast<float>(window.kernel[0] * window.kernel[1]);
-  ValueId sum = step(t, node, "_sum", "sum_pool", {*value}, pool_attributes(window));
-  if (!sum.valid()) return;
-  finish(t, reader, "binary", {sum, add_reals(t, node, "_count", {1}, {count})},
-         {{"function", std::string("div")}});
+  const auto divided = [&](const char* suffix, ValueId dividend, float divisor) {
+    const ValueId constant = add_reals(t, node, "_divisor", {1}, {divisor});
+    return step(t, node, suffix, "binary", {dividend, constant},
+                {{"function", std::string("div")}});
+  };
+  ValueId y = step(t, node, "_sum", "sum_pool", {*value}, pool_attributes(window));
+  y = divided("_mean", y, count);
+  if (!y.valid()) return;
+  if (!global) {
+    y = divided("_steps", y, grid->scale[0]);
+    const int64_t channels = shape_of(t, y)[1];
+    const std::vector<float> offsets(static_cast<size_t>(channels),
+                                     static_cast<float>(grid->zero_point[0]));
+    y = step(t, node, "_moved", "bias_add",
+             {y, add_reals(t, node, "_zero_point", {channels}, offsets)}, {{"axis", int64_t{1}}});
+    grid->scale[0] = 1;
+    grid->zero_point[0] = 0;
+  }
+  set_value(t, reader, y);
   quantise_tensor(t, node, reader.outputs[0], *grid);
 }
 
@@ -231,7 +248,7 @@ void pool(Translation& t, const RawNode& node, bool global) {
   const bool varies = padded && (window.widened || int_of(t, node, "count_include_pad", 0) == 0);
   if (varies || window.dilations != std::vector<int64_t>{1, 1}) return one_operand(t, node, op);
   if (std::optional<std::string> x = real_tensor(t, node, {0, 1, 2}, "_x"))
-    mean_of_sums(t, node, *x, window);
+    mean_of_sums(t, node, *x, window, global);
 }
 void average_pool(Translation& t, const RawNode& node) { pool(t, node, false); }
 void global_average_pool(Translation& t, const RawNode& node) { pool(t, node, true); }

@@ -101,7 +101,7 @@ for _name, _channels, _x in [("tensor", False, np.int8), ("channel", True, np.in
         w, b = layer_weights(m, [6, 5, 3, 3], 0, channels)
         y = m.node("Conv", [x, w, b], pads=[1, 0, 1, 2], strides=[2, 1])
         y = m.node("Relu", [y])
-        return m.fake(y, 0.021, zero - 100, dtype), np.float32
+        return m.fake(y, 0.0213177, zero - 100, dtype), np.float32
 
 
 @case("qdq_conv_depthwise")
@@ -124,7 +124,7 @@ def _(m):
 def _(m):
     x = m.fake(m.input([1, 3, 9, 8]), 0.03, 100, np.uint8)
     w = m.dequantise(m.integers([4, 3, 3, 3], np.uint8, 60, 190), 0.01, 128, np.uint8)
-    return m.quantise(m.node("Conv", [x, w]), 0.013, 120, np.uint8), np.uint8
+    return m.quantise(m.node("Conv", [x, w]), 0.0131713, 120, np.uint8), np.uint8
 
 
 @case("qdq_conv_line")
@@ -301,7 +301,7 @@ for _type, _code, _zero in [("int4", TensorProto.INT4, 0), ("uint4", TensorProto
         packed[-1] &= 15
         weights = m.raw(code, [21, 5], packed.astype(np.uint8))
         w = m.node("DequantizeLinear", [weights, m.constant(0.06), m.raw(code, [], [zero])])
-        return m.quantise(m.node("MatMul", [x, w]), 0.02, -3), np.int8
+        return m.quantise(m.node("MatMul", [x, w]), 0.0201771, -3), np.int8
 
 
 # ---- QOperator
