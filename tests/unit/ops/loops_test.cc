@@ -112,7 +112,7 @@ float evaluate_real(const OpView& op, const Element& element) {
     return static_cast<float>(v[0][0]);
   std::vector<float> x;
   for (const auto& operands : v) x.push_back(static_cast<float>(operands[0]));
-  const float w = v[0].size() > 1 ? static_cast<float>(v[0][1]) : 0;
+  const float w = !v.empty() && v[0].size() > 1 ? static_cast<float>(v[0][1]) : 0;
   if (name == "add" || name == "bias_add") return x[0] + w;
   if (name == "relu") return std::max(x[0], 0.0f);
   if (name == "clip")
