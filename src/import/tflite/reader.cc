@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <bit>
+#include <cstring>
 
 #include "base/text.h"
 #include "import/tflite/raw_tflite.h"
@@ -43,7 +44,11 @@ struct Reader {
     std::vector<To> to;
     if (from == nullptr || !spend(from->size() * sizeof(To))) return to;
     to.reserve(from->size());
-    for (From element : *from) to.push_back(static_cast<To>(element));
+    for (size_t i = 0; i < from->size(); ++i) {
+      From element{};  // the verifier lets elements of 8 bytes stand at odd multiples of 4
+      std::memcpy(&element, from->Data() + i * sizeof element, sizeof element);
+      to.push_back(static_cast<To>(element));
+    }
     return to;
   }
   std::string copy(const flatbuffers::String* from) {
