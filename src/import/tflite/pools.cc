@@ -213,8 +213,7 @@ void softmax(Translation& t, const RawOperator& op) {
   if (is_real(input)) {
     const ValueId scaled = scaled_by_beta(t, op, *x, beta);
     if (!scaled.valid()) return;
-    const int64_t last = static_cast<int64_t>(shape_of(t, scaled).size()) - 1;
-    return set_plain(t, op, emit(t, op, "softmax", {scaled}, {{"axis", last}}));
+    return set_plain(t, op, emit(t, op, "softmax", {scaled}, {}));
   }
   const std::optional<Scale> x_scale = input_scale(t, op, 0);
   const std::optional<Scale> y_scale = output_scale(t, op);
