@@ -101,8 +101,23 @@ Kernel make_copy(DType dtype, const Shape& from_shape, const Storage& from, cons
   return wrap_kernel(function, body.take(), {{"x", dtype, {}, false}, {"y", dtype, {}, true}});
 }
 
+void print_fill(CWriter& out, const CopySide& target, const std::string& literal) {
+  std::vector<Axis> axes;
+  std::vector<StridedIndex> index;
+  for (size_t d = 0; d < target.shape.size(); ++d) {
+    if (target.shape[d] == 1) continue;
+    index.push_back({{{{static_cast<int>(axes.size()), 1}}, 0}, target.storage.strides[d]});
+    axes.push_back({fmt::format("i{}", axes.size()), target.shape[d]});
+  }
+  index.push_back({{{}, target.offset}, 1});
+  for (const Axis& axis : axes)
+    out.open(fmt::format("for (int32_t {0} = 0; {0} < {1}; ++{0})", axis.name, axis.extent));
+  out.line(fmt::format("{}[{}] = {};", target.pointer, print_index(index, axes), literal));
+  for (size_t d = 0; d < axes.size(); ++d) out.close();
+}
+
 Kernel make_concat(const Graph& graph, const Node& node, const StorageOf& storage,
-                   const std::string& function) {
+                   const std::string& function, const std::set<ValueId>& in_place) {
   const LoopNest nest = op_of(node).loops({graph, node});
   const auto storage_of = [&](ValueId value) {
     const auto found = storage.find(value);
@@ -115,6 +130,7 @@ Kernel make_concat(const Graph& graph, const Node& node, const StorageOf& storag
   body.indent();
   for (size_t i = 0; i < node.inputs.size(); ++i) {
     const Value& x = graph.value(node.inputs[i]);
+    if (in_place.contains(node.inputs[i])) continue;
     CopySide target{"y", y.dtype, x.type.shape, whole, 0};
     for (size_t d = 0; d < y.shape.size(); ++d)
       target.offset -= nest.inputs[i][d].offset * whole.strides[d];

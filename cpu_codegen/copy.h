@@ -22,8 +22,11 @@ struct CopySide {
 // the same values.
 void print_copy(CWriter& out, const CopySide& source, const CopySide& target_side);
 
-// The parts of a concat, one after the other. One node.
+// One value in all elements.
+void print_fill(CWriter& out, const CopySide& target, const std::string& literal);
+
+// The parts of a concat, one after the other, but for those that lie there already. One node.
 Kernel make_concat(const Graph& graph, const Node& node, const StorageOf& storage,
-                   const std::string& function);
+                   const std::string& function, const std::set<ValueId>& in_place);
 
 }  // namespace heddle

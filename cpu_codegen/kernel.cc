@@ -486,7 +486,7 @@ Kernel KernelBuilder::build(const std::string& function) {
 }  // namespace
 
 Kernel make_kernel(const Graph& graph, const Match& match, const StorageOf& storage,
-                   const std::string& function) {
+                   const std::string& function, const std::set<ValueId>& in_place) {
   const Node& anchor = graph.node(match.nodes.front());
   const CBody form = op_of(anchor).c_body({graph, anchor});
   const bool alone = form.parts || (form.result.empty() && form.map.empty() && form.block.empty());
@@ -498,7 +498,7 @@ Kernel make_kernel(const Graph& graph, const Match& match, const StorageOf& stor
     return kernel;
   }
   HEDDLE_CHECK(match.nodes.size() == 1, "operators are fused after a copy: " + anchor.op);
-  if (form.parts) return make_concat(graph, anchor, storage, function);
+  if (form.parts) return make_concat(graph, anchor, storage, function, in_place);
   const TensorType& x = graph.value(anchor.inputs[0]).type;
   const TensorType& y = graph.value(anchor.output).type;
   HEDDLE_CHECK(x.dtype == y.dtype, "a view changes the element type");

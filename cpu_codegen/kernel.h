@@ -2,6 +2,7 @@
 // nests and C bodies.
 #pragma once
 
+#include <set>
 #include <string>
 #include <vector>
 
@@ -29,8 +30,9 @@ struct Kernel {
 // are read and written in main memory with the strides of `storage`; constants are dense tables;
 // constants of one element become literals. Preconditions: a map operator after the anchor does not
 // broadcast its spine; a view or a block operator stands alone.
+// `in_place`: parts of a concat that were computed right into it.
 Kernel make_kernel(const Graph& graph, const Match& match, const StorageOf& storage,
-                   const std::string& function);
+                   const std::string& function, const std::set<ValueId>& in_place = {});
 
 // Copies all elements in row-major order between two storages; the shapes hold equally many.
 Kernel make_copy(DType dtype, const Shape& from_shape, const Storage& from, const Shape& to_shape,

@@ -40,6 +40,7 @@ typedef struct heddle_network {
   uint32_t layer_count;
   const heddle_layer *layers;
   int (*run)(void *arena, const void *const *inputs, void *const *outputs); /* one pointer for each tensor */
+  int (*reset)(void *arena); /* the first states; NULL: the arena holds nothing between runs */
   /* Golden vectors: of each vector all inputs, then all outputs. */
   uint32_t golden_count;
   const void *const *golden;

@@ -265,9 +265,10 @@ Result<Comparison> compare_outputs(const Graph& graph, const std::vector<std::ve
   std::optional<Divergence> first_of_all;
   std::vector<char> exact(got.size(), 1);
   int64_t elements = 0, differing = 0;
-  for (size_t o = 0; o < graph.outputs.size() && !got.empty(); ++o) {
-    const Value& value = graph.value(graph.outputs[o]);
-    Result<OutputRule> rule = rule_for(graph, graph.outputs[o], expected[0], o, criterion);
+  const std::vector<ValueId> returned = graph.returned_outputs();
+  for (size_t o = 0; o < returned.size() && !got.empty(); ++o) {
+    const Value& value = graph.value(returned[o]);
+    Result<OutputRule> rule = rule_for(graph, returned[o], expected[0], o, criterion);
     if (!rule.ok()) return rule.errors();
     Metrics metrics;
     metrics.output = terminal_text(value.name);

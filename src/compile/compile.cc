@@ -17,12 +17,12 @@ Result<std::vector<GoldenVector>> golden_vectors(const Graph& graph,
   for (uint64_t seed = 0; given.empty() && seed < kRandomVectors; ++seed)
     inputs.push_back(random_inputs(graph, seed));
   std::vector<GoldenVector> vectors;
-  for (std::vector<Tensor>& input : inputs) {
-    Result<std::vector<Tensor>> values = interpret(graph, input);
-    if (!values.ok()) return values.errors();
-    GoldenVector vector{std::move(input), {}};
-    for (const ValueId output : graph.outputs)
-      vector.outputs.push_back((*values)[static_cast<size_t>(output.index)]);
+  const Result<std::vector<std::vector<Tensor>>> runs = interpret_all(graph, inputs);
+  if (!runs.ok()) return runs.errors();
+  for (size_t v = 0; v < inputs.size(); ++v) {
+    GoldenVector vector{std::move(inputs[v]), {}};
+    for (const ValueId output : graph.returned_outputs())
+      vector.outputs.push_back((*runs)[v][static_cast<size_t>(output.index)]);
     vectors.push_back(std::move(vector));
   }
   return vectors;
@@ -53,7 +53,7 @@ uint64_t next_random(uint64_t& state) {  // splitmix64 (Steele, Lea, Flood 2014)
 std::vector<Tensor> random_inputs(const Graph& graph, uint64_t seed) {
   std::vector<Tensor> inputs;
   uint64_t state = seed;
-  for (const ValueId id : graph.inputs) {
+  for (const ValueId id : graph.given_inputs()) {
     const TensorType& type = graph.value(id).type;
     Tensor tensor(type.dtype, type.shape);
     if (type.dtype == DType::float32) {

@@ -113,7 +113,7 @@ Result<EmittedRun> run_emitted(const Compilation& c, const fs::path& folder,
   if (ran->exit_status != 0) return failed_process("the emitted C", *ran);
 
   std::vector<TensorType> output_types, layer_types;
-  for (const ValueId id : c.graph.outputs) output_types.push_back(c.graph.value(id).type);
+  for (const ValueId id : c.graph.returned_outputs()) output_types.push_back(c.graph.value(id).type);
   for (const Step& step : c.schedule.steps)
     layer_types.push_back(c.graph.value(step.candidate.match.output(c.graph)).type);
   Result<std::vector<std::vector<Tensor>>> output_tensors =

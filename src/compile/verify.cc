@@ -24,7 +24,7 @@ void count(Comparison& comparison, std::optional<Divergence> divergence) {
 }
 
 std::string output_name(const Graph& graph, size_t output) {
-  return "output " + terminal_text(graph.value(graph.outputs[output]).name);
+  return "output " + terminal_text(graph.value(graph.returned_outputs()[output]).name);
 }
 
 bool close(const Tensor& expected, const Tensor& got, double tolerance) {
@@ -50,20 +50,14 @@ std::optional<Divergence> compare_activation(const std::string& layer, const Ten
 }  // namespace
 
 Result<ReferenceRun> run_reference(const Graph& graph, const std::vector<Sample>& samples) {
-  ReferenceRun runs;
-  for (const Sample& sample : samples) {
-    Result<std::vector<Tensor>> values = interpret(graph, sample);
-    if (!values.ok()) return values.errors();
-    runs.push_back(std::move(*values));
-  }
-  return runs;
+  return interpret_all(graph, samples);
 }
 
 std::vector<std::vector<Tensor>> outputs_of(const Graph& graph, const ReferenceRun& run) {
   std::vector<std::vector<Tensor>> outputs;
   for (const std::vector<Tensor>& values : run) {
     outputs.emplace_back();
-    for (const ValueId id : graph.outputs) outputs.back().push_back(value_of(values, id));
+    for (const ValueId id : graph.returned_outputs()) outputs.back().push_back(value_of(values, id));
   }
   return outputs;
 }
@@ -112,9 +106,10 @@ Comparison compare_emitted(const Compilation& c, const ReferenceRun& reference,
                            value_of(reference[s], step.candidate.match.output(c.graph)),
                            emitted.layers[s][i]);
     }
-    for (size_t o = 0; o < c.graph.outputs.size() && !divergence; ++o) {
+    const std::vector<ValueId> returned = c.graph.returned_outputs();
+    for (size_t o = 0; o < returned.size() && !divergence; ++o) {
       divergence = compare(output_name(c.graph, o), static_cast<int64_t>(s),
-                           value_of(reference[s], c.graph.outputs[o]), emitted.outputs[s][o]);
+                           value_of(reference[s], returned[o]), emitted.outputs[s][o]);
     }
     count(comparison, std::move(divergence));
   }

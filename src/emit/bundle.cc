@@ -35,8 +35,8 @@ void copy_units(const Network& network, FileSet& files, Diagnostics& errors) {
 void check_arguments(const Graph& graph, const Schedule& schedule,
                      std::span<const GoldenVector> golden) {
   for (const GoldenVector& vector : golden) {
-    HEDDLE_CHECK(vector.inputs.size() == graph.inputs.size() &&
-                     vector.outputs.size() == graph.outputs.size(),
+    HEDDLE_CHECK(vector.inputs.size() == graph.given_inputs().size() &&
+                     vector.outputs.size() == graph.returned_outputs().size(),
                  "a golden vector of another network");
   }
   for (const Step& step : schedule.steps) {

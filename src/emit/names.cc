@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <set>
 
 #include "base/checked.h"
 #include "base/text.h"
@@ -43,8 +44,11 @@ void name_arena(Network& network) {
       return;
     }
   };
-  for (size_t i = 0; i < network.graph->inputs.size(); ++i) {
-    place(network.graph->inputs[i], "AT_INPUT_" + upper_case(network.inputs[i]));
+  for (size_t i = 0; i < network.given.size(); ++i) {
+    place(network.given[i], "AT_INPUT_" + upper_case(network.inputs[i]));
+  }
+  for (size_t i = 0; i < network.states.size(); ++i) {
+    place(network.graph->states[i].input, "AT_STATE_" + upper_case(network.states[i]));
   }
   for (size_t s = 0; s < network.layers.size(); ++s) {
     const ValueId output = network.schedule->steps[s].candidate.match.output(*network.graph);
@@ -52,19 +56,6 @@ void name_arena(Network& network) {
     HEDDLE_CHECK(network.arena.contains(output),
                  "the plan has no buffer for the result of a layer");
   }
-}
-
-// A view whose operands lie at the same place does nothing.
-bool is_shared_view(const Network& network, const Match& match) {
-  const Graph& graph = *network.graph;
-  const Node& node = graph.node(match.nodes.front());
-  if (!in_class(op_of(node), "view")) return false;
-  const auto x = network.arena_offset.find(node.inputs[0]);
-  if (x == network.arena_offset.end() || x->second != network.arena_offset.at(node.output))
-    return false;
-  return is_flat(graph.value(node.inputs[0]).type.shape,
-                 network.schedule->storage.at(node.inputs[0])) &&
-         is_flat(graph.value(node.output).type.shape, network.schedule->storage.at(node.output));
 }
 
 void make_kernels(Network& network) {
@@ -76,13 +67,26 @@ void make_kernels(Network& network) {
   for (const char* taken : {"run", "inputs", "outputs", "packed"}) names.take(taken);
   for (const std::string& member : network.inputs) names.take("load_" + member);
   for (const std::string& member : network.outputs) names.take("store_" + member);
+  names.take("reset");
+  for (const std::string& member : network.states) {
+    names.take("reset_" + member);
+    names.take("keep_" + member);
+  }
   for (const LayerNames& layer : network.layers) names.take(layer.id);
   for (size_t s = 0; s < network.layers.size(); ++s) {
     const Step& step = network.schedule->steps[s];
     Kernel kernel;
-    if (step.candidate.match.target < 0 && !is_shared_view(network, step.candidate.match)) {
-      kernel = make_kernel(*network.graph, step.candidate.match, network.schedule->storage,
-                           network.layers[s].function);
+    const Match& match = step.candidate.match;
+    const Aliases& aliases = network.schedule->aliases;
+    if (match.target < 0 && !needs_no_code(*network.graph, aliases, match)) {
+      std::set<ValueId> in_place;  // parts of a concat that lie where they belong
+      for (const ValueId part : network.graph->node(match.nodes.front()).inputs) {
+        const auto alias = aliases.find(part);
+        if (alias != aliases.end() && alias->second.host == match.output(*network.graph))
+          in_place.insert(part);
+      }
+      kernel = make_kernel(*network.graph, match, network.schedule->storage,
+                           network.layers[s].function, in_place);
     }
     for (const KernelArgument& argument : kernel.arguments) {
       if (!network.graph->value(argument.value).constant) continue;
@@ -90,8 +94,8 @@ void make_kernels(Network& network) {
     }
     network.kernels.push_back(std::move(kernel));
   }
-  for (size_t i = 0; i < network.graph->outputs.size(); ++i) {
-    const ValueId value = network.graph->outputs[i];
+  for (size_t i = 0; i < network.returned.size(); ++i) {
+    const ValueId value = network.returned[i];
     if (network.graph->value(value).constant) name_constant(value, "output_" + network.outputs[i]);
   }
   for (const ValueId value : network.plan->constants) {
@@ -239,8 +243,13 @@ Result<Network> name_network(const std::string& name, const Graph& graph, const 
     for (const ValueId value : values)
       result.push_back(names.take(c_identifier(graph.value(value).name)));
   };
-  members(graph.inputs, network.inputs);
-  members(graph.outputs, network.outputs);
+  network.given = graph.given_inputs();
+  network.returned = graph.returned_outputs();
+  members(network.given, network.inputs);
+  members(network.returned, network.outputs);
+  std::vector<ValueId> state_inputs;
+  for (const State& state : graph.states) state_inputs.push_back(state.input);
+  members(state_inputs, network.states);
   name_layers(network);
   name_arena(network);
   make_kernels(network);

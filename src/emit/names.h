@@ -50,7 +50,9 @@ struct Network {
   std::string prefix;                        // "digits"
   std::string upper;                         // "DIGITS"
   std::vector<LayerNames> layers;            // one a step
-  std::vector<std::string> inputs, outputs;  // members of digits_inputs, digits_outputs
+  std::vector<ValueId> given, returned;      // graph inputs and outputs that are no states
+  std::vector<std::string> inputs, outputs;  // members of digits_inputs, digits_outputs for them
+  std::vector<std::string> states;           // identifiers, one for each of Graph::states
   std::vector<Kernel> kernels;  // one a step; no text for accelerator steps and shared views
   std::map<ValueId, std::string> arena;  // enumeration constant of a value's offset: "AT_LAYER_03"
   std::map<ValueId, int64_t> arena_offset;

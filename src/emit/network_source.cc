@@ -4,9 +4,11 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "cpu_codegen/copy.h"
 #include "cpu_codegen/writer.h"
 #include "emit/accelerator_layer.h"
 #include "emit/writers.h"
+#include "ops/check.h"
 
 namespace heddle {
 namespace {
@@ -158,8 +160,72 @@ static void layer_done(int layer, const uint8_t *data) {
 )");
 }
 
+// Fills a state with its first value.
+Kernel state_reset(const Network& network, const State& state, const std::string& function) {
+  const TensorType& type = network.graph->value(state.input).type;
+  const Tensor initial = initial_state(*network.graph, state);
+  const std::string literal = type.dtype == DType::float32 ? c_literal(initial.float_at(0))
+                                                           : c_literal(initial.at(0));
+  CWriter body;
+  body.indent();
+  print_fill(body, {"y", type.dtype, type.shape, network.schedule->storage.at(state.input), 0},
+             literal);
+  return wrap_kernel(function, body.take(), {{"y", type.dtype, state.input, true}});
+}
+
+// Moves the last elements of a state's output to where its input will be read, from the front to the
+// back: they may overlap, and the input never lies behind them. Nothing where they are there.
+Kernel state_move(const Network& network, const State& state, const std::string& function) {
+  const Schedule& schedule = *network.schedule;
+  const KeptPlace kept =
+      kept_place(*network.graph, schedule.aliases, schedule.storage, state);
+  if (kept.bytes_moved == 0) return {};
+  const TensorType& type = network.graph->value(state.input).type;
+  CWriter body;
+  body.indent();
+  print_copy(body,
+             {"x", type.dtype, type.shape,
+              {schedule.storage.at(state.output).strides, 0}, kept.first_element},
+             {"y", type.dtype, type.shape, schedule.storage.at(state.input), 0});
+  return wrap_kernel(function, body.take(), {{"x", type.dtype, state.output, false},
+                                             {"y", type.dtype, state.input, true}});
+}
+
+int64_t state_bytes(const Network& network) {
+  int64_t bytes = 0;
+  for (const State& state : network.graph->states) {
+    const TensorType& type = network.graph->value(state.input).type;
+    bytes += elements_of(type.shape) * bytes_of(type.dtype);
+  }
+  return bytes;
+}
+
+void write_reset(CWriter& out, const Network& network) {
+  if (network.states.empty()) return;
+  for (size_t i = 0; i < network.states.size(); ++i) {
+    const State& state = network.graph->states[i];
+    out.comment({fmt::format("State \"{}\" before the first run.",
+                             c_comment(network.graph->value(state.input).name))});
+    out.raw(state_reset(network, state, network.prefix + "_reset_" + network.states[i]).text + "\n");
+  }
+  out.open(fmt::format("int {}_reset(void *arena)", network.prefix));
+  out.line("if (arena == NULL) return HEDDLE_ERROR_ARGUMENT;");
+  out.line(fmt::format(
+      "if ((uintptr_t)arena % {}_ARENA_ALIGNMENT != 0u) return HEDDLE_ERROR_ARGUMENT;",
+      network.upper));
+  out.line("uint8_t *const base = (uint8_t *)arena;");
+  for (size_t i = 0; i < network.states.size(); ++i) {
+    out.call(network.prefix + "_reset_" + network.states[i],
+             {pointer_to(network, network.graph->states[i].input, true)}, ";");
+  }
+  out.line("return HEDDLE_OK;");
+  out.close();
+  out.line("");
+}
+
 struct RunParts {
   std::vector<BoundaryCopy> inputs, outputs;  // no text for an input that nothing reads
+  std::vector<BoundaryCopy> states;           // no text for a state that is where it must be
   std::vector<AcceleratorLayer> accelerator;  // one a step, empty on the CPU
 };
 
@@ -191,10 +257,10 @@ void write_run(CWriter& out, const Network& network, const RunParts& parts) {
     out.line("if (constants_bus == 0u) return HEDDLE_ERROR_BUS;");
   }
   out.line("");
-  for (size_t i = 0; i < graph.inputs.size(); ++i) {
+  for (size_t i = 0; i < network.given.size(); ++i) {
     if (parts.inputs[i].kernel.text.empty()) continue;
     out.call(parts.inputs[i].function,
-             {"inputs->" + network.inputs[i], pointer_to(network, graph.inputs[i], true)}, ";");
+             {"inputs->" + network.inputs[i], pointer_to(network, network.given[i], true)}, ";");
   }
   for (size_t s = 0; s < network.layers.size(); ++s) {
     const Match& match = network.schedule->steps[s].candidate.match;
@@ -205,7 +271,10 @@ void write_run(CWriter& out, const Network& network, const RunParts& parts) {
       out.call(network.layers[s].function, arguments, ";");
       out.line("if (heddle_status() != HEDDLE_OK) return HEDDLE_ERROR_BUS;");
     } else if (network.kernels[s].text.empty()) {
-      out.line(fmt::format("/* {}: the same bytes under another shape. */", network.layers[s].id));
+      const bool view = in_class(op_of(graph.node(match.nodes.front())), "view");
+      out.line(fmt::format("/* {}: {}. */", network.layers[s].id,
+                           view ? "the same bytes under another shape"
+                                : "its parts were written where they belong"));
     } else {
       for (const KernelArgument& argument : network.kernels[s].arguments) {
         arguments.push_back(pointer_to(network, argument.value, argument.output));
@@ -214,9 +283,16 @@ void write_run(CWriter& out, const Network& network, const RunParts& parts) {
     }
     out.line(fmt::format("layer_done({}, base + {});", s, network.arena.at(match.output(graph))));
   }
-  for (size_t i = 0; i < graph.outputs.size(); ++i) {
+  for (size_t i = 0; i < network.returned.size(); ++i) {
     out.call(parts.outputs[i].function,
-             {pointer_to(network, graph.outputs[i], false), "outputs->" + network.outputs[i]}, ";");
+             {pointer_to(network, network.returned[i], false), "outputs->" + network.outputs[i]}, ";");
+  }
+  for (size_t i = 0; i < parts.states.size(); ++i) {
+    if (parts.states[i].kernel.text.empty()) continue;
+    out.call(parts.states[i].function,
+             {pointer_to(network, graph.states[i].output, false),
+              pointer_to(network, graph.states[i].input, true)},
+             ";");
   }
   out.line("return HEDDLE_OK;");
   out.close();
@@ -236,7 +312,11 @@ std::string emit_header(const Network& network) {
                            network.prefix),
                "writes is the arena and the outputs; it may run with several arenas at a time on a "
                "CPU without accelerators.",
-               "What the arena holds before and after a call does not matter."});
+               network.states.empty()
+                   ? std::string("What the arena holds before and after a call does not matter.")
+                   : fmt::format("The arena holds {} bytes of states from one call to the next: call "
+                                 "{}_reset() before the first, and leave it alone.",
+                                 state_bytes(network), network.prefix)});
   out.raw(
       fmt::format("#ifndef HEDDLE_NETWORK_{0}_H\n#define HEDDLE_NETWORK_{0}_H\n\n#include "
                   "<stddef.h>\n#include <stdint.h>\n\n",
@@ -254,18 +334,33 @@ std::string emit_header(const Network& network) {
                            names.take(upper_case(members[i])), elements_of(type.shape)));
     }
   };
-  sizes(graph.inputs, network.inputs, "INPUT");
-  sizes(graph.outputs, network.outputs, "OUTPUT");
+  sizes(network.given, network.inputs, "INPUT");
+  sizes(network.returned, network.outputs, "OUTPUT");
   out.close(";");
   out.line("");
-  write_struct(out, network, graph.inputs, network.inputs, network.prefix + "_inputs", "const ");
-  write_struct(out, network, graph.outputs, network.outputs, network.prefix + "_outputs", "");
+  write_struct(out, network, network.given, network.inputs, network.prefix + "_inputs", "const ");
+  write_struct(out, network, network.returned, network.outputs, network.prefix + "_outputs", "");
   out.comment(
       {"Returns 0, or a status of heddle_runtime.h: 1 for a null pointer or an arena that is not "
        "aligned, 2 for an error",
        "that a unit reported or an arena that its SoC's memory cannot hold."});
   out.line(fmt::format("int {0}_run(void *arena, const {0}_inputs *inputs, {0}_outputs *outputs);",
                        network.prefix));
+  if (!graph.states.empty()) {
+    out.line("");
+    std::vector<std::string> lines{"Begins anew. The states, in the arena from one run to the next:"};
+    for (const State& state : graph.states) {
+      const Value& value = graph.value(state.input);
+      const int64_t moved =
+          kept_place(graph, network.schedule->aliases, network.schedule->storage, state).bytes_moved;
+      lines.push_back(fmt::format("  \"{}\" = \"{}\": {}, {}", c_comment(value.name),
+                                  c_comment(graph.value(state.output).name), describe(value.type),
+                                  moved == 0 ? "kept in place"
+                                             : fmt::format("{} bytes moved after a run", moved)));
+    }
+    out.comment(lines);
+    out.line(fmt::format("int {}_reset(void *arena);", network.prefix));
+  }
   out.line("");
   const auto check = [&](const char* name, const std::string& condition) {
     out.line(
@@ -301,13 +396,13 @@ Result<std::string> emit_source(const Network& network) {
 
   RunParts parts;
   Diagnostics errors;
-  for (size_t i = 0; i < graph.inputs.size(); ++i) {
+  for (size_t i = 0; i < network.given.size(); ++i) {
     BoundaryCopy copy;
-    if (network.arena.contains(graph.inputs[i])) {
-      copy = boundary_copy(network, graph.inputs[i],
+    if (network.arena.contains(network.given[i])) {
+      copy = boundary_copy(network, network.given[i],
                            fmt::format("{}_load_{}", network.prefix, network.inputs[i]), true);
       out.comment({fmt::format("Input \"{}\" into the arena.",
-                               c_comment(graph.value(graph.inputs[i]).name))});
+                               c_comment(graph.value(network.given[i]).name))});
       out.raw(copy.kernel.text + "\n");
     }
     parts.inputs.push_back(std::move(copy));
@@ -331,14 +426,23 @@ Result<std::string> emit_source(const Network& network) {
     out.raw(text + "\n");
   }
   if (!errors.empty()) return errors;
-  for (size_t i = 0; i < graph.outputs.size(); ++i) {
+  for (size_t i = 0; i < network.returned.size(); ++i) {
     parts.outputs.push_back(
-        boundary_copy(network, graph.outputs[i],
+        boundary_copy(network, network.returned[i],
                       fmt::format("{}_store_{}", network.prefix, network.outputs[i]), false));
     out.comment({fmt::format("Output \"{}\" to the caller.",
-                             c_comment(graph.value(graph.outputs[i]).name))});
+                             c_comment(graph.value(network.returned[i]).name))});
     out.raw(parts.outputs.back().kernel.text + "\n");
   }
+  for (size_t i = 0; i < network.states.size(); ++i) {
+    const std::string function = network.prefix + "_keep_" + network.states[i];
+    parts.states.push_back({function, state_move(network, graph.states[i], function)});
+    if (parts.states.back().kernel.text.empty()) continue;
+    out.comment({fmt::format("What the next run reads as \"{}\".",
+                             c_comment(graph.value(graph.states[i].input).name))});
+    out.raw(parts.states.back().kernel.text + "\n");
+  }
+  write_reset(out, network);
   write_run(out, network, parts);
   return out.take();
 }

@@ -213,8 +213,8 @@ std::string emit_readme(const Network& network) {
     }
     text += '\n';
   };
-  tensors("input", graph.inputs, network.inputs);
-  tensors("output", graph.outputs, network.outputs);
+  tensors("input", network.given, network.inputs);
+  tensors("output", network.returned, network.outputs);
   text +=
       "`make test` runs the golden vectors on this machine, `make objects CC=... CFLAGS=...` "
       "compiles what goes into\n"

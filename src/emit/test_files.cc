@@ -73,8 +73,8 @@ std::string emit_test_network(const Network& network, std::span<const GoldenVect
                   network.prefix));
   out.line("extern const heddle_layer heddle_network_layers[];");
   out.line("");
-  write_tensors(out, network, graph.inputs, "input_tensors");
-  write_tensors(out, network, graph.outputs, "output_tensors");
+  write_tensors(out, network, network.given, "input_tensors");
+  write_tensors(out, network, network.returned, "output_tensors");
   out.open("static const void *const golden_tensors[] =");
   size_t tensors = 0;
   for_each_golden(network, golden, [&](const std::string& name, const Tensor&) {
@@ -102,10 +102,11 @@ std::string emit_test_network(const Network& network, std::span<const GoldenVect
   out.open("const heddle_network heddle_network_under_test =");
   out.line(fmt::format("{},", c_string(network.prefix)));
   out.line(fmt::format("{0}_ARENA_BYTES, {0}_ARENA_ALIGNMENT,", network.upper));
-  out.line(fmt::format("{}u, input_tensors,", graph.inputs.size()));
-  out.line(fmt::format("{}u, output_tensors,", graph.outputs.size()));
+  out.line(fmt::format("{}u, input_tensors,", network.given.size()));
+  out.line(fmt::format("{}u, output_tensors,", network.returned.size()));
   out.line(fmt::format("{}u, heddle_network_layers,", network.layers.size()));
   out.line("run,");
+  out.line(graph.states.empty() ? "NULL," : network.prefix + "_reset,");
   out.line(fmt::format("{}u, golden_tensors,", golden.size()));
   out.close(";");
   return out.take();

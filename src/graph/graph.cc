@@ -89,6 +89,57 @@ bool Graph::is_output(ValueId id) const {
   return std::find(outputs.begin(), outputs.end(), id) != outputs.end();
 }
 
+namespace {
+
+std::vector<ValueId> without(const std::vector<ValueId>& ids, const std::vector<State>& states,
+                             ValueId State::* end) {
+  std::vector<ValueId> rest;
+  for (const ValueId id : ids) {
+    const bool kept = std::any_of(states.begin(), states.end(),
+                                  [&](const State& state) { return state.*end == id; });
+    if (!kept) rest.push_back(id);
+  }
+  return rest;
+}
+
+}  // namespace
+
+std::vector<ValueId> Graph::given_inputs() const { return without(inputs, states, &State::input); }
+
+std::vector<ValueId> Graph::returned_outputs() const {
+  return without(outputs, states, &State::output);
+}
+
+Tensor kept_part(const Graph& graph, const State& state, const Tensor& output) {
+  const TensorType& type = graph.value(state.input).type;
+  const Shape& from = output.shape();
+  Tensor kept(type.dtype, type.shape);
+  for (int64_t i = 0; i < kept.elements(); ++i) {
+    int64_t rest = i, source = 0, stride = 1;
+    for (size_t d = from.size(); d-- > 0;) {
+      source += (rest % type.shape[d] + from[d] - type.shape[d]) * stride;
+      rest /= type.shape[d];
+      stride *= from[d];
+    }
+    if (type.dtype == DType::float32) {
+      kept.set_float(i, output.float_at(source));
+    } else {
+      kept.set(i, output.at(source));
+    }
+  }
+  return kept;
+}
+
+Tensor initial_state(const Graph& graph, const State& state) {
+  const Value& value = graph.value(state.input);
+  Tensor initial(value.type.dtype, value.type.shape);
+  if (value.type.dtype == DType::float32) return initial;
+  const int64_t zero = value.quantisation ? value.quantisation->zero_point : 0;
+  const int64_t first = std::clamp(zero, value.type.range.lo, value.type.range.hi);
+  for (int64_t i = 0; i < initial.elements(); ++i) initial.set(i, first);
+  return initial;
+}
+
 int64_t int_attribute(const Node& node, const std::string& name) {
   const auto found = node.attributes.find(name);
   const int64_t* number =
@@ -123,6 +174,8 @@ std::string dump(const Graph& graph) {
   for (size_t i = 0; i < graph.values.size(); ++i) text += dump_value(graph, i);
   for (size_t i = 0; i < graph.nodes.size(); ++i) text += dump_node(graph, i);
   text += fmt::format("inputs {}\noutputs {}\n", dump_ids(graph.inputs), dump_ids(graph.outputs));
+  for (const State& state : graph.states)
+    text += fmt::format("state v{} = v{}\n", state.input.index, state.output.index);
   return text;
 }
 

@@ -70,7 +70,15 @@ struct Graph {
   ValueId add_value(Value value);
   NodeId add_node(Node node);  // appends; sets the output's producer and the inputs' consumers
   bool is_output(ValueId id) const;
+  // What the caller gives and gets: inputs and outputs that are no states.
+  std::vector<ValueId> given_inputs() const;
+  std::vector<ValueId> returned_outputs() const;
 };
+
+// What the input of a state holds after a run that gave `output`: the last elements.
+Tensor kept_part(const Graph& graph, const State& state, const Tensor& output);
+// At first: the zero point where the model says one, else 0, or the nearest value of its range.
+Tensor initial_state(const Graph& graph, const State& state);
 
 int64_t int_attribute(const Node& node, const std::string& name);  // a bug if absent
 double real_attribute(const Node& node, const std::string& name);

@@ -221,12 +221,12 @@ Result<std::vector<Sample>> bind(const Graph& graph, const Arrays& arrays,
 
 Result<std::vector<Sample>> match_inputs(const Graph& graph, const Arrays& arrays,
                                          const std::string& file) {
-  return bind(graph, arrays, graph.inputs, "input", file);
+  return bind(graph, arrays, graph.given_inputs(), "input", file);
 }
 
 Result<std::vector<Sample>> match_outputs(const Graph& graph, const Arrays& arrays,
                                           const std::string& file) {
-  return bind(graph, arrays, graph.outputs, "output", file);
+  return bind(graph, arrays, graph.returned_outputs(), "output", file);
 }
 
 }  // namespace heddle

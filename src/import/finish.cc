@@ -3,6 +3,7 @@
 #include "import/normalise.h"
 #include "import/requant.h"
 #include "import/sink_views.h"
+#include "import/transposes.h"
 #include "ops/op.h"
 
 namespace heddle {
@@ -11,6 +12,10 @@ Result<Graph> finish_import(const Graph& graph, const std::vector<std::string>& 
                             const std::string& file) {
   // The passes only make the graph smaller or weaken its requantisations.
   Result<Graph> normal = normalise(graph, file);
+  if (!normal.ok()) return normal.errors();
+  normal = sink_transposes(*normal, file);
+  if (!normal.ok()) return normal.errors();
+  normal = normalise(*normal, file);
   if (!normal.ok()) return normal.errors();
   normal = sink_views(*normal, file);
   if (!normal.ok()) return normal.errors();

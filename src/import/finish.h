@@ -9,7 +9,7 @@
 
 namespace heddle {
 
-// Normalises, reduces requantisations and verifies; `notes` of the front end come first.
+// Normalises, sinks transposes, reduces requantisations and verifies; `notes` of the front end come first.
 Result<Graph> finish_import(const Graph& graph, const std::vector<std::string>& notes,
                             const std::string& file);
 

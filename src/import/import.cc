@@ -2,6 +2,7 @@
 #include "import/import.h"
 
 #include "base/files.h"
+#include "import/states.h"
 
 namespace heddle {
 namespace {
@@ -16,8 +17,10 @@ bool is_tflite(std::string_view bytes) { return bytes.size() >= 8 && bytes.subst
 Result<Graph> import_model(const std::filesystem::path& file, const ImportOptions& options) {
   Result<std::string> bytes = read_file(file, kMaxModelBytes);
   if (!bytes.ok()) return bytes.errors();
-  return is_tflite(*bytes) ? import_tflite(*bytes, file.string(), options)
-                           : import_onnx(*bytes, file.string(), options);
+  return import_with_states(options, file.string(), [&](const ImportOptions& narrowed) {
+    return is_tflite(*bytes) ? import_tflite(*bytes, file.string(), narrowed)
+                             : import_onnx(*bytes, file.string(), narrowed);
+  });
 }
 
 }  // namespace heddle

@@ -20,7 +20,7 @@ struct ImportOptions {
   std::map<std::string, int64_t> bind{};
   // --rounding tflite_double: instead of what the file's dialect says. Empty: the file's.
   std::string rounding{};
-  // --state IN=OUT, by tensor names; recognised ones are added.
+  // --state IN=OUT, by tensor names; {"auto", ""} adds those that are recognised (states.h).
   std::vector<std::pair<std::string, std::string>> states{};
 };
 

@@ -29,7 +29,7 @@ std::optional<Tensor> as_integers(const Tensor& array);
 // One .npy file's bytes. `name` is for messages.
 Result<Tensor> parse_npy(std::string_view bytes, const std::string& name);
 
-// One set of graph inputs: in the order of graph.inputs, in their types and shapes.
+// One set of what a run is given: in the order of Graph::given_inputs, in their types and shapes.
 using Sample = std::vector<Tensor>;
 
 // Binds arrays to the graph's inputs, by the input's name, else `input_0`.., `input`, `arr_0`.. in

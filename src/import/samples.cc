@@ -18,10 +18,10 @@ constexpr int64_t kMaxRawBytes = int64_t{1} << 30;
 // Inputs or outputs of a graph.
 struct Side {
   const Graph& graph;
-  const std::vector<ValueId>& ids;
+  std::vector<ValueId> ids;
   const char* kind;  // "input"
   RawKind raw;
-  bool is_input() const { return &ids == &graph.inputs; }
+  bool is_input;
 };
 
 std::string describe(const Side& side, const Value& value) {
@@ -70,7 +70,7 @@ Result<Reading> reading_of(const Side& side, const Value& value, int64_t bytes,
   };
   const auto multiple = [&](int64_t width) { return bytes > 0 && bytes % (elements * width) == 0; };
   // A stated kind, and an expected output of any number of samples, may hold several.
-  const bool several = side.raw != RawKind::by_size || !side.is_input();
+  const bool several = side.raw != RawKind::by_size || !side.is_input;
   const auto fits = [&](int64_t width) {
     return elements > 0 && (several ? multiple(width) : bytes == elements * width);
   };
@@ -105,7 +105,7 @@ Result<Reading> reading_of(const Side& side, const Value& value, int64_t bytes,
     return Reading{};
   }
   if (!real && own <= 2 && fits(own) && side.raw == RawKind::by_size) {
-    const bool pixels = side.is_input() && is_pixel_input(value);
+    const bool pixels = side.is_input && is_pixel_input(value);
     return pixels ? Reading{DType::uint8, -128} : Reading{dtype, 0};
   }
   std::string sizes = fmt::format("{} bytes (float32)", thousands(elements * 4));
@@ -133,7 +133,7 @@ Result<Tensor> read_single(const Side& side, const Value& value, const fs::path&
 }
 
 Result<std::vector<Sample>> bind(const Side& side, const Arrays& arrays, const std::string& file) {
-  return side.is_input() ? match_inputs(side.graph, arrays, file)
+  return side.is_input ? match_inputs(side.graph, arrays, file)
                          : match_outputs(side.graph, arrays, file);
 }
 
@@ -199,11 +199,11 @@ bool is_pixel_input(const Value& value) {
 
 Result<std::vector<Sample>> read_inputs(const Graph& graph, const std::vector<fs::path>& files,
                                         RawKind raw) {
-  return read({graph, graph.inputs, "input", raw}, files);
+  return read({graph, graph.given_inputs(), "input", raw, true}, files);
 }
 
 Result<std::vector<Sample>> read_expected(const Graph& graph, const std::vector<fs::path>& files) {
-  return read({graph, graph.outputs, "output", RawKind::by_size}, files);
+  return read({graph, graph.returned_outputs(), "output", RawKind::by_size, false}, files);
 }
 
 }  // namespace heddle

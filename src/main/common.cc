@@ -57,10 +57,14 @@ void read_bindings(const std::vector<std::string>& texts, ImportOptions& import,
 void read_states(const std::vector<std::string>& texts, ImportOptions& import,
                  Diagnostics& errors) {
   for (const std::string& text : texts) {
+    if (text == "auto") {
+      import.states.emplace_back(text, "");
+      continue;
+    }
     auto [input, output] = split(text);
     if (input.empty() || output.empty()) {
       errors.push_back(error_at(in_file("--state " + text), "no pair of an input and an output",
-                                "write IN=OUT, e.g. cache_in=cache_out"));
+                                "write IN=OUT, e.g. cache_in=cache_out, or auto"));
       continue;
     }
     import.states.emplace_back(std::move(input), std::move(output));

@@ -29,7 +29,7 @@ void add_model(CLI::App& command, CommandOptions& options,
   command.add_option("--bind", options.bindings,
                      "size of a symbolic dimension, e.g. batch=1 (repeatable)");
   command.add_option("--state", options.states,
-                     "an output that is an input of the next run, IN=OUT (repeatable)");
+                     "an output that is an input of the next run, IN=OUT, or auto (repeatable)");
   command
       .add_option("--rounding", options.compile.import.rounding,
                   "how requantisations round, instead of as the file says")

@@ -73,7 +73,8 @@ void bind_operands(const Graph& graph, const Pattern& pattern, Match& match) {
       // In the middle of a spine the operand that is not on it is the second one of a commutative
       // operator.
       const bool first_on_middle = i == 0 && spine_value.valid();
-      const std::string_view name = op.operands[first_on_middle ? 1 : i].name;
+      const size_t last = op.operands.size() - 1;  // which may be variadic
+      const std::string_view name = op.operands[first_on_middle ? 1 : std::min(i, last)].name;
       const bool activation = !graph.value(input).constant && (i == 1 || first_on_middle);
       bind(match, activation ? off_spine_name(pattern, node.op, name) : std::string(name), input);
     }

@@ -89,10 +89,18 @@ std::vector<size_t> at_the_peak(const std::vector<Buffer>& buffers, const Layout
   return top;
 }
 
-// The buffer whose bytes this one reads, through any number of views.
-size_t owner_of(const std::vector<Buffer>& buffers, size_t b) {
-  while (buffers[b].shares >= 0) b = static_cast<size_t>(buffers[b].shares);
-  return b;
+// The buffer in whose memory this one lies in the end, and where.
+struct Owner {
+  size_t buffer = 0;
+  int64_t offset = 0;
+};
+Owner owner_of(const std::vector<Buffer>& buffers, size_t b) {
+  Owner owner{b, 0};
+  while (buffers[owner.buffer].shares >= 0) {
+    owner.offset += buffers[owner.buffer].share_offset;
+    owner.buffer = static_cast<size_t>(buffers[owner.buffer].shares);
+  }
+  return owner;
 }
 
 }  // namespace
@@ -100,22 +108,23 @@ size_t owner_of(const std::vector<Buffer>& buffers, size_t b) {
 Placement place(std::vector<Buffer> all) {
   // Owners alone are placed, each alive for as long as any view of it.
   std::vector<Buffer> buffers;
-  std::vector<size_t> owners(all.size()), position(all.size());
+  std::vector<Owner> owners(all.size());
+  std::vector<size_t> position(all.size());
   for (size_t b = 0; b < all.size(); ++b) {
     HEDDLE_CHECK(all[b].alignment > 0 && all[b].bytes >= 0, "a buffer without a size or alignment");
     HEDDLE_CHECK(
         all[b].shares < static_cast<int>(all.size()) && all[b].shares != static_cast<int>(b),
         "a view of nothing");
     owners[b] = owner_of(all, b);
-    if (owners[b] != b) continue;
+    if (owners[b].buffer != b) continue;
     position[b] = buffers.size();
     buffers.push_back(all[b]);
   }
   for (size_t b = 0; b < all.size(); ++b) {
-    Buffer& owner = buffers[position[owners[b]]];
+    Buffer& owner = buffers[position[owners[b].buffer]];
     owner.first = std::min(owner.first, all[b].first);
     owner.last = std::max(owner.last, all[b].last);
-    owner.bytes = std::max(owner.bytes, all[b].bytes);
+    owner.bytes = std::max(owner.bytes, owners[b].offset + all[b].bytes);
     owner.alignment = std::max(owner.alignment, all[b].alignment);
   }
   Placement placement;
@@ -156,7 +165,8 @@ Placement place(std::vector<Buffer> all) {
     best = std::move(layout);
     order = std::move(changed);
   }
-  for (size_t b = 0; b < all.size(); ++b) all[b].offset = best.offsets[position[owners[b]]];
+  for (size_t b = 0; b < all.size(); ++b)
+    all[b].offset = best.offsets[position[owners[b].buffer]] + owners[b].offset;
   placement.peak_bytes = best.peak;
   placement.buffers = std::move(all);
   return placement;
@@ -185,8 +195,8 @@ std::vector<std::string> check_placement(const Placement& placement) {
     for (size_t b = a + 1; b < placement.buffers.size(); ++b) {
       const Buffer& one = placement.buffers[a];
       const Buffer& two = placement.buffers[b];
-      if (owner_of(placement.buffers, a) == owner_of(placement.buffers, b) &&
-          one.offset == two.offset)
+      const Owner owner_a = owner_of(placement.buffers, a), owner_b = owner_of(placement.buffers, b);
+      if (owner_a.buffer == owner_b.buffer && one.offset - owner_a.offset == two.offset - owner_b.offset)
         continue;
       const bool apart_in_time = one.last < two.first || two.last < one.first;
       const bool apart_in_space =

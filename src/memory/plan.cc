@@ -57,18 +57,23 @@ std::vector<Buffer> buffers_of(const Graph& graph, const Soc& soc, const Schedul
     const auto kept = by_value.find(output);
     if (kept != by_value.end()) kept->second.last = std::max(steps - 1, 0);
   }
+  for (const State& state : graph.states) {  // from one run to the next
+    Buffer& kept = by_value.at(state.input);
+    kept.last = std::max(steps - 1, 0);
+  }
   std::vector<Buffer> buffers;
   for (auto& [id, buffer] : by_value) buffers.push_back(std::move(buffer));
   const auto index_of = [&](ValueId id) {
-    const auto found = std::find_if(buffers.begin(), buffers.end(),
-                                    [&](const Buffer& b) { return b.value == id; });
+    const auto found = std::lower_bound(buffers.begin(), buffers.end(), id,  // they ascend
+                                        [](const Buffer& b, ValueId v) { return b.value < v; });
     return static_cast<int>(found - buffers.begin());
   };
-  for (const Step& step : schedule.steps) {
-    const ValueId source = viewed_in_place(graph, schedule.storage, step.candidate.match);
-    if (!source.valid()) continue;
-    buffers[static_cast<size_t>(index_of(step.candidate.match.output(graph)))].shares =
-        index_of(source);
+  for (const auto& [value, alias] : schedule.aliases) {
+    Buffer& buffer = buffers[static_cast<size_t>(index_of(value))];
+    buffer.shares = index_of(alias.host);
+    buffer.share_offset = alias.offset_bytes;
+    if (resolved(schedule.aliases, value).offset_bytes != 0)
+      buffer.alignment = bytes_of(graph.value(value).type.dtype);
   }
   return buffers;
 }
@@ -129,11 +134,12 @@ void add_tile_bytes(const Soc& soc, const Schedule& schedule, MemoryPlan& plan) 
 std::string layers_at_peak(const Schedule& schedule, const Placement& placement) {
   std::vector<int64_t> live(schedule.steps.size(), 0);
   std::vector<Buffer> buffers = placement.buffers;
-  for (size_t b = buffers.size();
-       b-- > 0;) {  // a view keeps its source alive; sources come before their views
-    if (buffers[b].shares < 0) continue;
-    Buffer& source = buffers[static_cast<size_t>(buffers[b].shares)];
-    source.last = std::max(source.last, buffers[b].last);
+  for (const Buffer& buffer : placement.buffers) {  // what shares a memory keeps it alive
+    if (buffer.shares < 0) continue;
+    size_t owner = static_cast<size_t>(buffer.shares);
+    while (buffers[owner].shares >= 0) owner = static_cast<size_t>(buffers[owner].shares);
+    buffers[owner].first = std::min(buffers[owner].first, buffer.first);
+    buffers[owner].last = std::max(buffers[owner].last, buffer.last);
   }
   for (const Buffer& buffer : buffers) {
     if (buffer.shares >= 0) continue;
@@ -221,6 +227,7 @@ std::string dump(const Graph& graph, const MemoryPlan& plan) {
     if (buffer.shares >= 0) {
       text += fmt::format(" in place of v{}",
                           plan.main.buffers[static_cast<size_t>(buffer.shares)].value.index);
+      if (buffer.share_offset != 0) text += fmt::format(" + {}", buffer.share_offset);
     }
     text += '\n';
   }

@@ -19,8 +19,10 @@ struct Buffer {
   int first = 0;
   int last = 0;
   int64_t offset = -1;  // set by place()
-  int shares =
-      -1;  // index of the buffer whose bytes this one reads in place: a view, nothing is moved
+  // Index of the buffer in whose memory this one lies: a view that is read in place, a part of a
+  // concat. Nothing is moved.
+  int shares = -1;
+  int64_t share_offset = 0;  // from the start of that buffer
 };
 
 struct Placement {

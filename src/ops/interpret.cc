@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/text.h"
 #include "ops/op.h"
 
@@ -92,6 +94,37 @@ Result<std::vector<Tensor>> interpret(const Graph& graph, std::span<const Tensor
     check_proof(node, view.output(), at(node.output));
   }
   return tensors;
+}
+
+Result<std::vector<std::vector<Tensor>>> interpret_all(
+    const Graph& graph, std::span<const std::vector<Tensor>> samples) {
+  std::vector<Tensor> states;
+  for (const State& state : graph.states) states.push_back(initial_state(graph, state));
+  std::vector<std::vector<Tensor>> runs;
+  for (const std::vector<Tensor>& sample : samples) {
+    if (sample.size() + states.size() != graph.inputs.size()) {
+      return error_at({}, fmt::format("{} inputs given, the network takes {}", sample.size(),
+                                      graph.inputs.size() - states.size()));
+    }
+    std::vector<Tensor> inputs;
+    size_t given = 0;
+    for (const ValueId id : graph.inputs) {
+      const auto state = std::find_if(graph.states.begin(), graph.states.end(),
+                                      [&](const State& s) { return s.input == id; });
+      inputs.push_back(state == graph.states.end()
+                           ? sample[given++]
+                           : states[static_cast<size_t>(state - graph.states.begin())]);
+    }
+    Result<std::vector<Tensor>> values = interpret(graph, inputs);
+    if (!values.ok()) return values.errors();
+    for (size_t i = 0; i < states.size(); ++i) {
+      const State& state = graph.states[i];
+      states[i] =
+          kept_part(graph, state, (*values)[static_cast<size_t>(state.output.index)]);
+    }
+    runs.push_back(std::move(*values));
+  }
+  return runs;
 }
 
 }  // namespace heddle

@@ -177,6 +177,11 @@ Status verify_graph(const Graph& graph);
 // unused ones). Errors: wrong count, shape, or an element outside the input's proven range.
 Result<std::vector<Tensor>> interpret(const Graph& graph, std::span<const Tensor> inputs);
 
+// Runs it on one sample after the other, with the states carried along: at first initial_state(),
+// then what the run before left. Each sample has the given inputs only (Graph::given_inputs).
+Result<std::vector<std::vector<Tensor>>> interpret_all(
+    const Graph& graph, std::span<const std::vector<Tensor>> samples);
+
 // Half-open box of an operand, clipped to its shape, that a box of axes touches.
 struct Interval {
   int64_t begin = 0;

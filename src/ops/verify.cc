@@ -144,6 +144,30 @@ Status verify_graph(const Graph& graph) {
     if (!exists(graph, id))
       file_error(fmt::format("graph output {} of {} values", id.index, graph.values.size()));
   }
+  for (const State& state : graph.states) {
+    const auto count = [&](ValueId id) {
+      return std::count_if(graph.states.begin(), graph.states.end(), [&](const State& other) {
+        return other.input == id || other.output == id;
+      });
+    };
+    const bool known =
+        std::find(graph.inputs.begin(), graph.inputs.end(), state.input) != graph.inputs.end() &&
+        graph.is_output(state.output);
+    if (!known || count(state.input) != 1 || count(state.output) != 1) {
+      file_error("a state that is no pair of a graph input and a graph output of its own");
+      continue;
+    }
+    const TensorType& in = graph.value(state.input).type;
+    const TensorType& out = graph.value(state.output).type;
+    int differing = in.shape.size() == out.shape.size() ? 0 : 2;
+    for (size_t d = 0; differing < 2 && d < in.shape.size(); ++d)
+      differing += in.shape[d] == out.shape[d] ? 0 : in.shape[d] < out.shape[d] ? 1 : 2;
+    const bool held =
+        in.dtype == out.dtype && (in.dtype == DType::float32 || in.range.contains(out.range));
+    if (differing > 1 || !held) {
+      file_error(fmt::format("a state of {} cannot hold {}", text_of(in), text_of(out)));
+    }
+  }
   if (!errors.empty()) return errors;
   return Unit{};
 }

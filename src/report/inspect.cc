@@ -59,6 +59,9 @@ std::string inspect_text(const Graph& graph) {
   for (const ValueId id : graph.outputs)
     text += fmt::format("  output {}: {}\n", terminal_text(graph.value(id).name),
                         type_text(graph.value(id).type));
+  for (const State& state : graph.states)
+    text += fmt::format("  state  {} = {}\n", terminal_text(graph.value(state.input).name),
+                        terminal_text(graph.value(state.output).name));
   for (const std::string& note : graph.notes)
     text += "  note: " + wrap(terminal_text(note, 1000), 88, 4) + '\n';
   std::vector<Row> rows;

@@ -53,17 +53,6 @@ StorageOf choose_storage(const Graph& graph, const Soc& soc,
   return storage;
 }
 
-ValueId viewed_in_place(const Graph& graph, const StorageOf& storage, const Match& match) {
-  const Node& node = graph.node(match.nodes.front());
-  if (match.target >= 0 || match.nodes.size() != 1 || !in_class(op_of(node), "view")) return {};
-  const ValueId input = node.inputs.front();
-  if (graph.value(input).constant || !storage.contains(input)) return {};
-  const bool dense = is_dense(graph.value(input).type, storage.at(input)) &&
-                     is_dense(graph.value(node.output).type, storage.at(node.output));
-  const bool same_size = storage.at(input).bytes == storage.at(node.output).bytes;
-  return dense && same_size ? input : ValueId{};
-}
-
 Result<Candidates> make_candidates(const Graph& graph, const Soc& soc, const Matches& matches) {
   Candidates candidates;
   for (const Match& match : matches.accepted) {

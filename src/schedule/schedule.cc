@@ -122,9 +122,10 @@ Status settle_storage(const Graph& graph, const Soc& soc, Schedule& schedule) {
   std::vector<const Match*> chosen;
   for (const Step& step : schedule.steps) chosen.push_back(&step.candidate.match);
   schedule.storage = choose_storage(graph, soc, chosen);
+  schedule.aliases = place_in_others(graph, chosen, schedule.storage);
   for (Step& step : schedule.steps) {
     const Match& match = step.candidate.match;
-    if (viewed_in_place(graph, schedule.storage, match).valid()) step.candidate.cycles = 0;
+    if (needs_no_code(graph, schedule.aliases, match)) step.candidate.cycles = 0;
     if (!step.candidate.tiling) continue;
     const StorageOf alone = choose_storage(graph, soc, {&match});
     const bool same = std::all_of(match.bound.begin(), match.bound.end(), [&](const auto& operand) {
@@ -175,7 +176,7 @@ Result<Schedule> make_schedule(const Graph& graph, const Soc& soc, const Policy&
   const Status settled = settle_storage(graph, soc, schedule);
   if (!settled.ok()) return settled.errors();
   for (Step& step : schedule.steps) {
-    const bool in_place = viewed_in_place(graph, schedule.storage, step.candidate.match).valid();
+    const bool in_place = needs_no_code(graph, schedule.aliases, step.candidate.match);
     step.cycles_on_cpu = in_place ? 0 : cycles_on_cpu(candidates, items, step.candidate.match);
     step.why = in_place ? "read in place" : why_here(soc, policy, matches, candidates, step);
     schedule.cycles += step.candidate.cycles;
@@ -200,6 +201,10 @@ std::string dump(const Graph& graph, const Soc& soc, const Schedule& schedule) {
     text +=
         fmt::format("v{} {} strides {} bytes {}\n", id.index, to_string(graph.value(id).type.shape),
                     to_string(storage.strides), storage.bytes);
+  }
+  for (const State& state : graph.states) {
+    text += fmt::format("state v{} = v{}: {} bytes moved\n", state.input.index, state.output.index,
+                        kept_place(graph, schedule.aliases, schedule.storage, state).bytes_moved);
   }
   return text;
 }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "match/match.h"
+#include "schedule/in_place.h"
 #include "tiler/tiling.h"
 
 namespace heddle {
@@ -37,6 +38,7 @@ struct Schedule {
   StorageOf storage;                  // of every value that exists in main memory
   std::vector<ValueId> materialised;  // values that exist in main memory, ascending (region outputs
                                       // and graph inputs)
+  Aliases aliases;                    // those that lie inside another one of them
   int64_t cycles = 0;
 };
 
@@ -44,10 +46,6 @@ struct Schedule {
 // inputs and CPU results, as its first accelerator consumer wants; dense otherwise.
 StorageOf choose_storage(const Graph& graph, const Soc& soc,
                          const std::vector<const Match*>& chosen);
-
-// A view (flatten, reshape) that is a step of its own reads its operand in place, and costs
-// nothing, where both are stored without gaps: its operand then, else an invalid id.
-ValueId viewed_in_place(const Graph& graph, const StorageOf& storage, const Match& match);
 
 // The cheapest exact cover under the policy (dynamic programming over the frontier). Error: a node
 // that nothing covers. `matches` gives the reasons of those that were refused (Step::why).

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <span>
 
 #include "base/checked.h"
 #include "import/onnx/translate.h"
@@ -17,77 +18,48 @@ RawTensor integers(const RawTensor& like, Tensor values) {
   return {.name = {}, .type = like.type, .values = std::move(values), .fraction = {}};
 }
 
-// Any rearrangement keeps fractions, though their first element may move.
-RawTensor rearranged(const RawTensor& from, const Shape& shape,
-                     const std::vector<int64_t>& source) {
-  RawTensor result{.name = {},
-                   .type = from.type,
-                   .values = Tensor(from.values.dtype(), shape),
-                   .fraction = from.fraction};
-  for (size_t i = 0; i < source.size(); ++i) {
-    int64_t flat = static_cast<int64_t>(i);
-    if (from.values.dtype() == DType::float32) {
-      result.values.set_float(flat, from.values.float_at(source[i]));
-    } else {
-      result.values.set(flat, from.values.at(source[i]));
-    }
-  }
-  return result;
-}
-
-std::optional<RawTensor> transpose(Translation& t, const RawNode& node, const RawTensor& x) {
-  const Shape& from = x.values.shape();
-  int64_t rank = static_cast<int64_t>(from.size());
-  std::vector<int64_t> perm;
-  for (int64_t d = rank; d-- > 0;) perm.push_back(d);
-  if (std::optional<std::vector<int64_t>> given = maybe_ints(t, node, "perm")) perm = *given;
-  std::vector<int64_t> sorted = perm;
-  std::sort(sorted.begin(), sorted.end());
-  bool fine = static_cast<int64_t>(sorted.size()) == rank;
-  for (int64_t d = 0; fine && d < rank; ++d) fine = sorted[static_cast<size_t>(d)] == d;
-  if (!fine)
-    return fail(t, node,
-                fmt::format("`perm` {} is no order of {} dimensions", to_string(perm), rank)),
-           std::nullopt;
-  Shape shape;
-  for (int64_t d : perm) shape.push_back(from[static_cast<size_t>(d)]);
-  std::vector<int64_t> strides(from.size(), 1);
-  for (size_t d = from.size(); d-- > 1;) strides[d - 1] = strides[d] * from[d];
-  std::vector<int64_t> source(static_cast<size_t>(x.values.elements()));
-  for (size_t i = 0; i < source.size(); ++i) {
-    int64_t rest = static_cast<int64_t>(i);
-    for (size_t d = shape.size(); d-- > 0;) {
-      source[i] += rest % shape[d] * strides[static_cast<size_t>(perm[d])];
-      rest /= shape[d];
-    }
-  }
-  return rearranged(x, shape, source);
+// One element of the result; nothing where 64 bits do not hold it or it is no integer.
+std::optional<int64_t> compute(const std::string& op, const std::vector<int64_t>& x) {
+  if (op == "Where") return x[0] != 0 ? x[1] : x[2];
+  const int64_t a = x[0], b = x[1];
+  if (op == "Add") return checked_add(a, b);
+  if (op == "Sub") return checked_sub(a, b);
+  if (op == "Mul") return checked_mul(a, b);
+  if (op == "Equal") return a == b ? 1 : 0;
+  if (op == "Less") return a < b ? 1 : 0;
+  if (op == "Greater") return a > b ? 1 : 0;
+  if (op == "Min") return std::min(a, b);
+  if (op == "Max") return std::max(a, b);
+  const bool divides = op == "Div" && b != 0 && !(b == -1 && a == INT64_MIN) && a % b == 0;
+  return divides ? std::optional<int64_t>(a / b) : std::nullopt;
 }
 
 // Element-wise with NumPy's broadcasting, for shape arithmetic and biases.
-std::optional<RawTensor> arithmetic(Translation& t, const RawNode& node, const RawTensor& a,
-                                    const RawTensor& b) {
-  size_t rank = std::max(a.values.shape().size(), b.values.shape().size());
-  auto padded = [&](Shape shape) {
-    shape.insert(shape.begin(), rank - shape.size(), 1);
-    return shape;
-  };
-  Shape left = padded(a.values.shape());
-  Shape right = padded(b.values.shape());
-  Shape shape;
-  for (size_t d = 0; d < rank; ++d) {
-    if (left[d] != right[d] && left[d] != 1 && right[d] != 1) {
-      return fail(t, node,
-                  fmt::format("shapes {} and {} do not broadcast", to_string(a.values.shape()),
-                              to_string(b.values.shape()))),
-             std::nullopt;
+std::optional<RawTensor> arithmetic(Translation& t, const RawNode& node,
+                                    const std::vector<const RawTensor*>& operands) {
+  size_t rank = 0;
+  for (const RawTensor* x : operands) rank = std::max(rank, x->values.shape().size());
+  std::vector<Shape> shapes;
+  for (const RawTensor* x : operands) {
+    shapes.push_back(x->values.shape());
+    shapes.back().insert(shapes.back().begin(), rank - shapes.back().size(), 1);
+  }
+  Shape shape(rank, 1);
+  for (size_t i = 0; i < shapes.size(); ++i) {
+    for (size_t d = 0; d < rank; ++d) {
+      if (shape[d] == 1) shape[d] = shapes[i][d];
+      if (shapes[i][d] == shape[d] || shapes[i][d] == 1) continue;
+      fail(t, node,
+           fmt::format("shapes {} and {} do not broadcast", to_string(operands[0]->values.shape()),
+                       to_string(operands[i]->values.shape())));
+      return std::nullopt;
     }
-    shape.push_back(left[d] == 1 ? right[d] : left[d]);
   }
   int64_t count = checked_elements(shape);
-  if (count < 0 || count > kMaxFolded)
-    return fail(t, node, fmt::format("its constant result {} is too large", to_string(shape))),
-           std::nullopt;
+  if (count < 0 || count > kMaxFolded) {
+    fail(t, node, fmt::format("its constant result {} is too large", to_string(shape)));
+    return std::nullopt;
+  }
   auto at = [&](const Tensor& tensor, const Shape& own, int64_t flat) {
     int64_t index = 0;
     int64_t stride = 1;
@@ -99,45 +71,77 @@ std::optional<RawTensor> arithmetic(Translation& t, const RawNode& node, const R
     return tensor.at(index);
   };
   Tensor result(DType::int64, shape);
+  std::vector<int64_t> x(operands.size());
   for (int64_t i = 0; i < count; ++i) {
-    int64_t x = at(a.values, left, i);
-    int64_t y = at(b.values, right, i);
-    std::optional<int64_t> value;
-    if (node.op == "Add") value = checked_add(x, y);
-    if (node.op == "Sub") value = checked_sub(x, y);
-    if (node.op == "Mul") value = checked_mul(x, y);
-    if (node.op == "Div" && y != 0 && !(y == -1 && x == INT64_MIN) && x % y == 0) value = x / y;
-    if (!value)
-      return fail(t, node, fmt::format("{} and {} have no integer result of 64 bits", x, y)),
-             std::nullopt;
+    for (size_t o = 0; o < operands.size(); ++o) x[o] = at(operands[o]->values, shapes[o], i);
+    const std::optional<int64_t> value = compute(node.op, x);
+    if (!value) {
+      fail(t, node, fmt::format("{} and {} have no integer result of 64 bits", x[0], x[1]));
+      return std::nullopt;
+    }
     result.set(i, *value);
   }
-  return integers(a, std::move(result));
+  return integers(*operands[node.op == "Where" ? 1 : 0], std::move(result));
 }
 
-// Gather along axis 0 and Concat of vectors: how exporters compute shapes.
-std::optional<RawTensor> gather(Translation& t, const RawNode& node, const RawTensor& x,
-                                const RawTensor& indices) {
-  if (x.values.shape().size() != 1 || int_of(t, node, "axis", 0) != 0) return std::nullopt;
-  std::vector<int64_t> source = indices.values.to_ints();
-  for (int64_t& i : source) {
-    i += i < 0 ? x.values.elements() : 0;
-    if (i < 0 || i >= x.values.elements())
-      return fail(t, node, fmt::format("index {} is outside {} elements", i, x.values.elements())),
-             std::nullopt;
-  }
-  return rearranged(x, indices.values.shape(), source);
+// The shape of a tensor, computed or constant, from dimension `start` to `end` (opset 15); their
+// product for Size.
+bool fold_shape(Translation& t, const RawNode& node) {
+  const auto found = t.tensors.find(node.inputs[0]);
+  if (found == t.tensors.end() || found->second.broken) return false;
+  const Shape& shape = found->second.constant
+                           ? found->second.constant->values.shape()
+                           : type_of(t.builder, found->second.chain.base).shape;
+  const int64_t rank = static_cast<int64_t>(shape.size());
+  const auto bounded = [&](int64_t d) { return std::clamp<int64_t>(d < 0 ? d + rank : d, 0, rank); };
+  const int64_t start = bounded(int_of(t, node, "start", 0));
+  const int64_t end = std::max(start, bounded(int_of(t, node, "end", rank)));
+  const Shape part(shape.begin() + start, shape.begin() + end);
+  Tensor values = node.op == "Size" ? Tensor::of(DType::int64, {}, {elements_of(shape)})
+                                    : Tensor::of(DType::int64, {end - start}, part);
+  set_constant(t, node,
+               {.name = {}, .type = kOnnxInt64, .values = std::move(values), .fraction = {}});
+  return true;
 }
 
-std::optional<RawTensor> concat(const std::vector<const RawTensor*>& parts) {
-  std::vector<int64_t> all;
-  for (const RawTensor* part : parts) {
-    if (part->values.shape().size() != 1 || part->fraction) return std::nullopt;
-    std::vector<int64_t> values = part->values.to_ints();
-    all.insert(all.end(), values.begin(), values.end());
-    if (static_cast<int64_t>(all.size()) > kMaxFolded) return std::nullopt;
+// One number, repeated; `value` is a tensor of one element, 0 where absent.
+std::optional<RawTensor> filled(Translation& t, const RawNode& node, const RawTensor& wanted) {
+  const Shape shape = wanted.values.to_ints();
+  const int64_t count = shape.size() > 32 ? -1 : checked_elements(shape);
+  if (count < 0 || count > kMaxFolded) {
+    fail(t, node, fmt::format("its constant result {} is too large", to_string(shape)));
+    return std::nullopt;
   }
-  return integers(*parts[0], Tensor::of(DType::int64, {static_cast<int64_t>(all.size())}, all));
+  const auto found = node.attributes.find("value");
+  const RawTensor* value =
+      found == node.attributes.end() ? nullptr : std::get_if<RawTensor>(&found->second);
+  if (value != nullptr && (value->values.elements() != 1 || value->fraction)) return std::nullopt;
+  Tensor values(DType::int64, shape);
+  for (int64_t i = 0; value != nullptr && i < count; ++i) values.set(i, value->values.at(0));
+  return RawTensor{.name = {},
+                   .type = value == nullptr ? kOnnxFloat : value->type,
+                   .values = std::move(values),
+                   .fraction = {}};
+}
+
+// start, start + delta, ... below limit.
+std::optional<RawTensor> counted(Translation& t, const RawNode& node,
+                                 const std::vector<const RawTensor*>& operands) {
+  int64_t bounds[3];
+  for (size_t i = 0; i < 3; ++i) {
+    if (operands[i]->values.elements() != 1) return std::nullopt;
+    bounds[i] = operands[i]->values.at(0);
+  }
+  const auto [start, limit, delta] = bounds;
+  const std::optional<int64_t> distance = checked_sub(limit, start);
+  if (!distance || delta == 0 || *distance / delta > kMaxFolded) {
+    fail(t, node, fmt::format("counts from {} to {} by {}", start, limit, delta));
+    return std::nullopt;
+  }
+  std::vector<int64_t> values;
+  for (int64_t i = start; delta > 0 ? i < limit : i > limit; i += delta) values.push_back(i);
+  return integers(*operands[0],
+                  Tensor::of(DType::int64, {static_cast<int64_t>(values.size())}, values));
 }
 
 // Views of constants keep fractions: whether they matter is their reader's business.
@@ -182,40 +186,28 @@ std::optional<RawTensor> view(Translation& t, const RawNode& node, const RawTens
   return result;
 }
 
-bool is_view_op(const std::string& op) {
-  return op == "Reshape" || op == "Flatten" || op == "Squeeze" || op == "Unsqueeze";
+bool is_among(std::span<const std::string_view> names, std::string_view op) {
+  return std::find(names.begin(), names.end(), op) != names.end();
 }
+
+constexpr std::string_view kViews[] = {"Reshape", "Flatten", "Squeeze", "Unsqueeze"};
+constexpr std::string_view kArithmetic[] = {"Add",  "Sub",     "Mul", "Div", "Equal",
+                                            "Less", "Greater", "Min", "Max", "Where"};
+constexpr std::string_view kOthers[] = {"Shape", "Size", "ConstantOfShape", "Range"};
 
 }  // namespace
 
 bool may_fold(const RawNode& node) {
-  static constexpr std::string_view kOthers[] = {"Add",       "Sub",    "Mul",    "Div",
-                                                 "Transpose", "Gather", "Concat", "Shape"};
   const bool standard = node.domain.empty() || node.domain == "ai.onnx";
-  return standard && (is_view_op(node.op) || std::find(std::begin(kOthers), std::end(kOthers),
-                                                       node.op) != std::end(kOthers));
+  return standard && (is_among(kViews, node.op) || is_among(kArithmetic, node.op) ||
+                      is_among(kOthers, node.op));
 }
 
 bool fold_constants(Translation& t, const RawNode& node) {
   if (!may_fold(node) || node.inputs.empty()) return false;
-  const bool is_view = is_view_op(node.op);
-
-  // The shape of a computed tensor is a constant too.
-  if (node.op == "Shape") {
-    auto found = t.tensors.find(node.inputs[0]);
-    if (found == t.tensors.end() || found->second.broken || node.attributes.contains("start") ||
-        node.attributes.contains("end"))
-      return false;
-    const Shape& shape = found->second.constant
-                             ? found->second.constant->values.shape()
-                             : type_of(t.builder, found->second.chain.base).shape;
-    set_constant(t, node,
-                 {.name = {},
-                  .type = kOnnxInt64,
-                  .values = Tensor::of(DType::int64, {static_cast<int64_t>(shape.size())}, shape),
-                  .fraction = {}});
-    return true;
-  }
+  const bool is_view = is_among(kViews, node.op);
+  const bool is_arithmetic = is_among(kArithmetic, node.op);
+  if (node.op == "Shape" || node.op == "Size") return fold_shape(t, node);
   std::vector<const RawTensor*> operands;
   for (const std::string& input : node.inputs) {
     if (input.empty()) continue;
@@ -226,26 +218,22 @@ bool fold_constants(Translation& t, const RawNode& node) {
   if (operands.empty()) return false;
   bool fractional = std::any_of(operands.begin() + (is_view ? 1 : 0), operands.end(),
                                 [](const RawTensor* x) { return x->fraction.has_value(); });
-  if (fractional && node.op != "Transpose") return false;  // the operator's handler reports it
+  if (fractional) return false;  // the operator's handler reports it
 
-  static constexpr std::string_view kArithmetic[] = {"Add", "Sub", "Mul", "Div"};
-  const bool arithmetic_op =
-      std::find(std::begin(kArithmetic), std::end(kArithmetic), node.op) != std::end(kArithmetic);
   // Real arithmetic is the operator's.
-  if (t.real && arithmetic_op && is_float_type(operands[0]->type)) return false;
+  const size_t first = node.op == "Where" && operands.size() > 1 ? 1 : 0;
+  if (t.real && is_arithmetic && is_float_type(operands[first]->type)) return false;
 
   size_t errors = t.builder.errors.size();
   std::optional<RawTensor> result;
   if (is_view) {
     result = view(t, node, *operands[0], operands);
-  } else if (node.op == "Transpose") {
-    result = transpose(t, node, *operands[0]);
-  } else if (node.op == "Gather" && operands.size() == 2) {
-    result = gather(t, node, *operands[0], *operands[1]);
-  } else if (node.op == "Concat") {
-    result = concat(operands);
-  } else if (operands.size() == 2) {
-    result = arithmetic(t, node, *operands[0], *operands[1]);
+  } else if (node.op == "ConstantOfShape") {
+    result = filled(t, node, *operands[0]);
+  } else if (node.op == "Range" && operands.size() == 3) {
+    result = counted(t, node, operands);
+  } else if (operands.size() == (node.op == "Where" ? 3u : 2u)) {
+    result = arithmetic(t, node, operands);
   }
   if (result) set_constant(t, node, std::move(*result));
   return result.has_value() || t.builder.errors.size() > errors;

@@ -265,7 +265,9 @@ void translate_nodes(Translation& t, RawModel& model) {
     if (!folded && handler != nullptr) handler(t, node);
     for (size_t o = 1; o < node.outputs.size(); ++o) {
       auto uses = t.uses.find(node.outputs[o]);
-      if (uses != t.uses.end() && uses->second > 0 && handler != nullptr) {
+      const bool missing = !node.outputs[o].empty() && t.tensors[node.outputs[o]].broken &&
+                           !t.tensors[node.outputs[0]].broken;
+      if (uses != t.uses.end() && uses->second > 0 && handler != nullptr && missing) {
         fail(t, node,
              fmt::format("its output {}, {}, is not supported", o, ticked(node.outputs[o])));
       }

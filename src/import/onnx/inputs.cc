@@ -25,7 +25,8 @@ std::optional<Shape> input_shape(Translation& t, const RawInfo& info) {
     return std::nullopt;
   }
   Shape shape;
-  for (const RawDim& dim : info.dims) shape.push_back(dim.value);  // bind_dimensions set them all
+  for (const RawDim& dim : info.dims) shape.push_back(dim.value);  // bind_dimensions set them all; a
+  // cache may be empty: Concat drops it
   int64_t elements = checked_elements(shape);
   if (elements < 0 || elements > (int64_t{1} << 28)) {
     report(t.builder, "",

@@ -59,6 +59,7 @@ std::vector<OperatorEntry> pool_operators();         // pools.cc: pools and mean
 std::vector<OperatorEntry> transformer_operators();  // transformer.cc: PULP's integer transformers
 std::vector<OperatorEntry>
 map_operators();  // maps.cc: arithmetic, clips, requantisation
+std::vector<OperatorEntry> move_operators();  // moves.cc: operators that move elements
 std::vector<OperatorEntry> view_operators();  // views.cc: shapes, pads, identities; of both modes
 // Of real mode: real_layers.cc, real_maps.cc, real_norms.cc; see real.h.
 std::vector<OperatorEntry> real_operators();

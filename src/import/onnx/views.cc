@@ -269,9 +269,12 @@ void constant(Translation& t, const RawNode& node) {
 }  // namespace
 
 std::vector<OperatorEntry> view_operators() {
-  return {{"Identity", identity}, {"Dropout", identity}, {"Reshape", reshape},
-          {"Flatten", flatten},   {"Squeeze", squeeze},  {"Unsqueeze", unsqueeze},
-          {"Pad", pad},           {"Cast", cast},        {"Constant", constant}};
+  std::vector<OperatorEntry> entries = move_operators();
+  entries.insert(entries.end(),
+                 {{"Identity", identity}, {"Dropout", identity}, {"Reshape", reshape},
+                  {"Flatten", flatten},   {"Squeeze", squeeze},  {"Unsqueeze", unsqueeze},
+                  {"Pad", pad},           {"Cast", cast},        {"Constant", constant}});
+  return entries;
 }
 
 }  // namespace heddle

@@ -15,11 +15,18 @@ T checked(Result<T> result) {
 }
 
 std::vector<GoldenVector> golden_vectors(Random& random, const Graph& graph, int count) {
-  std::vector<GoldenVector> golden;
+  std::vector<std::vector<Tensor>> inputs;
   for (int v = 0; v < count; ++v) {
-    GoldenVector vector{random_inputs(random, graph), {}};
-    const std::vector<Tensor> values = checked(interpret(graph, vector.inputs));
-    for (const ValueId id : graph.outputs) {
+    inputs.emplace_back();
+    for (const ValueId id : graph.given_inputs())
+      inputs.back().push_back(random.tensor(graph.value(id).type));
+  }
+  const std::vector<std::vector<Tensor>> runs = checked(interpret_all(graph, inputs));
+  std::vector<GoldenVector> golden;
+  for (size_t v = 0; v < inputs.size(); ++v) {
+    GoldenVector vector{inputs[v], {}};
+    const std::vector<Tensor>& values = runs[v];
+    for (const ValueId id : graph.returned_outputs()) {
       const Value& value = graph.value(id);
       vector.outputs.push_back(value.constant ? *value.constant
                                               : values[static_cast<size_t>(id.index)]);

@@ -364,7 +364,7 @@ const Reject kViews[] = {
     {"TransposePerm",
      image({{"Transpose", {"w"}, {"t"}, {{"perm", Ints{0, 0}}}}, {"Add", {"x", "t"}, {"y"}}},
            {kMatrix}),
-     {"`perm` [0, 0] is no order of 2 dimensions"}},
+     {"`perm` [0, 0] is no order of the 2 dimensions of [2, 2]"}},
     {"FoldBroadcast",
      image({{"Add", {"a", "b"}, {"c"}}, {"Add", {"x", "c"}, {"y"}}},
            {vec("a", {1, 2}), vec("b", {1, 2, 3})}),
@@ -381,7 +381,7 @@ const Reject kViews[] = {
     {"GatherIndex",
      image({{"Gather", {"a", "b"}, {"c"}}, {"Add", {"x", "c"}, {"y"}}},
            {vec("a", {1, 2}), scalar("b", 2)}),
-     {"index 2 is outside 2 elements"}},
+     {"index 2 is outside dimension 0 of [2]"}},
 };
 INSTANTIATE_TEST_SUITE_P(Views, Rejected, testing::ValuesIn(kViews),
                          [](const auto& test) { return test.param.name; });
