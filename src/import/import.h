@@ -35,4 +35,9 @@ Result<Graph> import_onnx(std::string_view bytes, const std::string& file,
 Result<Graph> import_tflite(std::string_view bytes, const std::string& file,
                             const ImportOptions& options);
 
+// The operators that a front end translates, by the format's own names, sorted. `real`: of float32, QDQ,
+// QOperator and QONNX models, else of integers typed as floats.
+std::vector<std::string> onnx_operator_names(bool real);
+std::vector<std::string> tflite_operator_names();
+
 }  // namespace heddle

@@ -71,7 +71,7 @@ std::string document_op(const OpDef& op) {
 }  // namespace
 
 std::string document_ops() {
-  std::string text = R"(# Operators
+  std::string text = R"(# Canonical operators
 
 Generated from the records in `src/ops`: `HEDDLE_REWRITE=1 scripts/test` writes it anew. Images are
 NCHW, weights OIHW, values integers where float32 is not mentioned. In brackets: the names that rules use for the sizes of each

@@ -37,7 +37,7 @@ brackets.
 
 ### Names
 
-The *anchor* is the first operator that a pattern matched; docs/operators.md lists the sizes of each operator.
+The *anchor* is the first operator that a pattern matched; docs/canonical_operators.md lists the sizes of each operator.
 
 | name | layer | tile | job | meaning |
 |---|---|---|---|---|
@@ -68,7 +68,7 @@ one before it, and nobody else does. The longest match wins.
 
 | piece | meaning |
 |---|---|
-| `conv2d` | an operator of docs/operators.md |
+| `conv2d` | an operator of docs/canonical_operators.md |
 | `mac`, `pool`, `map`, `view`, `any` | an operator of this class |
 | `(conv2d \| dense)` | one of them |
 | `bias_add?` | it, or nothing |

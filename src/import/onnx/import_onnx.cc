@@ -217,9 +217,9 @@ std::string dialect_of(const Graph& graph) {
 }
 
 // The first entry of an operator counts: real mode replaces some that the views share.
-std::vector<OperatorEntry> operators_of(const Translation& t) {
-  std::vector<OperatorEntry> entries = t.real ? real_operators() : layer_operators();
-  if (!t.real) {
+std::vector<OperatorEntry> operators_of(bool real) {
+  std::vector<OperatorEntry> entries = real ? real_operators() : layer_operators();
+  if (!real) {
     for (const std::vector<OperatorEntry>& more :
          {pool_operators(), map_operators(), transformer_operators()})
       entries.insert(entries.end(), more.begin(), more.end());
@@ -249,7 +249,7 @@ bool too_many_constants(Translation& t, const RawNode& node) {
 }
 
 void translate_nodes(Translation& t, RawModel& model) {
-  const std::vector<OperatorEntry> entries = operators_of(t);
+  const std::vector<OperatorEntry> entries = operators_of(t.real);
   std::vector<bool> unsupported = without_handler(model, entries);
   Known broken;
   broken.broken = true;
@@ -302,6 +302,12 @@ void override_rounding(Translation& t, const ImportOptions& options) {
 }
 
 }  // namespace
+
+std::vector<std::string> onnx_operator_names(bool real) {
+  std::set<std::string> names;
+  for (const OperatorEntry& entry : operators_of(real)) names.emplace(entry.op);
+  return {names.begin(), names.end()};
+}
 
 Result<Graph> import_onnx(std::string_view bytes, const std::string& file,
                           const ImportOptions& options) {

@@ -106,6 +106,12 @@ void check_options(Translation& t, const ImportOptions& options) {
 
 }  // namespace
 
+std::vector<std::string> tflite_operator_names() {
+  std::vector<std::string> names;
+  for (const auto& [name, handler] : all_handlers()) names.emplace_back(name);
+  return names;
+}
+
 Result<Graph> import_tflite(std::string_view bytes, const std::string& file,
                             const ImportOptions& options) {
   std::string aligned;  // a flatbuffer is read in place
