@@ -325,7 +325,7 @@ Result<Graph> import_onnx(std::string_view bytes, const std::string& file,
   override_rounding(t, options);
   check_names(t, model);
   if (!t.builder.errors.empty()) {
-    report_unsupported(t, model, without_handler(model, operators_of(t)));
+    report_unsupported(t, model, without_handler(model, operators_of(t.real)));
     return t.builder.errors;
   }
   if (lacks_scales(t, model)) return t.builder.errors;
