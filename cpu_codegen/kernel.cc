@@ -174,8 +174,8 @@ std::string KernelBuilder::reference(const Element& element) {
   std::vector<StridedIndex> outer, inner;
   const bool whole = element.guarded || !element.looked_up.empty();
   for (const StridedIndex& dim : element.dims) {
-    const bool in_row = whole || innermost < 0 ||
-                        uses(dim.index, loops_[static_cast<size_t>(innermost)].axis);
+    const bool in_row =
+        whole || innermost < 0 || uses(dim.index, loops_[static_cast<size_t>(innermost)].axis);
     (in_row ? inner : outer).push_back(dim);
   }
   const bool varies = std::any_of(outer.begin(), outer.end(),
@@ -300,9 +300,8 @@ std::string KernelBuilder::fill_loops(const std::string& text) {
   });
 }
 
-// A map operator on `value`. Its operand on the spine may be the second one: then the first takes
-// the second's role, which is the same for the operators that the matcher lets pass there, the
-// commutative ones.
+// A map operator on `value_`. Its operand on the spine may be the second one: the first then takes
+// the second's role where the operator is commutative, else both are put in their places first.
 void KernelBuilder::add_map(const Node& node, ValueId spine, std::vector<std::string>& statements) {
   const OpDef& op = op_of(node);
   const LoopNest nest = op.loops({graph_, node});
@@ -312,23 +311,36 @@ void KernelBuilder::add_map(const Node& node, ValueId spine, std::vector<std::st
       &node == &anchor_ || graph_.value(node.output).type.shape == graph_.value(spine).type.shape,
       "a fused operator broadcasts its first operand: " + node.op);
   const bool swapped = node.inputs[0] != spine;
+  const bool exchange = swapped && !op.commutative;
   const std::string& map = swapped && !body.map_swapped.empty() ? body.map_swapped : body.map;
   std::map<std::string, std::string> texts;
+  const auto element = [&](size_t input, const std::string& name) {
+    Access index;
+    for (const DimAccess& dim : nest.inputs[input]) index.push_back(composed(dim, nest_.output));
+    return access(node.inputs[input], index, name, false, false);
+  };
+  std::string on_spine = value_;
+  if (exchange) {
+    on_spine = names_.take("other");
+    const bool real = graph_.value(spine).type.dtype == DType::float32;
+    statements.push_back(
+        fmt::format("const {} {} = {};", real ? "float" : "int32_t", on_spine, value_));
+    statements.push_back(
+        fmt::format("{} = {};", value_, element(0, std::string(op.operands[0].name))));
+  }
   for (size_t i = 1; i < op.operands.size(); ++i) {
     const std::string name(op.operands[i].name);
     if (!holes_in(map).contains(name)) continue;
-    const size_t input = swapped && node.inputs[i] == spine ? 0 : i;
+    const size_t input = swapped && !exchange && node.inputs[i] == spine ? 0 : i;
     if (node.inputs[input] == spine) {
-      texts[name] = value_;
+      texts[name] = on_spine;
       continue;
     }
     if (op.operands[i].whole) {
       texts[name] = array(node.inputs[input], name);
       continue;
     }
-    Access index;
-    for (const DimAccess& dim : nest.inputs[input]) index.push_back(composed(dim, nest_.output));
-    texts[name] = access(node.inputs[input], index, name, false, false);
+    texts[name] = element(input, name);
   }
   std::string result = value_;
   if (!body.result_type.empty()) {

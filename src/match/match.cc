@@ -70,8 +70,7 @@ void bind_operands(const Graph& graph, const Pattern& pattern, Match& match) {
     for (size_t i = 0; i < node.inputs.size(); ++i) {
       const ValueId input = node.inputs[i];
       if (!input.valid() || input == spine_value) continue;
-      // In the middle of a spine the operand that is not on it is the second one of a commutative
-      // operator.
+      // In the middle of a spine the operand that is not on it has the second one's name.
       const bool first_on_middle = i == 0 && spine_value.valid();
       const size_t last = op.operands.size() - 1;  // which may be variadic
       const std::string_view name = op.operands[first_on_middle ? 1 : std::min(i, last)].name;

@@ -96,6 +96,26 @@ TEST(Kernel, FusedRegionsEqualTheReference) {
   EXPECT_EQ(program.run(), "");
 }
 
+// The spine enters an operator that is not commutative through its second operand.
+TEST(Kernel, OperandsKeepTheirPlaces) {
+  Random random(6);
+  test::Program program;
+  for (int i = 0; i < 12; ++i) {
+    Graph graph = test::random_graph(random, "max_pool");
+    const Shape& shape = graph.value(graph.outputs[0]).type.shape;
+    if (graph.value(graph.outputs[0]).type.dtype == DType::float32) {
+      append(graph, "binary", {{"function", std::string("sub")}}, {test::real_activation(shape)},
+             true);
+    } else {
+      append(graph, "clip", {{"lo", int64_t{-128}}, {"hi", int64_t{127}}}, {});
+      append(graph, "mul", {{"x_zero_point", random.between(-9, 9)}, {"w_zero_point", int64_t{3}}},
+             {test::activation(shape, {-128, 127})}, true);
+    }
+    program.add(random, graph, test::random_storages(random, graph));
+  }
+  EXPECT_EQ(program.run(), "");
+}
+
 TEST(Kernel, AValueAddedToItselfIsReadOnce) {
   Random random(3);
   Graph graph = test::random_graph(random, "max_pool");
