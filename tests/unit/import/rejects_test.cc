@@ -145,7 +145,7 @@ const Reject kOperators[] = {
      {"operator `com.microsoft.nchwc::Conv` is not supported"}},
     {"Quantize",
      one({"QuantizeLinear", {"x"}, {"y"}}),
-     {"QuantizeLinear and QLinear models are not"}},
+     {"y (QuantizeLinear): error: operand 1 is missing"}},
     {"SecondOutput",
      image({{"Dropout", {"x"}, {"d", "mask"}}, {"Relu", {"mask"}, {"y"}}}),
      {"its output 1, `mask`, is not supported"}},

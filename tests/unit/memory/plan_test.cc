@@ -69,6 +69,9 @@ struct Network {
     const ValueId one = constant("one", {1}, DType::int32);
     const ValueId e = step("bias_add", {d, one}, {1, 100}, DType::int32);
     graph.outputs = {e, a};
+    std::vector<const Match*> matches;
+    for (const Step& made : schedule.steps) matches.push_back(&made.candidate.match);
+    schedule.aliases = place_in_others(graph, matches, schedule.storage);
   }
 };
 
