@@ -20,24 +20,33 @@ std::string heading(const std::vector<std::string>& cells) {
   return row(cells) + row(std::vector<std::string>(cells.size(), "---"));
 }
 
-std::string formats_table(std::span<const FormatOperators> formats) {
+// One column a format; formats that share no operator with the first stand in a list of their own.
+std::string formats_tables(std::span<const FormatOperators> formats) {
+  const std::set<std::string> first(formats[0].operators.begin(), formats[0].operators.end());
   std::vector<std::string> header{"operator"};
   std::map<std::string, std::vector<std::string>> rows;
-  for (size_t f = 0; f < formats.size(); ++f) {
-    header.push_back(formats[f].format);
-    for (const std::string& op : formats[f].operators) {
+  std::string lists;
+  for (const FormatOperators& format : formats) {
+    const bool shares = std::any_of(format.operators.begin(), format.operators.end(),
+                                    [&](const std::string& op) { return first.contains(op); });
+    if (!shares) {
+      lists += fmt::format("\n**{}**: `{}`.\n", format.format, fmt::join(format.operators, "`, `"));
+      continue;
+    }
+    header.push_back(format.format);
+    for (const std::string& op : format.operators) {
       std::vector<std::string>& cells = rows[op];
-      cells.resize(formats.size());
-      cells[f] = "yes";
+      cells.resize(header.size() - 2);
+      cells.push_back("yes");
     }
   }
   std::string text = heading(header);
-  for (const auto& [op, cells] : rows) {
-    std::vector<std::string> all{"`" + op + "`"};
-    all.insert(all.end(), cells.begin(), cells.end());
-    text += row(all);
+  for (auto& [op, cells] : rows) {
+    cells.resize(header.size() - 1);
+    cells.insert(cells.begin(), "`" + op + "`");
+    text += row(cells);
   }
-  return text;
+  return text + lists;
 }
 
 // "conv2d, add": the rules whose pattern can hold the operator.
@@ -61,14 +70,12 @@ std::string targets_table(std::span<const Soc> socs) {
   for (const auto& [name, target] : targets) header.push_back("`" + name + "`, rules");
   std::string text = heading(header);
   for (const OpDef* op : all_ops()) {
-    bool integers = false, reals = false;
-    for (const OperandDef& operand : op->operands) {
-      integers = integers || operand.numbers == Numbers::integers || operand.numbers == Numbers::either;
-      reals = reals || operand.numbers == Numbers::reals || operand.numbers == Numbers::either;
-    }
-    std::vector<std::string> cells{
-        fmt::format("[`{0}`](canonical_operators.md#{0})", op->name),
-        integers && reals ? "both" : integers ? "integers" : "float32", "yes"};
+    const Numbers numbers = op->operands[0].numbers;
+    std::vector<std::string> cells{fmt::format("[`{0}`](canonical_operators.md#{0})", op->name),
+                                   numbers == Numbers::integers ? "integers"
+                                   : numbers == Numbers::reals  ? "float32"
+                                                                : "both",
+                                   "yes"};
     for (const auto& [name, target] : targets) cells.push_back(rules_with(*target, op->name));
     text += row(cells);
   }
@@ -96,7 +103,7 @@ Every canonical operator runs on the CPU, as generated C99. An accelerator's rul
 rounding dialect; `why` prints each that fails, with its value.
 
 {})",
-                     formats_table(formats), targets_table(socs));
+                     formats_tables(formats), targets_table(socs));
 }
 
 }  // namespace heddle

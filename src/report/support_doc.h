@@ -1,4 +1,5 @@
-// docs/operators.md: which operators of which format are read, and which target takes what they become.
+// docs/operators.md: which operators of which format are read, and which target takes what they
+// become.
 #pragma once
 
 #include <span>

@@ -305,7 +305,9 @@ void override_rounding(Translation& t, const ImportOptions& options) {
 
 std::vector<std::string> onnx_operator_names(bool real) {
   std::set<std::string> names;
-  for (const OperatorEntry& entry : operators_of(real)) names.emplace(entry.op);
+  for (const OperatorEntry& entry : operators_of(real)) {
+    if (!entry.refused) names.emplace(entry.op);
+  }
   return {names.begin(), names.end()};
 }
 

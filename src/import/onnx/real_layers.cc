@@ -176,8 +176,8 @@ void matmul(Translation& t, const RawNode& node) {
                 fmt::format("its operands have shapes {} and {}: a scalar is no matrix",
                             to_string(left), to_string(right)));
   }
-  if (right.size() == 2 && left.size() >= 2 && is_parameter(t, *b) &&
-      !is_parameter(t, *a) && left.back() > 0)
+  if (right.size() == 2 && left.size() >= 2 && is_parameter(t, *b) && !is_parameter(t, *a) &&
+      left.back() > 0)
     return product_of_rows(t, node, *a, *b);
   if (left.size() >= 2 && right.size() >= 2) return finish(t, node, "matmul", {*a, *b});
   ValueId row = left.size() == 1 ? reshaped(t, node, "_a", *a, {1, left[0]}) : *a;
@@ -192,8 +192,7 @@ void matmul(Translation& t, const RawNode& node) {
 }
 
 std::optional<Sliding> pool_window_of(Translation& t, const RawNode& node, const Image& x) {
-  std::optional<Sliding> window =
-      read_window(t, node, shape_of(t, x.value), {}, x.dimensions());
+  std::optional<Sliding> window = read_window(t, node, shape_of(t, x.value), {}, x.dimensions());
   if (!window) return std::nullopt;
   if (window->dilations == std::vector<int64_t>{1, 1}) return window;
   fail(t, node, "dilated pooling is not supported");
@@ -233,10 +232,8 @@ void global_max_pool(Translation& t, const RawNode& node) {
   std::optional<Image> x = image_operand(t, node);
   if (!x) return;
   const Shape& shape = shape_of(t, x->value);
-  Sliding window{.kernel = {shape[2], shape[3]},
-                 .strides = {1, 1},
-                 .dilations = {1, 1},
-                 .pads = {0, 0, 0, 0}};
+  Sliding window{
+      .kernel = {shape[2], shape[3]}, .strides = {1, 1}, .dilations = {1, 1}, .pads = {0, 0, 0, 0}};
   finish_image(t, node, *x, emit(t, node, "max_pool", {x->value}, pool_attributes(window)));
 }
 
@@ -244,7 +241,7 @@ void global_max_pool(Translation& t, const RawNode& node) {
 
 std::vector<OperatorEntry> real_layer_operators() {
   return {{"Conv", conv},
-          {"ConvTranspose", conv_transpose},
+          {"ConvTranspose", conv_transpose, false, true},
           {"Gemm", gemm},
           {"MatMul", matmul},
           {"MaxPool", max_pool},

@@ -195,7 +195,7 @@ void quantise(Translation& t, const RawNode& node, size_t x, const Grid& grid, i
 std::vector<OperatorEntry> real_quant_operators() {
   return {{"QuantizeLinear", quantize_linear, true},
           {"DequantizeLinear", dequantize_linear, true},
-          {"DynamicQuantizeLinear", dynamic_quantize_linear, true}};
+          {"DynamicQuantizeLinear", dynamic_quantize_linear, true, true}};
 }
 
 }  // namespace heddle

@@ -52,6 +52,7 @@ struct OperatorEntry {
   std::string_view op;
   Handler handler;
   bool any_domain = false;
+  bool refused = false;  // the handler only says why
 };
 std::vector<OperatorEntry>
 layer_operators();  // layers.cc: convolutions, matrix products, batch norm
