@@ -5,286 +5,26 @@
 #include <algorithm>
 #include <map>
 
-#include "base/text.h"
-#include "cpu_codegen/affine.h"
 #include "cpu_codegen/copy.h"
-#include "cpu_codegen/writer.h"
+#include "cpu_codegen/kernel_builder.h"
 #include "ops/check.h"
 
 namespace heddle {
-namespace {
 
-// An operand as seen from the loops of the anchor.
-struct Element {
-  std::string pointer;             // name of the parameter
-  std::string c_type;              // "const int8_t"
-  std::vector<StridedIndex> dims;  // dimensions of one element are left out
-  bool guarded = false;            // may lie outside: no pointer to its row is formed
-  std::string looked_up{};         // "at * 16": the part of the index that is no affine function
-};
-
-// A loop over an axis of more than one index.
-struct Loop {
-  int axis = 0;
-  std::string begin = "0";
-  std::string end;
-};
-
-bool uses(const DimAccess& index, int axis) {
-  return std::any_of(index.terms.begin(), index.terms.end(),
-                     [&](const AffineTerm& term) { return term.axis == axis; });
-}
-
-class KernelBuilder {
- public:
-  KernelBuilder(const Graph& graph, const Match& match, const StorageOf& storage)
-      : graph_(graph), match_(match), storage_(storage), anchor_(graph.node(match.nodes.front())) {
-    const OpDef& op = op_of(anchor_);
-    nest_ = op.loops({graph_, anchor_});
-    body_ = op.c_body({graph_, anchor_});
-    for (size_t i = 0; i < nest_.axes.size(); ++i) {
-      const Axis& axis = nest_.axes[i];
-      names_.take(axis.name);
-      if (axis.extent == 1) continue;
-      if (!axis.reduction) ++parallel_;
-      loops_.push_back({static_cast<int>(i), "0", fmt::format("{}", axis.extent)});
-    }
-    for (const char* name : {"acc", "value", "count"}) names_.take(name);
-    at_depth_.resize(loops_.size() + 1);
-  }
-
-  Kernel build(const std::string& function);
-
- private:
-  std::string access(ValueId value, const Access& index, std::string_view name, bool output,
-                     bool guarded);
-  std::string array(ValueId value, std::string_view name);
-  std::string look_up(size_t operand, int64_t extent);
-  std::string reference(const Element& element);
-  Storage storage_of(ValueId value) const;
-  int depth_of(int axis) const;
-  int deepest(const DimAccess& index) const;
-  void bound_reductions();
-  void bound_axis(int axis, const DimAccess& index, const Range& range, int64_t extent);
-  std::string operand_hole(const std::string& name);
-  void add_map(const Node& node, ValueId spine, std::vector<std::string>& statements);
-  std::string fill_loops(const std::string& text);
-  void print_body(CWriter& out, const std::string& store);
-  void print_accumulation(CWriter& out);
-  void print_block(CWriter& out);
-
-  const Graph& graph_;
-  const Match& match_;
-  const StorageOf& storage_;
-  const Node& anchor_;
-  LoopNest nest_;
-  CBody body_;
-  UniqueNames names_;
-  size_t parallel_ = 0;  // loops over parallel axes
-  std::vector<Loop> loops_;
-  std::vector<std::vector<std::string>> at_depth_;  // lines where that many loops are open
-  std::vector<std::string> guards_;                 // conditions of an update, joined by &&
-  std::vector<std::string> counts_;                 // factors of $count
-  std::vector<KernelArgument> arguments_;
-  std::map<size_t, std::string> operands_;  // text of the anchor's operands
-  std::vector<std::string> maps_;           // statements on `value_`
-  std::string value_ = "value";             // the variable that holds the element
-};
-
-Storage KernelBuilder::storage_of(ValueId value) const {
-  const auto found = storage_.find(value);
-  return found == storage_.end() ? dense_storage(graph_.value(value).type) : found->second;
-}
-
-// The number of loops that are open around the body of the loop over `axis`, less one: its index in
-// loops_.
-int KernelBuilder::depth_of(int axis) const {
-  for (size_t i = 0; i < loops_.size(); ++i) {
-    if (loops_[i].axis == axis) return static_cast<int>(i);
-  }
-  internal_error(__FILE__, __LINE__, "an index depends on an axis without a loop");
-}
-
-int KernelBuilder::deepest(const DimAccess& index) const {
-  int deepest = -1;
-  for (const AffineTerm& term : index.terms) deepest = std::max(deepest, depth_of(term.axis));
-  return deepest;
-}
-
-// Declares the parameter and gives the text of the element at the current indices.
-std::string KernelBuilder::access(ValueId value, const Access& index, std::string_view name,
-                                  bool output, bool guarded) {
-  const Value& v = graph_.value(value);
-  HEDDLE_CHECK(index.size() == v.type.shape.size(), "an access of another rank than its operand");
-  if (!output && v.constant && v.constant->elements() == 1) {
-    const bool real = v.type.dtype == DType::float32;
-    const std::string literal =
-        real ? c_literal(v.constant->float_at(0)) : c_literal(v.constant->at(0));
-    return literal.starts_with('-') ? "(" + literal + ")" : literal;
-  }
-  const Storage storage = storage_of(value);
-  Element element{names_.take(name), std::string(c_name_of(v.type.dtype)), {}, guarded};
-  if (!output) element.c_type = "const " + element.c_type;
-  arguments_.push_back({element.pointer, v.type.dtype, value, output});
-  for (size_t d = 0; d < index.size(); ++d) {
-    if (v.type.shape[d] == 1) continue;
-    if (index[d].operand >= 0) {
-      element.looked_up = look_up(static_cast<size_t>(index[d].operand), v.type.shape[d]);
-      if (storage.strides[d] != 1) element.looked_up += fmt::format(" * {}", storage.strides[d]);
-      continue;
-    }
-    element.dims.push_back({simplified(index[d], nest_.axes), storage.strides[d]});
-  }
-  return reference(element);
-}
-
-// Declares the parameter; the body indexes it itself.
-std::string KernelBuilder::array(ValueId value, std::string_view name) {
-  const TensorType& type = graph_.value(value).type;
-  HEDDLE_CHECK(storage_of(value).strides == dense_storage(type).strides, "a table with gaps");
-  const std::string pointer = names_.take(name);
-  arguments_.push_back({pointer, type.dtype, value, false});
-  return pointer;
-}
-
-// Declares a variable with the element of the anchor's operand, an index of a dimension of this
-// extent, where the loops that it depends on are open; gives its name.
-std::string KernelBuilder::look_up(size_t operand, int64_t extent) {
-  const ValueId indices = anchor_.inputs[operand];
-  const Access& access = nest_.inputs[operand];
-  const std::string name(op_of(anchor_).operands[operand].name);
-  const std::string element = operand_hole(name);
-  int innermost = -1;
-  for (const DimAccess& dim : access)
-    innermost = std::max(innermost, deepest(simplified(dim, nest_.axes)));
-  const std::string at = names_.take("at");
-  std::vector<std::string>& lines = at_depth_[static_cast<size_t>(innermost + 1)];
-  const bool negative = graph_.value(indices).type.range.lo < 0;
-  lines.push_back(fmt::format("{}int32_t {} = {};", negative ? "" : "const ", at, element));
-  if (negative) lines.push_back(fmt::format("if ({0} < 0) {0} += {1};", at, extent));
-  return at;
-}
-
-// Splits the index where its deepest loop opens: what is constant in that loop goes into a pointer
-// in front of it. Dimensions are whole on one side or the other, so that the pointer never leaves
-// the operand.
-std::string KernelBuilder::reference(const Element& element) {
-  int innermost = -1;
-  for (const StridedIndex& dim : element.dims) innermost = std::max(innermost, deepest(dim.index));
-  std::vector<StridedIndex> outer, inner;
-  const bool whole = element.guarded || !element.looked_up.empty();
-  for (const StridedIndex& dim : element.dims) {
-    const bool in_row =
-        whole || innermost < 0 || uses(dim.index, loops_[static_cast<size_t>(innermost)].axis);
-    (in_row ? inner : outer).push_back(dim);
-  }
-  const bool varies = std::any_of(outer.begin(), outer.end(),
-                                  [](const StridedIndex& dim) { return !dim.index.terms.empty(); });
-  if (!varies) {
-    std::string index = print_index(element.dims, nest_.axes);
-    if (!element.looked_up.empty())
-      index = index == "0" ? element.looked_up : element.looked_up + " + " + index;
-    return fmt::format("{}[{}]", element.pointer, index);
-  }
-  const std::string row = names_.take(element.pointer + "_row");
-  at_depth_[static_cast<size_t>(innermost)].push_back(fmt::format(
-      "{} *{} = {} + {};", element.c_type, row, element.pointer, print_index(outer, nest_.axes)));
-  return fmt::format("{}[{}]", row, print_index(inner, nest_.axes));
-}
-
-// index = base + coefficient * axis must lie in [0, extent): the bounds of the loop over `axis`,
-// each only where padding can occur. Truncating division serves: where a numerator is negative the
-// loop runs over nothing either way.
-void KernelBuilder::bound_axis(int axis, const DimAccess& index, const Range& range,
-                               int64_t extent) {
-  Loop& loop = loops_[static_cast<size_t>(depth_of(axis))];
-  const Axis& a = nest_.axes[static_cast<size_t>(axis)];
-  DimAccess base{{}, 0};
-  int64_t coefficient = 1;
-  for (const AffineTerm& term : index.terms) {
-    if (term.axis == axis) {
-      coefficient = term.coefficient;
-    } else {
-      base.terms.push_back(term);
-    }
-  }
-  HEDDLE_CHECK(coefficient > 0, "a window that runs backwards");
-  std::vector<std::string>& lines = at_depth_[static_cast<size_t>(deepest(base) + 1)];
-  const std::string terms = print_affine(base, nest_.axes);
-  const auto quotient = [&](int64_t constant) {  // ceil((constant - base) / coefficient)
-    const int64_t numerator = constant + coefficient - 1;
-    if (coefficient == 1)
-      return fmt::format("{} - {}", numerator, base.terms.size() > 1 ? "(" + terms + ")" : terms);
-    return fmt::format("({} - ({})) / {}", numerator, terms, coefficient);
-  };
-  if (range.lo < 0) {
-    const int64_t constant = -index.offset;
-    loop.begin =
-        base.terms.empty()
-            ? fmt::format("{}", std::max<int64_t>(0, (constant + coefficient - 1) / coefficient))
-            : names_.take(a.name + "_begin");
-    if (!base.terms.empty()) {
-      lines.push_back(fmt::format("const int32_t {} = {} < {} ? {} : 0;", loop.begin, terms,
-                                  constant, quotient(constant)));
-    }
-  }
-  if (range.hi >= extent) {
-    const int64_t constant = extent - index.offset;
-    const int64_t last_start = constant - 1 - coefficient * (a.extent - 1);
-    if (base.terms.empty()) {
-      loop.end = fmt::format(
-          "{}",
-          std::max<int64_t>(0, std::min(a.extent, (constant + coefficient - 1) / coefficient)));
-    } else {
-      loop.end = names_.take(a.name + "_end");
-      lines.push_back(fmt::format("const int32_t {} = {} > {} ? {} : {};", loop.end, terms,
-                                  last_start, quotient(constant), a.extent));
-    }
-  }
-}
-
-// Every dimension that can be left narrows the loop over its reduction axis; where there is none,
-// or it is narrowed already, a condition around the update does.
-void KernelBuilder::bound_reductions() {
-  std::vector<int> bounded;
-  for (size_t i = 0; i < nest_.inputs.size(); ++i) {
-    for (size_t d = 0; d < nest_.inputs[i].size(); ++d) {
-      const DimAccess index = simplified(nest_.inputs[i][d], nest_.axes);
-      const int64_t extent = graph_.value(anchor_.inputs[i]).type.shape[d];
-      const Range range = index_range(index, nest_.axes);
-      if (range.lo >= 0 && range.hi < extent) continue;
-      std::vector<int> reductions;
-      for (const AffineTerm& term : index.terms) {
-        if (nest_.axes[static_cast<size_t>(term.axis)].reduction) reductions.push_back(term.axis);
-      }
-      if (reductions.size() == 1 &&
-          std::count(bounded.begin(), bounded.end(), reductions[0]) == 0) {
-        bounded.push_back(reductions[0]);
-        bound_axis(reductions[0], index, range, extent);
-        continue;
-      }
-      HEDDLE_CHECK(reductions.empty() || !holes_in(body_.init + body_.result).contains("count"),
-                   "elements are counted under a condition that changes with a reduction axis");
-      const std::string terms = print_affine({index.terms, 0}, nest_.axes);
-      if (range.lo < 0) guards_.push_back(fmt::format("{} >= {}", terms, -index.offset));
-      if (range.hi >= extent)
-        guards_.push_back(fmt::format("{} < {}", terms, extent - index.offset));
-    }
-  }
-}
-
-std::string KernelBuilder::operand_hole(const std::string& name) {
+KernelBuilder::KernelBuilder(const Graph& graph, const Match& match, const StorageOf& storage)
+    : graph_(graph), match_(match), storage_(storage), anchor_(graph.node(match.nodes.front())) {
   const OpDef& op = op_of(anchor_);
-  for (size_t i = 0; i < op.operands.size(); ++i) {
-    if (op.operands[i].name != name) continue;
-    HEDDLE_CHECK(i < nest_.inputs.size() && i < anchor_.inputs.size() && anchor_.inputs[i].valid(),
-                 "a body reads an absent operand: " + name);
-    if (!operands_.contains(i)) {
-      operands_[i] = access(anchor_.inputs[i], nest_.inputs[i], name, false, !guards_.empty());
-    }
-    return operands_[i];
+  nest_ = op.loops({graph_, anchor_});
+  body_ = op.c_body({graph_, anchor_});
+  for (size_t i = 0; i < nest_.axes.size(); ++i) {
+    const Axis& axis = nest_.axes[i];
+    names_.take(axis.name);
+    if (axis.extent == 1) continue;
+    if (!axis.reduction) ++parallel_;
+    loops_.push_back({static_cast<int>(i), "0", fmt::format("{}", axis.extent)});
   }
-  internal_error(__FILE__, __LINE__, "a body has an unknown hole: " + name);
+  for (const char* name : {"acc", "value", "count"}) names_.take(name);
+  at_depth_.resize(loops_.size() + 1);
 }
 
 // Fills the holes of a loop body of the anchor.
@@ -494,8 +234,6 @@ Kernel KernelBuilder::build(const std::string& function) {
   print_body(body, store);
   return wrap_kernel(function, body.take(), std::move(arguments_));
 }
-
-}  // namespace
 
 Kernel make_kernel(const Graph& graph, const Match& match, const StorageOf& storage,
                    const std::string& function, const std::set<ValueId>& in_place) {
