@@ -30,10 +30,10 @@ ValueId planes_of_rank(Translation& t, const RawOperator& op, size_t i, size_t r
 
 // Both operands in one form, so that they broadcast; invalid after an error.
 Pair operands(Translation& t, const RawOperator& op) {
-  const RawTensor* x = input_tensor(t, op, 0);
-  const RawTensor* w = input_tensor(t, op, 1);
-  if (x == nullptr || w == nullptr) return {};
-  const size_t rank = std::max(x->shape.size(), w->shape.size());
+  const std::optional<Shape> x = model_shape(t, op, 0);
+  const std::optional<Shape> w = model_shape(t, op, 1);
+  if (!x || !w) return {};
+  const size_t rank = std::max(x->size(), w->size());
   if (rank < 3 || !(held_as_planes(t, op, 0) || held_as_planes(t, op, 1))) {
     const std::optional<ValueId> a = plain_input(t, op, 0);
     const std::optional<ValueId> b = plain_input(t, op, 1);
@@ -139,6 +139,11 @@ void integer_pair(Translation& t, const RawOperator& op, const char* canonical) 
 ValueId negative(Translation& t, const RawOperator& op, ValueId x) {
   if (!x.valid()) return x;
   const Range range = type_of(t.builder, x).range;
+  if (!range_of(DType::int32).contains(range)) {
+    fail(t, op,
+         fmt::format("its operand lies in {} to {}, which leaves int32", range.lo, range.hi));
+    return {};
+  }
   const ValueId minus =
       add_int32_constant(t.builder, output_tensor(t, op).name + "_minus", {1}, {-1});
   return emit(t, op, "requant", {x, minus},

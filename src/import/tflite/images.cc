@@ -77,7 +77,9 @@ void pad(Translation& t, const RawOperator& op) {
   const std::optional<Attribute> value = pad_value(t, op);
   if (tensor == nullptr || !pads || !value) return;
   // Images, or [N, W, C] as an image of one row.
-  const size_t rank = tensor->shape.size();
+  const std::optional<Shape> from = model_shape(t, op, 0);
+  if (!from) return;
+  const size_t rank = from->size();
   const bool row = rank == 3;
   if ((rank != 4 && !row) || pads->size() != 2 * rank ||
       std::any_of(pads->begin(), pads->end(),
@@ -86,7 +88,7 @@ void pad(Translation& t, const RawOperator& op) {
     return fail(t, op,
                 fmt::format("it pads a tensor of shape {} by {}: only height and width of "
                             "images [N, H, W, C] can be padded",
-                            to_string(tensor->shape), to_string(*pads)));
+                            to_string(*from), to_string(*pads)));
   }
   std::optional<ValueId> x = planes_input(t, op, 0);
   if (!x) return;

@@ -24,7 +24,8 @@ Tensor centred(const Tensor& weights, const ChannelScales& scales, size_t dimens
   if (centred_already) return weights;
   int64_t inner = 1;
   for (size_t d = dimension + 1; d < weights.shape().size(); ++d) inner *= weights.shape()[d];
-  Tensor result(DType::int16, weights.shape());
+  const bool bytes = bits_of(weights.dtype()) <= 8;
+  Tensor result(bytes ? DType::int16 : DType::int64, weights.shape());
   for (int64_t i = 0; i < result.elements(); ++i) {
     const int64_t k = scales.zero_points.size() == 1 ? 0 : i / inner % weights.shape()[dimension];
     result.set(i, weights.at(i) - scales.zero_points[static_cast<size_t>(k)]);

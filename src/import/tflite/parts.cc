@@ -64,6 +64,12 @@ ValueId on_scale(Translation& t, const RawOperator& op, size_t i, ValueId x, con
   const DType type = tensor.type == RawType::int8 ? DType::int8 : DType::uint8;
   const float scale = from->scale * (1.0f / y.scale);
   const float bias = static_cast<float>(-from->zero_point) * scale;
+  if (!std::isfinite(scale) || !std::isfinite(bias)) {
+    fail(t, op,
+         fmt::format("its operand {} has scale {}, its result {}: their quotient leaves float32",
+                     ticked(tensor.name), from->scale, y.scale));
+    return {};
+  }
   Tensor table = integer_table(type, type, range_of(type), [&](int64_t q) {
     const float moved = std::round(static_cast<float>(q) * scale + bias);
     return static_cast<int64_t>(std::clamp(moved, -1e6f, 1e6f)) + y.zero_point;
@@ -155,7 +161,7 @@ void split_into(Translation& t, const RawOperator& op, const Part& x, int64_t ax
   const size_t d = x.dimension(axis);
   const Shape shape = shape_of(t, x.id);
   int64_t at = 0;
-  for (size_t i = 0; i < sizes.size(); ++i) {
+  for (size_t i = 0; i < std::min(sizes.size(), op.outputs.size()); ++i) {
     if (sizes[i] <= 0 || sizes[i] > shape[d] - at) break;
     Cut cut = whole(shape);
     cut.starts[d] = at;
@@ -227,8 +233,9 @@ void slice(Translation& t, const RawOperator& op) {
   for (size_t axis = 0; axis < x->rank; ++axis) {
     const size_t d = x->dimension(static_cast<int64_t>(axis));
     const int64_t start = (*begin)[axis];
-    const int64_t extent = (*size)[axis] == -1 ? shape[d] - start : (*size)[axis];
-    if (start < 0 || start > shape[d] || extent < 0 || extent > shape[d] - start) {
+    const bool inside = start >= 0 && start <= shape[d];
+    const int64_t extent = inside && (*size)[axis] == -1 ? shape[d] - start : (*size)[axis];
+    if (!inside || extent < 0 || extent > shape[d] - start) {
       return fail(t, op,
                   fmt::format("it takes {} elements from {} on of dimension {}, which has {}",
                               extent, start, axis, shape[d]));
@@ -245,6 +252,9 @@ struct Strided {
 };
 Strided strided(const RawOptions& options, size_t i, int64_t begin, int64_t end, int64_t step,
                 int64_t extent) {
+  constexpr int64_t kFar = int64_t{1} << 40;  // beyond every dimension; sums do not overflow
+  begin = std::clamp(begin, -kFar, kFar);
+  end = std::clamp(end, -kFar, kFar);
   const auto bit = [&](int64_t mask) { return (mask >> i & 1) != 0; };
   const auto position = [&](int64_t at) {
     if (at < 0) at += extent;

@@ -7,6 +7,7 @@ namespace heddle::tflite {
 
 Multiplier quantise_multiplier(double real) {
   if (!(real > 0)) return {};
+  real = std::min(real, 0x1p62);  // far beyond what any caller takes
   int exponent = 0;
   const double fraction = std::frexp(real, &exponent);
   int64_t mul = std::llround(fraction * 2147483648.0);
@@ -29,7 +30,7 @@ int64_t scaled(int64_t x, Multiplier multiplier, bool doubled) {
     if (shift <= 0) return x * multiplier.mul * (int64_t{1} << -shift);
     return (x * multiplier.mul + (int64_t{1} << (shift - 1))) >> shift;
   }
-  const int left = std::max(multiplier.exponent, 0);
+  const int left = std::clamp(multiplier.exponent, 0, 20);  // more saturates any 8-bit result
   const int right = std::max(-multiplier.exponent, 0);
   const int64_t high = (x * (int64_t{1} << left) * multiplier.mul + (int64_t{1} << 30)) >> 31;
   if (right == 0) return high;

@@ -8,19 +8,6 @@
 namespace heddle::tflite {
 namespace {
 
-// The operand's shape in the model's order; nothing after an error.
-std::optional<Shape> model_shape(Translation& t, const RawOperator& op) {
-  if (held_as_planes(t, op, 0)) {
-    const std::optional<ValueId> x = planes_input(t, op, 0);
-    if (!x) return std::nullopt;
-    const Shape& shape = shape_of(t, *x);
-    return permuted(shape, from_planes(shape.size()));
-  }
-  const std::optional<ValueId> x = plain_input(t, op, 0);
-  if (!x) return std::nullopt;
-  return shape_of(t, *x);
-}
-
 // Where batch and channels stay, the spatial dimensions may change shape while channels are first:
 // [N, H, W, C] and [N, H * W, C], or [N, 1, 1, C] and [N, C].
 bool keeps_channels(const Shape& from, const Shape& to) {
@@ -72,7 +59,7 @@ std::optional<Shape> resolved(Translation& t, const RawOperator& op, const Shape
 void reshape(Translation& t, const RawOperator& op) {
   std::optional<std::vector<int64_t>> wanted = op.options.dims;
   if (has_input(op, 1)) wanted = ints_input(t, op, 1, "new dimensions");
-  const std::optional<Shape> from = model_shape(t, op);
+  const std::optional<Shape> from = model_shape(t, op, 0);
   if (!wanted || !from) return;
   const std::optional<Shape> to = resolved(t, op, *from, *wanted);
   if (to) reshape_to(t, op, *from, *to);
@@ -87,7 +74,7 @@ std::optional<int64_t> axis_of(Translation& t, const RawOperator& op, int64_t ax
 }
 
 void squeeze(Translation& t, const RawOperator& op) {
-  const std::optional<Shape> from = model_shape(t, op);
+  const std::optional<Shape> from = model_shape(t, op, 0);
   if (!from) return;
   std::vector<bool> gone(from->size(), false);
   for (size_t d = 0; d < from->size(); ++d) gone[d] = op.options.dims.empty() && (*from)[d] == 1;
@@ -110,7 +97,7 @@ void squeeze(Translation& t, const RawOperator& op) {
 
 void expand_dims(Translation& t, const RawOperator& op) {
   const std::optional<std::vector<int64_t>> axes = ints_input(t, op, 1, "axes");
-  const std::optional<Shape> from = model_shape(t, op);
+  const std::optional<Shape> from = model_shape(t, op, 0);
   if (!axes || !from) return;
   if (axes->size() != 1) return fail(t, op, fmt::format("it has {} axes, not one", axes->size()));
   const std::optional<int64_t> axis = axis_of(t, op, axes->front(), from->size() + 1);
@@ -141,7 +128,7 @@ void transpose(Translation& t, const RawOperator& op) {
 
 // Shapes are known: a constant.
 void shape(Translation& t, const RawOperator& op) {
-  const std::optional<Shape> dims = model_shape(t, op);
+  const std::optional<Shape> dims = model_shape(t, op, 0);
   if (!dims) return;
   set_plain(t, op,
             add_int32_constant(t.builder, output_tensor(t, op).name,

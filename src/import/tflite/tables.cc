@@ -44,7 +44,8 @@ int64_t hard_swish(int64_t x, const Scale& x_scale, const Scale& y_scale) {
   const int64_t value = rounded_high_product(fine, upper_half(to_output));
   // The gate is (x + 3) / 6 in [0, 1]: first x / 3 in [-1, 1], saturating.
   int64_t gate = fine;
-  if (to_gate.exponent > 0) gate = saturated(gate * (int64_t{1} << (to_gate.exponent - 1)));
+  if (to_gate.exponent > 0)
+    gate = saturated(gate * (int64_t{1} << std::min(to_gate.exponent - 1, 16)));
   gate = rounded_high_product(gate, upper_half(to_gate));
   if (to_gate.exponent > 0) gate = saturated(gate * 2);
   if (to_gate.exponent < 0) gate = rounded_shift(gate, -to_gate.exponent);

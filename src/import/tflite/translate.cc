@@ -14,6 +14,7 @@ namespace heddle::tflite {
 namespace {
 
 constexpr int64_t kMaxDecodedBytes = int64_t{1} << 29;
+constexpr size_t kMaxRank = 8;
 
 const RawTensor& tensor_at(const Translation& t, int32_t index) {
   return t.model.tensors[static_cast<size_t>(index)];
@@ -90,7 +91,12 @@ Held* held_input(Translation& t, const RawOperator& op, size_t i) {
   if (tensor == nullptr) return nullptr;
   Held& held = t.tensors[static_cast<size_t>(op.inputs[i])];
   if (!held.known && !held.broken) {
-    if (is_constant(*tensor)) {
+    if (elements_of(tensor->shape) == 0) {
+      fail(t, op,
+           fmt::format("its operand {} of shape {} has no elements", ticked(tensor->name),
+                       to_string(tensor->shape)));
+      held.broken = true;
+    } else if (is_constant(*tensor)) {
       std::optional<Tensor> values = decode(t, *tensor, label(t, op));
       held.broken = !values;
       if (values) {
@@ -109,11 +115,11 @@ Held* held_input(Translation& t, const RawOperator& op, size_t i) {
   return held.broken ? nullptr : &held;
 }
 
-// Open dimensions of the file agree with everything.
-void check_shape(Translation& t, const RawOperator& op, const RawTensor& tensor,
+// Open dimensions of the file agree with everything, and so does no shape at all.
+bool check_shape(Translation& t, const RawOperator& op, const RawTensor& tensor,
                  const Shape& shape) {
   const auto agrees = [&] {
-    if (tensor.shape.empty()) return true;
+    if (tensor.shape.empty()) return shape.size() <= kMaxRank;
     if (tensor.shape.size() != shape.size()) return false;
     for (size_t d = 0; d < shape.size(); ++d) {
       const bool open = !tensor.signature.empty() && tensor.signature[d] < 0;
@@ -121,10 +127,11 @@ void check_shape(Translation& t, const RawOperator& op, const RawTensor& tensor,
     }
     return true;
   };
-  if (agrees()) return;
+  if (agrees()) return true;
   fail(t, op,
        fmt::format("its result {} has shape {}, the file says {}", ticked(tensor.name),
                    to_string(shape), to_string(tensor.shape)));
+  return false;
 }
 
 }  // namespace
@@ -185,6 +192,14 @@ std::optional<ValueId> planes_input(Translation& t, const RawOperator& op, size_
   }
   if (!held->planes.valid()) return std::nullopt;
   return held->planes;
+}
+
+std::optional<Shape> model_shape(Translation& t, const RawOperator& op, size_t i) {
+  const Held* held = held_input(t, op, i);
+  if (held == nullptr) return std::nullopt;
+  if (held->plain.valid()) return shape_of(t, held->plain);
+  const Shape& shape = shape_of(t, held->planes);
+  return permuted(shape, from_planes(shape.size()));
 }
 
 bool held_as_planes(const Translation& t, const RawOperator& op, size_t i) {
@@ -338,8 +353,8 @@ ValueId emit(Translation& t, const RawOperator& op, std::string canonical,
 }
 
 void set_plain(Translation& t, const RawOperator& op, ValueId value, size_t output) {
-  if (!value.valid()) return;
-  check_shape(t, op, output_tensor(t, op, output), shape_of(t, value));
+  if (!value.valid() || !check_shape(t, op, output_tensor(t, op, output), shape_of(t, value)))
+    return;
   Held& held = t.tensors[static_cast<size_t>(op.outputs[output])];
   held = {.known = true, .broken = false, .plain = value, .planes = {}};
 }
@@ -348,7 +363,9 @@ void set_planes(Translation& t, const RawOperator& op, ValueId value, size_t out
   if (!value.valid()) return;
   const Shape& shape = shape_of(t, value);
   if (shape.size() < 3) return set_plain(t, op, value, output);
-  check_shape(t, op, output_tensor(t, op, output), permuted(shape, from_planes(shape.size())));
+  if (!check_shape(t, op, output_tensor(t, op, output),
+                   permuted(shape, from_planes(shape.size()))))
+    return;
   Held& held = t.tensors[static_cast<size_t>(op.outputs[output])];
   held = {.known = true, .broken = false, .plain = {}, .planes = value};
 }

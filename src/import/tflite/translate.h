@@ -73,6 +73,8 @@ bool real_input(const Translation& t, const RawOperator& op, size_t i = 0);
 // The operand in the graph; nothing after an error.
 std::optional<ValueId> plain_input(Translation& t, const RawOperator& op, size_t i);
 std::optional<ValueId> planes_input(Translation& t, const RawOperator& op, size_t i);
+// Its shape in the order of the model.
+std::optional<Shape> model_shape(Translation& t, const RawOperator& op, size_t i);
 bool held_as_planes(const Translation& t, const RawOperator& op, size_t i);
 
 // A constant operand; nothing, and an error unless it is broken, where it is none. Integers in

@@ -28,15 +28,13 @@ std::pair<int64_t, int64_t> same_pads(int64_t in, int64_t kernel, int64_t stride
 }  // namespace
 
 std::optional<ValueId> image_input(Translation& t, const RawOperator& op, size_t i) {
-  const RawTensor* tensor = input_tensor(t, op, i);
-  if (tensor == nullptr) return std::nullopt;
-  if (tensor->shape.size() != 4) {
-    fail(t, op,
-         fmt::format("its input {} has shape {}: only images [N, H, W, C] are supported",
-                     ticked(tensor->name), to_string(tensor->shape)));
-    return std::nullopt;
-  }
-  return planes_input(t, op, i);
+  const std::optional<Shape> shape = model_shape(t, op, i);
+  if (!shape) return std::nullopt;
+  if (shape->size() == 4) return planes_input(t, op, i);
+  fail(t, op,
+       fmt::format("its input {} has shape {}: only images [N, H, W, C] are supported",
+                   ticked(input_tensor(t, op, i)->name), to_string(*shape)));
+  return std::nullopt;
 }
 
 std::optional<Attributes> window_attributes(Translation& t, const RawOperator& op,
