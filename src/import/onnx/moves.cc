@@ -93,9 +93,12 @@ void reshape_result(Translation& t, const RawNode& node, const Shape& shape) {
   if (found->second.constant) {
     found->second.constant->values = found->second.constant->values.reshaped(shape);
   } else if (shape_of(t, found->second) != shape) {
-    set_value(t, node,
-              emit_named(t, node.name + "_shape", node.outputs[0], "reshape",
-                         {found->second.chain.base}, {{"shape", shape}}));
+    RawNode reader = node;
+    reader.inputs = {node.outputs[0]};  // may be an alias whose chain is not finished
+    const std::optional<ValueId> value = value_operand(t, reader, 0);
+    if (!value) return;
+    set_value(t, node, emit_named(t, node.name + "_shape", node.outputs[0], "reshape", {*value},
+                                  {{"shape", shape}}));
   }
 }
 

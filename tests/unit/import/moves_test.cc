@@ -65,6 +65,22 @@ const Case kCases[] = {
            {{.name = "i", .dims = {}, .values = {-1}, .type = kInt64}}),
      "slice(x) ends=[1, 2, 4, 6] starts=[0, 0, 3, 0] steps=[1, 1, 1, 1]\n"
      "reshape(slice) shape=[1, 2, 6]\n"},
+    {"GatherOfOneKeepsTheRequantisationBelow",
+     model({{"Slice", {"x", "from", "to", "axis"}, {"s"}},
+            {"RequantShift",
+             {"s", "mul", "add"},
+             {"r"},
+             {{"div", int64_t{16}}, {"n_levels_out", int64_t{256}}, {"signed", int64_t{1}}}},
+            {"Gather", {"r", "i"}, {"y"}, {{"axis", int64_t{1}}}}},
+           {int64s("from", {0}),
+            int64s("to", {1}),
+            int64s("axis", {1}),
+            {.name = "mul", .dims = {}, .values = {3}},
+            {.name = "add", .dims = {}, .values = {5}},
+            {.name = "i", .dims = {}, .values = {0}, .type = kInt64}}),
+     "slice(x) ends=[1, 1, 4, 6] starts=[0, 0, 0, 0] steps=[1, 1, 1, 1]\n"
+     "requant(slice, mul=[3], add=[5]) axis=1 hi=127 lo=-128 rounding=half_up shift=4\n"
+     "reshape(requant) shape=[1, 4, 6]\n"},
     {"GatherEvenlyIsASlice",
      model({{"Gather", {"x", "i"}, {"y"}, {{"axis", int64_t{3}}}}}, {int64s("i", {4, 2, 0})}),
      "slice(x) ends=[1, 2, 4, -1] starts=[0, 0, 0, 4] steps=[1, 1, 1, -2]\n"},
