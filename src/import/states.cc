@@ -29,21 +29,41 @@ const Node* producer_of(const Graph& graph, ValueId id) {
   return producer.valid() ? &graph.node(producer) : nullptr;
 }
 
+// Transposes sink below the concatenation of a cache, and then stand between it and its input and
+// output; where they move only dimensions of 1 they are reshapes.
+bool reorders(const Graph& graph, const Node& node) {
+  if (node.op == "transpose") return true;
+  if (node.op != "reshape") return false;
+  Shape from = graph.value(node.inputs[0]).type.shape, to = graph.value(node.output).type.shape;
+  std::erase(from, 1);
+  std::erase(to, 1);
+  return from == to;
+}
+
+// The graph input that this value is, in whatever order.
+ValueId input_behind(const Graph& graph, ValueId id) {
+  for (const Node* node = producer_of(graph, id); node != nullptr && reorders(graph, *node);
+       node = producer_of(graph, id))
+    id = node->inputs[0];
+  const bool is_input =
+      std::find(graph.inputs.begin(), graph.inputs.end(), id) != graph.inputs.end();
+  return is_input ? id : ValueId{};
+}
+
 // The graph input that this output continues; invalid if it does not look like that.
 ValueId continued_by(const Graph& graph, ValueId output) {
-  const auto is_input = [&](ValueId id) {
-    return std::find(graph.inputs.begin(), graph.inputs.end(), id) != graph.inputs.end();
-  };
   const Node* node = producer_of(graph, output);
-  while (node != nullptr && (node->op == "requant" || node->op == "clip" || node->op == "relu"))
+  while (node != nullptr && (node->op == "requant" || node->op == "clip" || node->op == "relu" ||
+                             reorders(graph, *node)))
     node = producer_of(graph, node->inputs[0]);
   if (node == nullptr || node->op != "concat") return {};
   for (const ValueId part : node->inputs) {
-    if (is_input(part)) return part;
+    if (const ValueId input = input_behind(graph, part); input.valid()) return input;
     const Node* slice = producer_of(graph, part);
-    const bool shifts = slice != nullptr && slice->op == "slice" && is_input(slice->inputs[0]) &&
-                        graph.value(slice->inputs[0]).type.shape == graph.value(output).type.shape;
-    if (shifts) return slice->inputs[0];
+    if (slice == nullptr || slice->op != "slice") continue;
+    const ValueId shifted = input_behind(graph, slice->inputs[0]);
+    if (shifted.valid() && graph.value(shifted).type.shape == graph.value(output).type.shape)
+      return shifted;
   }
   return {};
 }

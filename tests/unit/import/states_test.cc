@@ -106,6 +106,21 @@ TEST(States, RingBuffersAreRecognised) {
   EXPECT_EQ(graph->states.size(), 1u);
 }
 
+TEST(States, AreRecognisedBehindTransposesThatSank) {
+  TestModel model = cache(1);
+  model.inputs[0].dims = {1, 1, 2, 3};
+  model.nodes[0].inputs[0] = "t";
+  model.nodes.insert(model.nodes.begin(),
+                     {"Transpose", {"x"}, {"t"}, {{"perm", std::vector<int64_t>{0, 2, 1, 3}}}});
+  const Result<Graph> graph = with_states(model, {{"auto", ""}});
+  ASSERT_TRUE(graph.ok()) << refusal(graph);
+  ASSERT_EQ(graph->states.size(), 1u) << dump(*graph);
+  EXPECT_EQ(graph->value(graph->states[0].input).name, "cache");
+  EXPECT_EQ(graph->value(graph->states[0].output).name, "grown");
+  EXPECT_EQ(graph->node(graph->value(graph->states[0].output).producer).op, "transpose")
+      << dump(*graph);
+}
+
 TEST(States, RefusedWithTheReason) {
   const auto expect = [](const Result<Graph>& graph, const std::string& message) {
     EXPECT_NE(refusal(graph).find(message), std::string::npos) << refusal(graph);
