@@ -71,7 +71,9 @@ std::string inspect_text(const Graph& graph) {
     macs += macs_of(graph, node);
     rows.push_back(
         {{terminal_text(node.name), node.op, to_string(out.shape), std::string(name_of(out.dtype)),
-          fmt::format("[{}, {}]", out.range.lo, out.range.hi), thousands(macs_of(graph, node))},
+          out.dtype == DType::float32 ? std::string("-")
+                                      : fmt::format("[{}, {}]", out.range.lo, out.range.hi),
+          thousands(macs_of(graph, node))},
          detail_of(graph, node)});
   }
   text += '\n' + format_table({{"node", false, 24},

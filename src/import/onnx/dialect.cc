@@ -48,14 +48,38 @@ constexpr Mark kMarks[] = {
 };
 
 // Operators whose results are no integers, whatever their operands are.
-constexpr std::string_view kRealOps[] = {
-    "Acos",    "Asin",        "Atan",     "Celu",       "Cos",
-    "Elu",     "Erf",         "Exp",      "Gelu",       "GroupNormalization",
-    "HardSigmoid", "HardSwish", "InstanceNormalization", "LayerNormalization", "LeakyRelu",
-    "Log",     "LogSoftmax",  "LpNormalization", "Mish", "Reciprocal",
-    "ReduceL2", "ReduceLogSumExp", "Selu", "Sigmoid",  "Sin",
-    "Softmax", "Softplus",    "Softsign", "Sqrt",       "Tan",
-    "Tanh",    "ThresholdedRelu"};
+constexpr std::string_view kRealOps[] = {"Acos",
+                                         "Asin",
+                                         "Atan",
+                                         "Celu",
+                                         "Cos",
+                                         "Elu",
+                                         "Erf",
+                                         "Exp",
+                                         "Gelu",
+                                         "GroupNormalization",
+                                         "HardSigmoid",
+                                         "HardSwish",
+                                         "InstanceNormalization",
+                                         "LayerNormalization",
+                                         "LeakyRelu",
+                                         "Log",
+                                         "LogSoftmax",
+                                         "LpNormalization",
+                                         "Mish",
+                                         "Reciprocal",
+                                         "ReduceL2",
+                                         "ReduceLogSumExp",
+                                         "Selu",
+                                         "Sigmoid",
+                                         "Sin",
+                                         "Softmax",
+                                         "Softplus",
+                                         "Softsign",
+                                         "Sqrt",
+                                         "Tan",
+                                         "Tanh",
+                                         "ThresholdedRelu"};
 
 bool has_op(const RawModel& model, std::string_view op) {
   return std::any_of(model.nodes.begin(), model.nodes.end(),
@@ -113,6 +137,39 @@ std::string describe(Dialect dialect, int64_t opset) {
                      : dialect == Dialect::qoperator ? "QOperator ONNX"
                                                      : "QONNX";
   return fmt::format("{}, opset {}", name, opset);
+}
+
+std::string describe_requantisations(const Graph& graph) {
+  std::set<std::string_view> types;
+  std::set<std::string> roundings;
+  bool per_channel = false;
+  for (const Node& node : graph.nodes) {
+    if (node.op != "requant") continue;
+    types.insert(name_of(graph.value(node.output).type.dtype));
+    roundings.insert(string_attribute(node, "rounding"));
+    for (size_t i = 1; i < node.inputs.size(); ++i) {
+      const ValueId id = node.inputs[i];
+      per_channel = per_channel || (id.valid() && elements_of(graph.value(id).type.shape) > 1);
+    }
+  }
+  if (types.empty()) return "";
+  return fmt::format(", {}, {}, {} rounding", per_channel ? "per channel" : "per tensor",
+                     fmt::join(types, " and "), fmt::join(roundings, " and "));
+}
+
+std::string describe_reals(const Graph& graph) {
+  std::set<std::string> ops;
+  int64_t count = 0;
+  for (const Node& node : graph.nodes) {
+    const bool converts = node.op == "quantize" || node.op == "dequantize";
+    const bool moves = node.op == "reshape" || node.op == "flatten" || node.op == "transpose";
+    if (graph.value(node.output).type.dtype != DType::float32 || converts || moves) continue;
+    ops.insert(node.op);
+    ++count;
+  }
+  if (count == 0) return "";
+  return fmt::format("{} operator{} float32: {}", count, count == 1 ? " stays" : "s stay",
+                     fmt::join(ops, ", "));
 }
 
 }  // namespace heddle

@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "graph/graph.h"
 #include "import/onnx/raw_model.h"
 
 namespace heddle {
@@ -23,5 +24,11 @@ bool is_real(Dialect dialect);
 
 // "float32 ONNX, opset 1"; not for integers.
 std::string describe(Dialect dialect, int64_t opset);
+// ", per channel, int8, float rounding": the requantisations that a model of real numbers became;
+// "" where there are none.
+std::string describe_requantisations(const Graph& graph);
+// "2 operators stay float32: softmax, unary": those between integers that no integer form covers;
+// "" where there are none.
+std::string describe_reals(const Graph& graph);
 
 }  // namespace heddle

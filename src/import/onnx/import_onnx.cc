@@ -356,6 +356,10 @@ Result<Graph> import_onnx(std::string_view bytes, const std::string& file,
     Result<Graph> integers = integerise(graph, file, t.quantised_constants, options.rounding);
     if (!integers.ok()) return integers.errors();
     graph = std::move(*integers);
+    if (t.dialect != Dialect::float32) {
+      graph.dialect += describe_requantisations(graph);
+      if (std::string reals = describe_reals(graph); !reals.empty()) t.notes.push_back(reals);
+    }
   }
   return finish_import(graph, t.notes, file);
 }
