@@ -63,7 +63,9 @@ std::string rounded(Lowering& l, const std::string& real, const std::string& rou
 std::string requant_float(Lowering& l) {
   const std::string x =
       l.cast(l.minus(l.operand(0), l.attribute_or("x_zero_point", 0)), Type::float32);
-  return rounded(l, l.add("Mul", {x, l.channels(1, l.op.attribute("axis"))}), "half_even");
+  std::string real = l.add("Mul", {x, l.channels(1, l.op.attribute("axis"))});
+  if (l.op.has(2)) real = l.add("Add", {real, l.channels(2, l.op.attribute("axis"))});
+  return rounded(l, real, "half_even");
 }
 
 // The bits that each channel is shifted by; one element where all are the same.

@@ -13,7 +13,7 @@
 namespace heddle {
 
 struct ImportOptions {
-  // --input-type NAME=uint8: range and type of a graph input.
+  // --input-type NAME=uint8: range and type of a graph input. float32: a network of real numbers.
   std::map<std::string, DType> input_types;
   // --bind batch=1: sizes of open dimensions of graph inputs, by symbol, or by `x[2]` where they
   // have none. Unbound batch dimensions (the first ones) are 1, other unbound ones an error.

@@ -41,7 +41,8 @@ std::optional<Attributes> attributes_for(const Graph& graph, const Node& node,
   const Shape& shape = graph.value(node.inputs[0]).type.shape;
   Attributes attributes = node.attributes;
   const auto axis = attributes.find("axis");
-  bool varies = false;
+  // One number stands for every channel, but in bias_add, which has as many as there are channels.
+  bool varies = node.op == "bias_add";
   for (size_t i = 1; i < node.inputs.size(); ++i) {
     if (!node.inputs[i].valid()) continue;
     const Value& operand = graph.value(node.inputs[i]);

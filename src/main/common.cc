@@ -22,17 +22,18 @@ std::pair<std::string, std::string> split(const std::string& text) {
 
 void read_input_types(const std::vector<std::string>& texts, ImportOptions& import,
                       Diagnostics& errors) {
-  const std::vector<std::string> known = {"int8", "uint8", "int16", "uint16", "int32"};
+  const std::vector<std::string> known = {"int8", "uint8", "int16", "uint16", "int32", "float32"};
   for (const std::string& text : texts) {
     const auto [name, type] = split(text);
     if (name.empty() || std::find(known.begin(), known.end(), type) == known.end()) {
       errors.push_back(error_at(in_file("--input-type " + text),
-                                "no integer type of an input" + did_you_mean(type, known),
-                                "write NAME=int8, uint8, int16, uint16 or int32"));
+                                "no type of an input" + did_you_mean(type, known),
+                                "write NAME=int8, uint8, int16, uint16, int32 or float32"));
       continue;
     }
     for (const DType dtype :
-         {DType::int8, DType::uint8, DType::int16, DType::uint16, DType::int32}) {
+         {DType::int8, DType::uint8, DType::int16, DType::uint16, DType::int32,
+          DType::float32}) {
       if (name_of(dtype) == type) import.input_types[name] = dtype;
     }
   }

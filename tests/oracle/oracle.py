@@ -43,6 +43,18 @@ def ort_session(model, optimised=False):
     return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
+def ort_is_exact():
+    """Whether sums of u8 x s8 products of full range are right on this processor: without VNNI, x86 adds them in pairs that
+    saturate at 16 bits."""
+    from onnx import TensorProto, helper, numpy_helper
+    graph = helper.make_graph([helper.make_node("MatMulInteger", ["x", "w"], ["y"])], "products",
+                              [helper.make_tensor_value_info("x", TensorProto.UINT8, [1, 64])],
+                              [helper.make_tensor_value_info("y", TensorProto.INT32, [1, 16])],
+                              [numpy_helper.from_array(np.full([64, 16], 127, np.int8), "w")])
+    model = helper.make_model(graph, ir_version=8, opset_imports=[helper.make_opsetid("", 13)])
+    return ort_session(model).run(None, {"x": np.full([1, 64], 255, np.uint8)})[0][0, 0] == 255 * 127 * 64
+
+
 ORT_TYPES = {"tensor(float)": np.float32, "tensor(double)": np.float64, "tensor(int8)": np.int8, "tensor(uint8)": np.uint8,
              "tensor(int16)": np.int16, "tensor(uint16)": np.uint16, "tensor(int32)": np.int32, "tensor(int64)": np.int64}
 

@@ -311,6 +311,12 @@ std::vector<std::string> onnx_operator_names(bool real) {
   return {names.begin(), names.end()};
 }
 
+// Networks whose constants all happen to be integers may still be meant for real numbers.
+bool says_float32(const ImportOptions& options) {
+  return std::any_of(options.input_types.begin(), options.input_types.end(),
+                     [](const auto& type) { return type.second == DType::float32; });
+}
+
 Result<Graph> import_onnx(std::string_view bytes, const std::string& file,
                           const ImportOptions& options) {
   Result<RawModel> read = read_onnx_proto(bytes, file);
@@ -322,6 +328,7 @@ Result<Graph> import_onnx(std::string_view bytes, const std::string& file,
   t.builder.graph.name =
       model.name.empty() ? std::filesystem::path(file).stem().string() : model.name;
   t.dialect = find_dialect(model);
+  if (t.dialect == Dialect::integers && says_float32(options)) t.dialect = Dialect::float32;
   t.real = is_real(t.dialect);
   t.opset = model.opset;
   override_rounding(t, options);

@@ -89,7 +89,7 @@ void add_input(Translation& t, const RawModel& model, const RawInfo& info,
   auto option = options.input_types.find(info.name);
   bool assumed = false;
   if (t.real && is_float_type(info.type)) {
-    if (option != options.input_types.end()) {
+    if (option != options.input_types.end() && option->second != DType::float32) {
       report(t.builder, "",
              fmt::format("input {} cannot be {}: this network computes with real numbers",
                          ticked(info.name), name_of(option->second)),

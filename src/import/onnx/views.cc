@@ -97,13 +97,43 @@ std::optional<Attribute> pad_value(Translation& t, const RawNode& node) {
   const RawTensor* tensor = constant_operand(t, node, 2, "value");
   if (tensor == nullptr) return std::nullopt;
   if (tensor->values.elements() != 1) {
-    fail(t, node, fmt::format("the value has shape {}, not one element",
-                              to_string(tensor->values.shape())));
+    fail(t, node,
+         fmt::format("the value has shape {}, not one element", to_string(tensor->values.shape())));
     return std::nullopt;
   }
   if (t.real && is_float_type(tensor->type))
     return Attribute{static_cast<double>(as_float(tensor->values).float_at(0))};
   return Attribute{tensor->values.at(0)};
+}
+
+// Kernels pad the last two of four dimensions. At most two others are padded between transposes.
+void pad_axes(Translation& t, const RawNode& node, ValueId x, const int64_t (&pads)[2][4],
+              const Attribute& value) {
+  std::vector<int64_t> order, padded;
+  for (int64_t axis = 0; axis < 4; ++axis)
+    (pads[0][axis] != 0 || pads[1][axis] != 0 ? padded : order).push_back(axis);
+  if (padded.size() > 2)
+    return fail(t, node,
+                fmt::format("it pads the axes {}: at most two are supported", to_string(padded)),
+                "pad in two nodes");
+  order.insert(order.end(), padded.begin(), padded.end());
+  const bool in_place = pads[0][0] == 0 && pads[1][0] == 0 && pads[0][1] == 0 && pads[1][1] == 0;
+  if (in_place) order = {0, 1, 2, 3};
+  const Attributes sides = {{"pad_top", pads[0][order[2]]},
+                            {"pad_left", pads[0][order[3]]},
+                            {"pad_bottom", pads[1][order[2]]},
+                            {"pad_right", pads[1][order[3]]},
+                            {"value", value}};
+  if (in_place) return set_value(t, node, emit(t, node, "pad", {x}, sides));
+  std::vector<int64_t> back(4);
+  for (size_t i = 0; i < 4; ++i) back[static_cast<size_t>(order[i])] = static_cast<int64_t>(i);
+  const auto named = [&](const char* suffix, const char* op, ValueId input, Attributes attributes) {
+    const std::string name = node.name + suffix;
+    return emit_named(t, name, name, op, {input}, std::move(attributes));
+  };
+  const ValueId turned = named("_turned", "transpose", x, {{"perm", order}});
+  const ValueId y = named("_sides", "pad", turned, sides);
+  set_value(t, node, emit(t, node, "transpose", {y}, {{"perm", back}}));
 }
 
 // Forms: `paddings` (opset 1), `pads` and `value` as attributes (2..10), as operands (11..), with
@@ -139,20 +169,13 @@ void pad(Translation& t, const RawNode& node) {
     all[1][(*axes)[i]] = (*pads)[i + axes->size()];
   }
   for (const auto& side : all) {
-    bool spatial = side[0] == 0 && side[1] == 0 && side[2] >= 0 && side[3] >= 0;
-    if (!spatial)
-      return fail(t, node,
-                  fmt::format("pads {}: only height and width can be padded, by no negative number",
-                              to_string(*pads)));
+    if (std::any_of(std::begin(side), std::end(side), [](int64_t pad) { return pad < 0; }))
+      return fail(t, node, fmt::format("pads {}: none may be negative", to_string(*pads)),
+                  "crop with a Slice");
   }
-  if (all[0][2] + all[0][3] + all[1][2] + all[1][3] == 0) return identity(t, node);
-  set_value(t, node,
-            emit(t, node, "pad", {*x},
-                 {{"pad_top", all[0][2]},
-                  {"pad_left", all[0][3]},
-                  {"pad_bottom", all[1][2]},
-                  {"pad_right", all[1][3]},
-                  {"value", *value}}));
+  const bool none = std::all_of(pads->begin(), pads->end(), [](int64_t pad) { return pad == 0; });
+  if (none) return identity(t, node);
+  pad_axes(t, node, *x, all, *value);
 }
 
 // Integers keep their value in every float type, and in an integer type that holds their proven
@@ -270,10 +293,15 @@ void constant(Translation& t, const RawNode& node) {
 
 std::vector<OperatorEntry> view_operators() {
   std::vector<OperatorEntry> entries = move_operators();
-  entries.insert(entries.end(),
-                 {{"Identity", identity}, {"Dropout", identity}, {"Reshape", reshape},
-                  {"Flatten", flatten},   {"Squeeze", squeeze},  {"Unsqueeze", unsqueeze},
-                  {"Pad", pad},           {"Cast", cast},        {"Constant", constant}});
+  entries.insert(entries.end(), {{"Identity", identity},
+                                 {"Dropout", identity},
+                                 {"Reshape", reshape},
+                                 {"Flatten", flatten},
+                                 {"Squeeze", squeeze},
+                                 {"Unsqueeze", unsqueeze},
+                                 {"Pad", pad},
+                                 {"Cast", cast},
+                                 {"Constant", constant}});
   return entries;
 }
 

@@ -67,6 +67,31 @@ TEST(Export, ForeignNamesBecomePrintableAndUnique) {
   EXPECT_THAT(bytes, Not(HasSubstr("n\x01\xff")));
 }
 
+TEST(Export, FloatRequantAddsBeforeItRounds) {
+  for (const bool adds : {false, true}) {
+    Network net;
+    const ValueId x = net.add("x", {DType::int8, {1, 2}, {-128, 127}});
+    net.graph.inputs = {x};
+    std::vector<ValueId> inputs{x};
+    for (const float number : {0.5f, 1.25f}) {
+      if (inputs.size() == 2 && !adds) break;
+      const ValueId id = net.add("c", {DType::float32, {1}, {}});
+      net.graph.value(id).constant = Tensor(DType::float32, {1});
+      net.graph.value(id).constant->set_float(0, number);
+      inputs.push_back(id);
+    }
+    net.graph.outputs = {net.apply("requant", "y", inputs,
+                                   {{"rounding", "float"},
+                                    {"shift", int64_t{0}},
+                                    {"axis", int64_t{1}},
+                                    {"lo", int64_t{-128}},
+                                    {"hi", int64_t{127}}})};
+    const std::string bytes = exported(net.graph);
+    EXPECT_THAT(bytes, HasSubstr("Round"));
+    EXPECT_EQ(bytes.find("Add") != std::string::npos, adds);
+  }
+}
+
 TEST(Export, EqualBodiesShareOneFunction) {
   Network net;
   const ValueId x = net.add("x", {DType::int8, {1, 2, 4, 4}, {-128, 127}});

@@ -355,9 +355,12 @@ const Reject kViews[] = {
      row({"Pad", {"x", "p"}, {"y"}}, {int64s("p", {0, 0, 0, 0})}),
      {"its input has shape [1, 2]: only images [N, C, H, W] are padded"}},
     {"PadCount", one({"Pad", {"x", "p"}, {"y"}}, {int64s("p", {0, 1})}), {"2 pads for 4 axes"}},
-    {"PadChannels",
-     one({"Pad", {"x", "p"}, {"y"}}, {int64s("p", {0, 1, 0, 0, 0, 0, 0, 0})}),
-     {"only height and width can be padded, by no negative number"}},
+    {"PadNegative",
+     one({"Pad", {"x", "p"}, {"y"}}, {int64s("p", {0, 0, 0, 0, 0, 0, -1, 0})}),
+     {"none may be negative"}},
+    {"PadThreeAxes",
+     one({"Pad", {"x", "p"}, {"y"}}, {int64s("p", {0, 1, 1, 0, 0, 0, 0, 1})}),
+     {"it pads the axes [1, 2, 3]: at most two are supported"}},
     {"ConstantWithoutValue",
      image({{"Constant", {}, {"c"}}, {"Add", {"x", "c"}, {"y"}}}),
      {"c (Constant): error: has no dense numeric value"}},
@@ -404,9 +407,10 @@ TEST(Rejected, InputTypeOptions) {
   EXPECT_NE(errors_of(model, {{{"X", DType::int8}}})
                 .find("--input-type names `X`, which is no graph input"),
             std::string::npos);
-  EXPECT_NE(errors_of(model, {{{"x", DType::float32}}}).find("input `x` cannot be float32"),
-            std::string::npos);
   EXPECT_NE(errors_of(model, {{{"x", DType::int64}}}).find("input `x` cannot be int64"),
+            std::string::npos);
+  model.inputs[0].type = kInt8;
+  EXPECT_NE(errors_of(model, {{{"x", DType::float32}}}).find("input `x` cannot be float32"),
             std::string::npos);
 }
 
