@@ -25,7 +25,8 @@ void add_model(CLI::App& command, CommandOptions& options,
   command.add_option("MODEL", options.compile.model, what)->required();
   command.add_option(
       "--input-type", options.input_types,
-      "integer type of a graph input that the file leaves open, e.g. image=uint8 (repeatable)");
+      "type of a graph input that the file leaves open, e.g. image=uint8; float32: real numbers "
+      "(repeatable)");
   command.add_option("--bind", options.bindings,
                      "size of a symbolic dimension, e.g. batch=1 (repeatable)");
   command.add_option("--state", options.states,
