@@ -1,5 +1,5 @@
-// Time from a model file to the normalised, verified graph: real networks, and a synthetic one whose
-// size doubles, which shows whether anything grows faster than the number of nodes.
+// Time from a model file to the normalised, verified graph: real networks, and a synthetic one
+// whose size doubles, which shows whether anything grows faster than the number of nodes.
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
 
@@ -7,6 +7,7 @@
 #include <filesystem>
 
 #include "base/files.h"
+#include "benchmarks/synthetic_tflite.h"
 #include "import/import.h"
 #include "unit/import/test_model.h"
 
@@ -78,10 +79,23 @@ std::string synthetic_qdq(int64_t nodes) {
   return test::serialise(model);
 }
 
-void import_synthetic(benchmark::State& state, std::string (*make)(int64_t)) {
-  const std::string bytes = make(state.range(0));
+Result<Graph> import_onnx_bytes(const std::string& bytes) {
+  return import_onnx(bytes, "synthetic.onnx", {});
+}
+Result<Graph> import_tflite_bytes(const std::string& bytes) {
+  return import_tflite(bytes, "synthetic.tflite", {});
+}
+
+struct Synthetic {
+  const char* name;
+  std::string (*make)(int64_t nodes);
+  Result<Graph> (*import)(const std::string& bytes);
+};
+
+void import_synthetic(benchmark::State& state, const Synthetic& synthetic) {
+  const std::string bytes = synthetic.make(state.range(0));
   for (auto _ : state) {
-    const Result<Graph> graph = import_onnx(bytes, "synthetic.onnx", {});
+    const Result<Graph> graph = synthetic.import(bytes);
     if (!graph.ok()) {
       state.SkipWithError(format_diagnostics(graph.errors()).substr(0, 400).c_str());
       return;
@@ -109,15 +123,16 @@ void register_all() {
   for (const auto& [name, file] : models) {
     benchmark::RegisterBenchmark(name.c_str(), import_file, file)->Unit(benchmark::kMillisecond);
   }
-  const std::pair<const char*, std::string (*)(int64_t)> synthetic[] = {
-      {"synthetic/integer", synthetic_integer}, {"synthetic/qdq", synthetic_qdq}};
-  for (const auto& [name, make] : synthetic) {
+  const Synthetic all[] = {{"synthetic/integer", synthetic_integer, import_onnx_bytes},
+                           {"synthetic/qdq", synthetic_qdq, import_onnx_bytes},
+                           {"synthetic/tflite", synthetic_tflite, import_tflite_bytes}};
+  for (const Synthetic& synthetic : all) {
     // Google Benchmark computes the complexity of what ran, and of nothing badly.
-    if (const Result<Graph> graph = import_onnx(make(10), name, {}); !graph.ok()) {
+    if (const Result<Graph> graph = synthetic.import(synthetic.make(10)); !graph.ok()) {
       fmt::print(stderr, "{}", format_diagnostics(graph.errors()));
       continue;
     }
-    benchmark::RegisterBenchmark(name, import_synthetic, make)
+    benchmark::RegisterBenchmark(synthetic.name, import_synthetic, synthetic)
         ->Arg(1250)
         ->Arg(2500)
         ->Arg(5000)

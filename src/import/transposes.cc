@@ -369,18 +369,27 @@ class Sinker {
   }
 
   // Whether all that reads the value is a dense, perhaps behind operators on single elements.
-  bool ends_in_dense(ValueId id) const {
-    const Value& value = from_.value(id);
-    if (from_.is_output(id) || value.consumers.empty()) return false;
-    return std::all_of(value.consumers.begin(), value.consumers.end(), [&](NodeId consumer) {
-      const Node& node = from_.node(consumer);
-      if (node.op == "dense") return node.inputs[0] == id && from_.value(node.inputs[1]).constant;
-      if (!in_class(op_of(node), "map")) return false;
-      for (const ValueId other : node.inputs) {
-        if (other.valid() && other != id && elements_of(old_type(other).shape) != 1) return false;
+  bool ends_in_dense(ValueId start) const {
+    std::vector<ValueId> open{start};
+    std::set<ValueId> seen;  // a node may read a value twice
+    while (!open.empty()) {
+      const ValueId id = open.back();
+      open.pop_back();
+      const Value& value = from_.value(id);
+      if (from_.is_output(id) || value.consumers.empty()) return false;
+      for (const NodeId consumer : value.consumers) {
+        const Node& node = from_.node(consumer);
+        if (node.op == "dense" && node.inputs[0] == id && from_.value(node.inputs[1]).constant)
+          continue;
+        if (node.op == "dense" || !in_class(op_of(node), "map")) return false;
+        for (const ValueId other : node.inputs) {
+          if (other.valid() && other != id && elements_of(old_type(other).shape) != 1)
+            return false;
+        }
+        if (seen.insert(node.output).second) open.push_back(node.output);
       }
-      return ends_in_dense(node.output);
-    });
+    }
+    return true;
   }
 
   // The order of x goes into the columns of the weights.

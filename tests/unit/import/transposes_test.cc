@@ -249,5 +249,18 @@ TEST(Transposes, RandomGraphsComputeTheSame) {
   }
 }
 
+// What reads a value twice is looked at once: no time that doubles with every operator.
+TEST(Transposes, LongChainsBehindAFlattenedImage) {
+  Net net;
+  const ValueId image = net.conv(net.input({1, 3, 4, 2}), 4);
+  ValueId y = net.node("reshape", {image}, {{"shape", List{1, 48}}});
+  for (int i = 0; i < 60; ++i) y = net.requant(net.node("add", {y, y}), 1);
+  const Graph before = net.done(net.requant(net.node("dense", {y, net.weights({5, 48})}), 5));
+  const Graph after = sunk(before);
+  EXPECT_LE(count(after, "transpose"), 1);
+  Random random(5);
+  expect_same(random, before, after);
+}
+
 }  // namespace
 }  // namespace heddle::test
