@@ -243,7 +243,51 @@ TEST_P(IntegerOnnx, EveryMacLayerStaysOnTheCpuAndWhySaysSo) {
 
 INSTANTIATE_TEST_SUITE_P(Networks, IntegerOnnx,
                          testing::Values("ImageClassification", "AnomalyDetection",
-                                         "KeywordSpotting"));
+                                         "KeywordSpotting", "ICCT"));
+
+// One token with its caches as inputs and outputs, and 16 tokens at once. Their weights alone are
+// larger than diana's L2: refused with the numbers; exact on a diana with twice the memory.
+class MicroLlama : public testing::TestWithParam<std::string> {};
+
+TEST_P(MicroLlama, OutputsActivationsAndEmittedCAreExact) {
+  const fs::path folder = kShared / "integer_onnx" / GetParam();
+  if (!fs::exists(folder)) GTEST_SKIP() << "skipped: ../shared is absent";
+  const TemporaryFolder temporary;
+  std::string text = *read_file(kSource / "rules/soc/diana.toml");
+  const auto replace_all = [&](const std::string& from, const std::string& to) {
+    size_t count = 0;
+    for (size_t at = 0; (at = text.find(from, at)) != std::string::npos; at += to.size(), ++count)
+      text.replace(at, from.size(), to);
+    ASSERT_GT(count, 0u) << from;
+  };
+  replace_all("bytes = 524288", "bytes = 1048576");
+  replace_all("../../", kSource.string() + "/");
+  const fs::path large = temporary.path() / "large.toml";
+  std::ofstream(large) << text;
+  for (const std::string& soc : {std::string("cpu_only"), large.string()}) {
+    std::vector<std::string> arguments = {"verify",     (folder / "network.onnx").string(),
+                                          "--soc",      soc,
+                                          "--inputs",   (folder / "inputs.npz").string(),
+                                          "--expected", (folder / "outputs.npz").string()};
+    const fs::path activations = folder / "activations.npz";
+    if (fs::exists(activations))
+      arguments.insert(arguments.end(), {"--activations", activations.string()});
+    const ProcessOutcome run = heddle(arguments);
+    EXPECT_EQ(run.exit_status, 0) << run.out << run.err;
+    EXPECT_THAT(run.out, AllOf(HasSubstr("expected outputs: 1 of 1"),
+                               HasSubstr("against the reference: 1 of 1")));
+    if (fs::exists(activations)) {
+      EXPECT_THAT(run.out, HasSubstr("stored activations: 289 of 289"));
+    }
+  }
+  const ProcessOutcome small = heddle({"compile", (folder / "network.onnx").string(), "--soc",
+                                       "diana", "-o", (temporary.path() / "bundle").string()});
+  EXPECT_EQ(small.exit_status, 1);
+  EXPECT_THAT(small.err, HasSubstr("does not fit into memory `l2` of SoC `diana`"));
+}
+
+INSTANTIATE_TEST_SUITE_P(Networks, MicroLlama,
+                         testing::Values("microLlama1", "microLlama16_parallel"));
 
 TEST(Hostile, Int8WithoutScalesIsRefused) {
   const fs::path model = kShared / "hostile" / "int8_without_scales.onnx";

@@ -116,6 +116,25 @@ TEST(Kernel, OperandsKeepTheirPlaces) {
   EXPECT_EQ(program.run(), "");
 }
 
+// Each zero point stays with its operand, whichever of them is on the spine.
+TEST(Kernel, ZeroPointsStayWithTheirOperands) {
+  for (const bool second : {false, true}) {
+    Random random(7);
+    Graph graph = test::inferred(test::graph_of("clip", {{"lo", int64_t{-20}}, {"hi", int64_t{90}}},
+                                                {test::activation({1, 2, 3, 4}, {-128, 127})}));
+    append(graph, "mul", {{"x_zero_point", int64_t{5}}, {"w_zero_point", int64_t{-3}}},
+           {test::activation({1, 2, 3, 4}, {-128, 127})}, second);
+    test::Program program;
+    program.add(random, graph, test::random_storages(random, graph));
+    EXPECT_EQ(program.run(), "") << second;
+    const std::string text = make_kernel(graph, test::whole_match(graph),
+                                         test::random_storages(random, graph), "product")
+                                 .text;
+    EXPECT_EQ(text.find("(value - 5) * ") != std::string::npos, !second) << text;
+    EXPECT_EQ(text.find("* (value + 3)") != std::string::npos, second) << text;
+  }
+}
+
 TEST(Kernel, AValueAddedToItselfIsReadOnce) {
   Random random(3);
   Graph graph = test::random_graph(random, "max_pool");
