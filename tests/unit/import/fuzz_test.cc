@@ -53,5 +53,23 @@ TEST(Fuzz, TruncatedDigits) {
   }
 }
 
+// What fuzzing keeps: seeds, and inputs that once crashed. tests/fuzz runs them under sanitizers.
+TEST(Fuzz, Corpora) {
+  const std::filesystem::path corpora =
+      std::filesystem::path(HEDDLE_SOURCE_DIR) / "tests" / "fuzz" / "corpus";
+  for (const bool tflite : {false, true}) {
+    int files = 0;
+    for (const auto& entry :
+         std::filesystem::directory_iterator(corpora / (tflite ? "tflite" : "onnx"))) {
+      const std::string bytes = read_file(entry.path()).value();
+      const Result<Graph> graph =
+          tflite ? import_tflite(bytes, "fuzz.tflite", {}) : import_onnx(bytes, "fuzz.onnx", {});
+      EXPECT_TRUE(graph.ok() || !graph.errors().empty()) << entry.path();
+      ++files;
+    }
+    EXPECT_GT(files, 3);
+  }
+}
+
 }  // namespace
 }  // namespace heddle
