@@ -168,6 +168,7 @@ def singles():
     yield "Upsample", single(9, "Upsample", image, np.array([1, 1, 2, 2.0]), mode="nearest")
     yield "Pad", single(13, "Pad", image, np.array([0, 0, 1, 2, 0, 0, 0, 1]), np.float32(0.3))
     yield "Flatten", single(13, "Flatten", image, axis=2)
-    yield "Cast", single(13, "Cast", rows, to=TensorProto.FLOAT)
+    m = Model(13)
+    yield "Cast", m.build({"x": rows}, m.node("Cast", m.node("Relu", "x"), to=TensorProto.FLOAT))
     m = Model(13)
     yield "Transpose", m.build({"x": image}, m.node("Transpose", m.node("Relu", "x"), perm=[0, 2, 3, 1]))

@@ -12,7 +12,8 @@ HEAD = """# The models, and what becomes of them
 
 Written by `scripts/models-table` from `heddle inspect --json` and `heddle verify --json`: every model of `../shared/models` and of
 `models/`. *Exact*: elements of the reference's outputs that equal the expected ones; the emitted C equals the reference in every row
-that names no divergence. *Import*: wall time of `heddle inspect`, the least of three, process start included, {build}.
+that names no divergence. *Import*: wall time of `heddle inspect`, the least of three, process start included, on a machine
+that others used too; build: {build}.
 
 | model | dialect found | nodes | vectors | exact | largest difference | stored activations | import |
 |---|---|---|---|---|---|---|---|
@@ -80,6 +81,13 @@ def row(model, root, folder):
     return cells + [exact, f"{largest:.3g}", ", ".join(activations), f"{min(times) * 1000:.0f} ms"]
 
 
+def build_of(cache):
+    """The build type and its flags: "Release, -O3 -DNDEBUG"."""
+    values = dict(line.split("=", 1) for line in cache.read_text().splitlines() if "=" in line and line[:1].isalpha())
+    kind = values.get("CMAKE_BUILD_TYPE:STRING", "")
+    return f"{kind}, {values.get(f'CMAKE_CXX_FLAGS_{kind.upper()}:STRING', '')}"
+
+
 def main():
     rows = []
     for root in (oracle.SHARED, oracle.SOURCE / "models"):
@@ -90,7 +98,7 @@ def main():
             cells[0] = f"`{'../shared/models' if root == oracle.SHARED else 'models'}/{cells[0]}`"
             rows.append("| " + " | ".join(map(str, cells)) + " |")
             print(rows[-1], flush=True)
-    build = "release build" if "-O2" in pathlib.Path(oracle.TOOL).parents[2].joinpath("build.ninja").read_text()[:200000] else "debug build"
+    build = build_of(pathlib.Path(oracle.TOOL).parents[2] / "CMakeCache.txt")
     pathlib.Path(sys.argv[1]).write_text(HEAD.format(build=build) + "\n".join(rows) + "\n")
 
 

@@ -49,7 +49,7 @@ def draw(kind, seed, folder, most, refusals):
             refusals[re.sub(r"_\d+|\d+", "", str(error).splitlines()[0])[:200]] += 1
             continue
         if any(np.array_equal(a, b) for a in inputs for b in outputs):
-            refusals["an output is an input unchanged"] += 1  # Heddle has nothing to compile there
+            refusals["an output is an input unchanged"] += 1  # nothing to compile
             continue
         if kind == "float" and ill_conditioned(model, inputs, outputs, seed):
             refusals["ill-conditioned"] += 1
