@@ -7,6 +7,7 @@
 #include <cmath>
 #include <functional>
 
+#include "import/integerise.h"
 #include "import/onnx/real.h"
 
 namespace heddle {
@@ -158,6 +159,7 @@ void quantise_constant(Translation& t, const RawNode& node, const Tensor& x, con
   Tensor reals(DType::float32, x.shape());
   for (int64_t i = 0; i < x.elements(); ++i)
     reals.set_float(i, on_grid(x.float_at(i), to, channel_of_element(to.scale, x.shape(), i)));
+  t.quantised_constants.emplace(content_key(reals), to.scale.values);
   set_constant(t, node, raw_constant(reals, kOnnxFloat));
 }
 
@@ -275,6 +277,7 @@ void bipolar_quant(Translation& t, const RawNode& node) {
     const float one = on_grid(constant->float_at(i), unit, 0);
     reals.set_float(i, one * scale->values[channel_of_element(*scale, shape, i)]);
   }
+  t.quantised_constants.emplace(content_key(reals), scale->values);
   set_constant(t, node, raw_constant(reals, kOnnxFloat));
 }
 

@@ -145,6 +145,24 @@ TestModel convolution(const Parameters& p, std::vector<double> scales = {}) {
   return model;
 }
 
+// The constant that the first convolution multiplies with.
+std::vector<int64_t> weights_of(const Graph& graph) {
+  for (const Node& node : graph.nodes) {
+    if (node.op == "conv2d" && graph.value(node.inputs[1]).type.dtype != DType::float32)
+      return graph.value(node.inputs[1]).constant->to_ints();
+  }
+  return {};
+}
+
+TEST(Qonnx, WeightsBecomeIntegers) {
+  using Ints = std::vector<int64_t>;
+  EXPECT_EQ(weights_of(must_import(convolution({.scale = 0.5, .bits = 2, .narrow = 1}))),
+            (Ints{-1, -1, 0, 1}));
+  EXPECT_EQ(weights_of(must_import(convolution({.scale = 0.5, .bits = 1}))), (Ints{-1, -1, 1, 1}));
+  EXPECT_EQ(weights_of(must_import(convolution({.scale = 0.25, .bits = 3}))), (Ints{-4, -1, 0, 2}));
+  EXPECT_EQ(weights_of(must_import(convolution({.bits = 8}, {0.1, 0.05}))), (Ints{-20, -3, 2, 12}));
+}
+
 // ---- refused
 
 TEST(Qonnx, WrongParametersAreRefusedWithTheirReason) {
