@@ -44,8 +44,12 @@ bool dequantize(Pass& pass, const Node& node) {
 bool quantize(Pass& pass, const Node& node) {
   const RealPtr real = real_of(pass, node.inputs[0]);
   const OpView op{pass.from, node};
-  if (real == nullptr || op.text("rounding") != "half_even") return false;
-  const ValueId y = quantise(pass, *real, quantiser_of(pass, node), node);
+  if (real == nullptr) return false;
+  const Quantiser to = quantiser_of(pass, node);
+  const std::string_view rounding = op.text("rounding");
+  ValueId y;
+  if (rounding == "half_even") y = quantise(pass, *real, to, node);
+  if (rounding == "floor") y = quantise_sign(pass, *real, to, node);
   if (y.valid()) new_id(pass, node.output) = y;
   return y.valid();
 }

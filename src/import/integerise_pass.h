@@ -108,6 +108,8 @@ ValueId try_operator(Pass& pass, NewNode node);
 NewNode named_after(const Pass& pass, const Node& node, std::string op);
 // The quantised value in the new graph; invalid where it is no integer function.
 ValueId quantise(Pass& pass, const Real& real, const Quantiser& to, const Node& named);
+// The same for rounding 'floor' and two results: a comparison; in integerise_signs.cc.
+ValueId quantise_sign(Pass& pass, const Real& real, const Quantiser& to, const Node& named);
 int64_t quantised(float value, const Quantiser& to);  // per tensor
 
 // The result of an elementwise float32 node on these operands.

@@ -19,8 +19,8 @@ bool is_upper(const Real& real, const Quantiser& to, size_t k, int64_t x) {
          static_cast<float>(to.hi);
 }
 
-// The least integer for which is_upper() holds, which it does for all greater ones: every step of it
-// is monotone. One above the range where it never holds.
+// The least integer for which is_upper() holds, which it does for all greater ones: every step of
+// it is monotone. One above the range where it never holds.
 int64_t threshold(const Real& real, const Quantiser& to, size_t k, const Range& range) {
   int64_t low = range.lo, high = range.hi + 1;
   while (low < high) {
@@ -34,6 +34,12 @@ int64_t threshold(const Real& real, const Quantiser& to, size_t k, const Range& 
 
 ValueId quantise_sign(Pass& pass, const Real& real, const Quantiser& to, const Node& named) {
   if (real.kind != Real::Kind::linear || to.hi - to.lo != 1) return {};
+  // A negative scale makes the comparison fall where the integers rise.
+  const auto positive = [](float scale) { return scale > 0 && scale < kInfinity; };
+  if (!std::all_of(real.scale.begin(), real.scale.end(), positive) ||
+      !std::all_of(to.scale.begin(), to.scale.end(), positive)) {
+    return {};
+  }
   const size_t own = std::max(real.scale.size(), real.addend.size());
   if (own > 1 && to.scale.size() > 1 && real.axis != to.axis) return {};
   const TensorType x = type_of(pass.rebuild.to, real.integers);
@@ -46,8 +52,7 @@ ValueId quantise_sign(Pass& pass, const Real& real, const Quantiser& to, const N
   }
   const int64_t count = static_cast<int64_t>(channels);
   NewNode node = named_after(pass, named, "requant");
-  node.inputs = {real.integers,
-                 add_int32_constant(pass.rebuild.to, node.name + "_mul", {1}, {1}),
+  node.inputs = {real.integers, add_int32_constant(pass.rebuild.to, node.name + "_mul", {1}, {1}),
                  add_int32_constant(pass.rebuild.to, node.name + "_add", {count}, add)};
   node.attributes = {{"axis", own > 1 ? real.axis : to.axis},
                      {"shift", int64_t{0}},
