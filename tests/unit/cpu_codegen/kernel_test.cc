@@ -102,7 +102,7 @@ TEST(Kernel, OperandsKeepTheirPlaces) {
   test::Program program;
   for (int i = 0; i < 12; ++i) {
     Graph graph = test::random_graph(random, "max_pool");
-    const Shape& shape = graph.value(graph.outputs[0]).type.shape;
+    const Shape shape = graph.value(graph.outputs[0]).type.shape;
     if (graph.value(graph.outputs[0]).type.dtype == DType::float32) {
       append(graph, "binary", {{"function", std::string("sub")}}, {test::real_activation(shape)},
              true);
