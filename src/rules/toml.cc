@@ -217,6 +217,21 @@ std::optional<Diagnostic> too_deep(const Source& source) {
   return std::nullopt;
 }
 
+// toml11 reads beyond a text of its own when it reports bytes that are not UTF-8: they are refused
+// here.
+std::optional<Diagnostic> not_utf8(const Source& source) {
+  for (size_t line = 0; line < source.lines.size(); ++line) {
+    const std::ptrdiff_t at = toml::detail::check_utf8_validity(source.lines[line]);
+    if (at < 0) continue;
+    return error_at(
+        place_at(source, static_cast<int>(line) + 1, static_cast<int>(at) + 1),
+        fmt::format("byte 0x{:02X} is not UTF-8",
+                    static_cast<unsigned char>(source.lines[line][static_cast<size_t>(at)])),
+        "save the file as UTF-8");
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 const TomlValue* TomlValue::find(std::string_view key) const {
@@ -246,6 +261,7 @@ std::string_view describe(TomlKind kind) {
 Result<TomlValue> parse_toml(const std::string& text, const std::string& file_name) {
   const Source source = source_of(text, file_name);
   if (std::optional<Diagnostic> deep = too_deep(source)) return *deep;
+  if (std::optional<Diagnostic> foreign = not_utf8(source)) return *foreign;
   std::istringstream stream(text);
   Diagnostics errors;
   try {

@@ -13,7 +13,7 @@ namespace {
 std::optional<std::vector<int64_t>> bias_operand(Translation& t, const RawNode& node, size_t i,
                                                  int64_t channels) {
   if (!has_operand(node, i)) return std::vector<int64_t>(static_cast<size_t>(channels), 0);
-  const RawTensor* tensor = constant_operand(t, node, i, "biases");
+  const RawTensor* tensor = integer_operand(t, node, i, "biases");
   if (tensor == nullptr) return std::nullopt;
   std::vector<int64_t> bias = tensor->values.to_ints();
   const Shape& shape = tensor->values.shape();

@@ -155,7 +155,7 @@ void mul(Translation& t, const RawNode& node) {
 }
 
 void div(Translation& t, const RawNode& node) {
-  const RawTensor* constant = constant_operand(t, node, 1, "divisors");
+  const RawTensor* constant = integer_operand(t, node, 1, "divisors");
   Known* x = operand(t, node, 0);
   if (constant == nullptr || x == nullptr) return;
   if (x->constant) return fail(t, node, "divides a constant by a constant that does not divide it");
@@ -287,8 +287,8 @@ void clip(Translation& t, const RawNode& node) {
 
 // clip((x * mul + add + div/2) >> log2 div): PULP's operator, the `half_up` dialect.
 void requant_shift(Translation& t, const RawNode& node) {
-  const RawTensor* mul_tensor = constant_operand(t, node, 1, "multipliers");
-  const RawTensor* add_tensor = constant_operand(t, node, 2, "addends");
+  const RawTensor* mul_tensor = integer_operand(t, node, 1, "multipliers");
+  const RawTensor* add_tensor = integer_operand(t, node, 2, "addends");
   std::optional<int64_t> div = maybe_int(t, node, "div");
   std::optional<int64_t> levels = maybe_int(t, node, "n_levels_out");
   if (!levels) levels = maybe_int(t, node, "n_levels");

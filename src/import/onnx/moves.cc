@@ -327,9 +327,10 @@ void gather(Translation& t, const RawNode& node) {
   const std::optional<size_t> axis = axis_of(t, node, shape.size(), 0);
   if (!axis) return;
   if (!chosen->constant) return gather_computed(t, node, *axis);
-  if (operand(t, node, 1) == nullptr) return;  // fractions
+  const RawTensor* own_indices = integer_operand(t, node, 1, "indices");
+  if (own_indices == nullptr) return;
   const int64_t dim = shape[*axis];
-  List indices = chosen->constant->values.to_ints();
+  List indices = own_indices->values.to_ints();
   for (int64_t& i : indices) {
     const int64_t given = i;
     i += i < 0 ? dim : 0;
@@ -337,7 +338,7 @@ void gather(Translation& t, const RawNode& node) {
       return fail(t, node, fmt::format("index {} is outside dimension {} of {}", given, *axis,
                                        to_string(shape)));
   }
-  const Shape& own = chosen->constant->values.shape();
+  const Shape& own = own_indices->values.shape();
   if (indices.empty() || shape.size() + own.size() > kMaxRank + 1)
     return fail(t, node, fmt::format("indices of shape {} choose from {}: that is not supported",
                                      to_string(own), to_string(shape)));

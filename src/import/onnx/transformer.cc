@@ -84,7 +84,7 @@ std::optional<Attributes> shift_and_bounds(Translation& t, const RawNode& node) 
 
 // A constant with one number for each element of a row; a single number stands for all.
 std::optional<ValueId> row_constant(Translation& t, const RawNode& node, size_t i, int64_t length) {
-  const RawTensor* tensor = constant_operand(t, node, i, "parameters");
+  const RawTensor* tensor = integer_operand(t, node, i, "parameters");
   if (tensor == nullptr) return std::nullopt;
   std::vector<int64_t> values = tensor->values.to_ints();
   if (values.size() == 1) values.assign(static_cast<size_t>(length), values[0]);
@@ -119,8 +119,8 @@ void layer_norm(Translation& t, const RawNode& node) { norm(t, node, "i_layer_no
 void no_norm(Translation& t, const RawNode& node) {
   std::optional<Attributes> attributes = shift_and_bounds(t, node);
   std::optional<Attributes> factor = integers_of(t, node, {{"mul", "mul"}});
-  const RawTensor* weights = constant_operand(t, node, 1, "weights");
-  const RawTensor* bias = constant_operand(t, node, 2, "biases");
+  const RawTensor* weights = integer_operand(t, node, 1, "weights");
+  const RawTensor* bias = integer_operand(t, node, 2, "biases");
   Known* known = operand(t, node, 0);
   std::optional<ValueId> x = value_operand(t, node, 0);
   if (!attributes || !factor || weights == nullptr || bias == nullptr || !x) return;

@@ -105,16 +105,20 @@ const RawTensor* constant_operand(Translation& t, const RawNode& node, size_t i,
   return &*known->constant;
 }
 
+const RawTensor* integer_operand(Translation& t, const RawNode& node, size_t i,
+                                 std::string_view what) {
+  const RawTensor* tensor = constant_operand(t, node, i, what);
+  if (tensor == nullptr || !tensor->fraction) return tensor;
+  fail(t, node,
+       fmt::format("the {} {} must be integers, but element {} is {}", what, ticked(node.inputs[i]),
+                   tensor->fraction->element, tensor->fraction->value));
+  return nullptr;
+}
+
 std::optional<std::vector<int64_t>> ints_operand(Translation& t, const RawNode& node, size_t i,
                                                  std::string_view what) {
-  const RawTensor* tensor = constant_operand(t, node, i, what);
+  const RawTensor* tensor = integer_operand(t, node, i, what);
   if (tensor == nullptr) return std::nullopt;
-  if (tensor->fraction) {
-    fail(t, node,
-         fmt::format("the {} {} must be integers, but element {} is {}", what,
-                     ticked(node.inputs[i]), tensor->fraction->element, tensor->fraction->value));
-    return std::nullopt;
-  }
   return tensor->values.to_ints();
 }
 

@@ -58,9 +58,8 @@ std::vector<OperatorEntry>
 layer_operators();  // layers.cc: convolutions, matrix products, batch norm
 std::vector<OperatorEntry> pool_operators();         // pools.cc: pools and means
 std::vector<OperatorEntry> transformer_operators();  // transformer.cc: PULP's integer transformers
-std::vector<OperatorEntry>
-map_operators();  // maps.cc: arithmetic, clips, requantisation
-std::vector<OperatorEntry> move_operators();  // moves.cc: operators that move elements
+std::vector<OperatorEntry> map_operators();          // maps.cc: arithmetic, clips, requantisation
+std::vector<OperatorEntry> move_operators();         // moves.cc: operators that move elements
 std::vector<OperatorEntry> view_operators();  // views.cc: shapes, pads, identities; of both modes
 // Of real mode: real_layers.cc, real_maps.cc, real_norms.cc; see real.h.
 std::vector<OperatorEntry> real_operators();
@@ -87,9 +86,12 @@ bool has_operand(const RawNode& node, size_t i);
 Known* operand(Translation& t, const RawNode& node, size_t i);
 // As a value of the graph; nothing after an error.
 std::optional<ValueId> value_operand(Translation& t, const RawNode& node, size_t i);
-// A constant of integers; an error where it is none.
+// A constant, of integers or (`Translation::real`) of fractions too; an error where it is none.
 const RawTensor* constant_operand(Translation& t, const RawNode& node, size_t i,
                                   std::string_view what);
+// A constant of integers in every dialect; an error where it is none.
+const RawTensor* integer_operand(Translation& t, const RawNode& node, size_t i,
+                                 std::string_view what);
 std::optional<std::vector<int64_t>> ints_operand(Translation& t, const RawNode& node, size_t i,
                                                  std::string_view what);
 

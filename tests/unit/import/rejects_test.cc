@@ -385,6 +385,10 @@ const Reject kViews[] = {
      image({{"Gather", {"a", "b"}, {"c"}}, {"Add", {"x", "c"}, {"y"}}},
            {vec("a", {1, 2}), scalar("b", 2)}),
      {"index 2 is outside dimension 0 of [2]"}},
+    {"GatherFractionalIndices",
+     image({{"Gather", {"a", "b"}, {"c"}}, {"Mul", {"x", "c"}, {"h"}}, {"Sigmoid", {"h"}, {"y"}}},
+           {vec("a", {1, 2}), vec("b", {0.5})}),
+     {"the indices `b` must be integers, but element 0 is 0.5"}},
 };
 INSTANTIATE_TEST_SUITE_P(Views, Rejected, testing::ValuesIn(kViews),
                          [](const auto& test) { return test.param.name; });
