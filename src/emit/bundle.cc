@@ -81,6 +81,7 @@ Result<FileSet> emit_bundle(const std::string& name, const Graph& graph, const S
   files["src/heddle_soc.h"] = emit_soc_header(network);
   files["src/heddle_soc_host.c"] = emit_soc_host(network);
   files["soc.json"] = emit_soc_json(network);
+  files["layers.json"] = emit_layers_json(network);
   files["test/golden.h"] = emit_golden_header(network, golden);
   files["test/golden.c"] = emit_golden_source(network, golden);
   files["test/network.c"] = emit_test_network(network, golden);

@@ -47,6 +47,13 @@ bool reaches(const Network& network, const UnitFiles& unit, const NamedMemory& m
   return false;
 }
 
+// The same in every bundle of the SoC, whichever of its units the network uses.
+int64_t interrupt_of(const Network& network, const UnitFiles& unit) {
+  if (is_dma(network, unit)) return kFirstInterrupt;
+  const auto index = unit.unit - network.soc->accelerators.data();
+  return kFirstInterrupt + (network.soc->dma ? 1 : 0) + index;
+}
+
 std::string hex(int64_t value) { return fmt::format("0x{:08X}u", value); }
 
 }  // namespace
@@ -140,8 +147,23 @@ std::string emit_soc_json(const Network& network) {
   json["clock_hz"] = soc.clock_hz;
   json["main_memory"] = soc.main_memory;
   json["constant_memory"] = soc.constant_memory;
+  json["program_memory"] = soc.program_memory;
   json["reserved_bytes"] = soc.reserved_bytes;
-  json["cpu"] = soc.cpu.name;
+  json["cpu"]["flavour"] = soc.cpu.name;
+  json["cpu"]["isa"] = name_of(soc.isa);
+  for (const auto& [name, cycles] : soc.cpu_cycles) json["cpu"]["cycles"][name] = cycles;
+  json["cpu"]["cycles_source"] = soc.cpu_cycles_source;
+  json["firmware"] = {
+      {"stack_bytes", soc.firmware.stack_bytes},
+      {"uart", soc.firmware.uart},
+      {"finisher", soc.firmware.finisher},
+      {"vectors", {{"base", soc.firmware.vectors_base}, {"bytes", soc.firmware.vectors_bytes}}}};
+  if (soc.energy) {
+    json["energy"]["source"] = soc.energy->source;
+    json["energy"]["cpu_pj_per_cycle"] = soc.energy->cpu_pj_per_cycle;
+    json["energy"]["units"] = nlohmann::ordered_json::object();
+    for (const auto& [unit, pj] : soc.energy->units) json["energy"]["units"][unit] = pj;
+  }
   const std::vector<NamedMemory> memories = memories_of(network);
   json["memories"] = nlohmann::ordered_json::array();
   for (const NamedMemory& memory : memories) {
@@ -149,6 +171,10 @@ std::string emit_soc_json(const Network& network) {
     entry["name"] = memory.key;
     entry["base"] = memory.memory->base;
     entry["bytes"] = memory.memory->bytes;
+    entry["load_cycles"] = memory.memory->load_cycles;
+    entry["store_cycles"] = memory.memory->store_cycles;
+    entry["fetch_cycles"] = memory.memory->fetch_cycles;
+    entry["owner"] = memory.owner == nullptr ? "" : memory.owner->folder;
     json["memories"].push_back(entry);
   }
   json["units"] = nlohmann::ordered_json::array();
@@ -158,6 +184,7 @@ std::string emit_soc_json(const Network& network) {
     entry["kind"] = is_dma(network, unit) ? "dma" : "accelerator";
     entry["base"] = unit.unit->base;
     entry["register_bytes"] = unit.unit->target.register_bytes;
+    entry["interrupt"] = interrupt_of(network, unit);
     entry["base_macro"] = unit.unit->target.base_macro;
     entry["model_symbol"] = unit.model;
     const auto files = [&](const char* key, const std::string& folder,

@@ -20,6 +20,8 @@ std::string emit_weights_source(const Network& network);  // src/NAME_weights.c
 std::string emit_soc_header(const Network& network);  // src/heddle_soc.h
 std::string emit_soc_host(const Network& network);    // src/heddle_soc_host.c
 std::string emit_soc_json(const Network& network);    // soc.json
+// layers_json.cc
+std::string emit_layers_json(const Network& network);  // layers.json
 // test_files.cc
 std::string emit_golden_header(const Network& network, std::span<const GoldenVector> golden);
 std::string emit_golden_source(const Network& network, std::span<const GoldenVector> golden);

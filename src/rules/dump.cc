@@ -92,6 +92,10 @@ void write_rule(Out out, const Rule& rule) {
 void write_memory(Out out, std::string_view what, const Memory& memory) {
   fmt::format_to(out, "  {} {}: {} bytes at 0x{:08X}\n", what, memory.name, memory.bytes,
                  memory.base);
+  if (memory.load_cycles + memory.store_cycles + memory.fetch_cycles > 0) {
+    fmt::format_to(out, "    CPU: {} cycles more a load, {} a store, {} a fetch\n",
+                   memory.load_cycles, memory.store_cycles, memory.fetch_cycles);
+  }
 }
 
 void write_target(Out out, const Target& target) {
@@ -127,6 +131,18 @@ std::string dump(const Soc& soc) {
   for (const Memory& memory : soc.memories) write_memory(out, "memory", memory);
   fmt::format_to(out, "  activations in {}, constants in {}, {} bytes reserved\n", soc.main_memory,
                  soc.constant_memory, soc.reserved_bytes);
+  fmt::format_to(out, "  program in {}, isa {}, stack of {} bytes, vectors: {} bytes at 0x{:08X}\n",
+                 soc.program_memory, name_of(soc.isa), soc.firmware.stack_bytes,
+                 soc.firmware.vectors_bytes, soc.firmware.vectors_base);
+  fmt::format_to(out, "  uart 0x{:08X}, finisher 0x{:08X}\n", soc.firmware.uart,
+                 soc.firmware.finisher);
+  for (const auto& [key, value] : soc.cpu_cycles)
+    fmt::format_to(out, "  cycles.{} = {}\n", key, value);
+  if (soc.energy) {
+    fmt::format_to(out, "  energy: {} pJ a cycle of the CPU\n", soc.energy->cpu_pj_per_cycle);
+    for (const auto& [key, value] : soc.energy->units)
+      fmt::format_to(out, "  energy: {} pJ a busy cycle of {}\n", value, key);
+  }
   for (const auto& [key, value] : soc.cpu_constants)
     fmt::format_to(out, "  cpu.{} = {}\n", key, value);
   write_target(out, soc.cpu);

@@ -11,14 +11,6 @@ namespace heddle {
 namespace fs = std::filesystem;
 namespace {
 
-// A stretch of the bus: a memory or a register window.
-struct Stretch {
-  std::string what;
-  int64_t base = 0;
-  int64_t bytes = 0;
-  Place place;
-};
-
 std::string shown(const Stretch& stretch) {
   return fmt::format("{} (0x{:08X} to 0x{:08X})", stretch.what, stretch.base,
                      stretch.base + stretch.bytes - 1);
@@ -42,6 +34,8 @@ class SocReader {
     read_cpu(root);
     read_dma(root);
     read_accelerators(root);
+    check_unit_count(root);
+    read_bench(root, soc_, stretches_, reading_);
     check_overlaps();
     if (!reading_.errors.empty()) return reading_.errors;
     return soc_;
@@ -66,6 +60,9 @@ class SocReader {
       memory.bytes = integer_at(item, "bytes");
       const int64_t base = integer_at(item, "base");
       memory.base = static_cast<uint32_t>(base);
+      memory.load_cycles = integer_at(item, "load_cycles");
+      memory.store_cycles = integer_at(item, "store_cycles");
+      memory.fetch_cycles = integer_at(item, "fetch_cycles");
       if (!memory.name.empty() && soc_.find_memory(memory.name) != nullptr) {
         error(place_at(item, "name"), fmt::format("two memories are called `{}`", memory.name));
       }
@@ -75,6 +72,9 @@ class SocReader {
     }
     soc_.main_memory = shared_memory_at(root, "main_memory");
     soc_.constant_memory = shared_memory_at(root, "constant_memory");
+    soc_.program_memory = root.find("program_memory") == nullptr
+                              ? soc_.constant_memory
+                              : shared_memory_at(root, "program_memory");
     soc_.reserved_bytes = integer_at(root, "reserved_bytes");
     const Memory* main = soc_.find_memory(soc_.main_memory);
     if (main != nullptr && soc_.reserved_bytes >= main->bytes) {
@@ -243,6 +243,14 @@ class SocReader {
             fmt::format("`{}` has no private memory `{}`{}", unit.target.name,
                         terminal_text(member.key), did_you_mean(member.key, names)));
     }
+  }
+
+  // Each has a bit of the processor's own in its register of pending interrupts.
+  void check_unit_count(const TomlValue& root) {
+    if (soc_.accelerators.size() + (soc_.dma ? 1 : 0) <= kMaxUnits) return;
+    error(place_at(root, "accelerator"),
+          fmt::format("{} accelerators and a DMA, but a SoC has at most {} units",
+                      soc_.accelerators.size(), kMaxUnits));
   }
 
   // Any two stretches must lie apart. The one that comes later in the file is to blame.

@@ -17,6 +17,14 @@ struct Reading {
   std::vector<OutsideName> outside;  // to be checked against the SoC
 };
 
+// A stretch of the bus: a memory, a register window, a part of the test bench.
+struct Stretch {
+  std::string what;
+  int64_t base = 0;
+  int64_t bytes = 0;
+  Place place;
+};
+
 void report(Reading& reading, const Place& place, std::string message, std::string remedy = "");
 
 // The text at `key`, which must be a C identifier; "" if it is not.
@@ -33,5 +41,9 @@ Rule read_rule(const TomlValue& table, TargetKind kind, Reading& reading);
 // reported.
 std::optional<Target> read_target(const std::filesystem::path& folder, Reading& reading);
 std::string_view name_of(TargetKind kind);  // "an accelerator"
+
+// What firmware needs of a SoC whose memories and units are known: `[cpu.cycles]`, `[firmware]`,
+// `[energy]`. `stretches` holds all of the SoC's; those of the test bench are added.
+void read_bench(const TomlValue& root, Soc& soc, std::vector<Stretch>& stretches, Reading& reading);
 
 }  // namespace heddle

@@ -2,6 +2,7 @@
 // is printed from the loader's own table (schema.h).
 #pragma once
 
+#include <array>
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -109,7 +110,14 @@ struct Memory {
   std::string name;  // "l1", "l2", "weights"
   int64_t bytes = 0;
   uint32_t base = 0;  // bus address; a private memory's is set by the SoC
+  // Cycles that a CPU's access takes beyond its instruction's own.
+  int64_t load_cycles = 0, store_cycles = 0, fetch_cycles = 0;
 };
+
+// Of a SoC, the DMA included. Unit i interrupts with bit 16 + i of `mip`: the bits that RISC-V
+// leaves to the platform.
+inline constexpr size_t kMaxUnits = 16;
+inline constexpr int kFirstInterrupt = 16;
 
 enum class TargetKind : uint8_t { cpu, accelerator, dma };
 
@@ -139,6 +147,51 @@ struct SocUnit {
   uint32_t base = 0;  // of the register window
 };
 
+// Instructions by what they cost, `[cpu.cycles]` of a SoC: the name of a class, its cycles where
+// the SoC does not say, and which instructions it holds.
+struct CycleClass {
+  std::string_view name;
+  std::string_view fallback;  // as TOML has it
+  std::string_view doc;
+};
+inline constexpr std::array<CycleClass, 13> kCycleClasses = {{
+    {"alu", "1", "arithmetic, logic, shifts, `lui`, `auipc`"},
+    {"load", "1", "a load"},
+    {"store", "1", "a store"},
+    {"mul", "1", "`mul`"},
+    {"mulh", "1", "`mulh`, `mulhu`, `mulhsu`"},
+    {"div", "35", "`div`, `divu`, `rem`, `remu`"},
+    {"branch", "1", "a branch that is not taken"},
+    {"branch_taken", "1", "a branch that is taken, in all"},
+    {"jump", "1", "`jal`, `jalr`"},
+    {"csr", "1", "access to a control and status register"},
+    {"system", "1", "`ecall`, `ebreak`, `mret`, `wfi`, `fence`"},
+    {"misaligned", "1", "more for a load or store across a word's border"},
+    {"load_use", "1", "more for an instruction that uses what the one before it loaded"},
+}};
+
+enum class Isa : uint8_t { rv32imc, rv32imc_xpulpv2, cortex_m4, cortex_m55 };
+inline constexpr std::array<std::string_view, 4> kIsaNames = {"rv32imc", "rv32imc_xpulpv2",
+                                                              "cortex-m4", "cortex-m55"};
+inline std::string_view name_of(Isa isa) { return kIsaNames[static_cast<size_t>(isa)]; }
+inline bool is_cortex_m(Isa isa) { return isa == Isa::cortex_m4 || isa == Isa::cortex_m55; }
+
+// The test bench around a SoC that runs a bundle's firmware.
+struct Firmware {
+  int64_t stack_bytes = 8192;  // of main memory
+  uint32_t uart = 0;  // RV32: a 16550's transmit register, a byte; Cortex-M: a CMSDK UART's base
+  uint32_t finisher = 0;  // SiFive's test finisher, a word; unused on Cortex-M (semihosting)
+  // Golden vectors lie outside of the SoC's memories.
+  uint32_t vectors_base = 0;
+  int64_t vectors_bytes = 0;
+};
+
+struct Energy {  // picojoules
+  std::string source;
+  int64_t cpu_pj_per_cycle = 0;
+  std::vector<std::pair<std::string, int64_t>> units;  // a busy cycle of each unit named
+};
+
 struct Soc {
   std::string name;
   std::string summary;
@@ -147,8 +200,15 @@ struct Soc {
   std::vector<Memory> memories;        // shared ones: l2, l1, flash
   std::string main_memory = "l2";      // arena lives here
   std::string constant_memory = "l2";  // constants live here: main memory, or flash
+  std::string program_memory = "l2";   // code
   int64_t reserved_bytes = 0;          // of main memory: program, stack
   Target cpu;
+  Isa isa = Isa::rv32imc;  // what firmware is compiled for
+  // One for each of kCycleClasses, in their order.
+  std::vector<std::pair<std::string, int64_t>> cpu_cycles;
+  std::string cpu_cycles_source;  // where the numbers are from
+  Firmware firmware;
+  std::optional<Energy> energy;
   // `cpu.<key>` in CPU cost expressions.
   std::vector<std::pair<std::string, int64_t>> cpu_constants;
   std::optional<SocUnit> dma;  // moves between main_memory and every other memory

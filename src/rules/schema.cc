@@ -1,6 +1,10 @@
 #include "rules/schema.h"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 #include "base/diagnostic.h"
+#include "rules/rules.h"
 
 namespace heddle {
 namespace {
@@ -127,20 +131,76 @@ std::vector<KeyDef> rule_keys(bool accelerator) {
   return keys;
 }
 
+// Where firmware runs: what a core's instructions cost, the test bench, energy.
+std::vector<KeyDef> bench_keys() {
+  std::vector<KeyDef> keys = {
+      {"cpu.cycles", KeyType::table, kOptional,
+       "cycles of the core's instructions, for the virtual SoC"},
+      {"cpu.cycles.source", KeyType::text, kRequired, "where the numbers are from"},
+  };
+  static const std::vector<std::string> paths = [] {
+    std::vector<std::string> names;
+    for (const CycleClass& c : kCycleClasses) names.push_back("cpu.cycles." + std::string(c.name));
+    return names;
+  }();
+  for (size_t i = 0; i < kCycleClasses.size(); ++i) {
+    keys.push_back({paths[i], KeyType::integer, kOptional, kCycleClasses[i].doc,
+                    kCycleClasses[i].fallback, 0, kMaxCount});
+  }
+  static const std::string stack_bytes = std::to_string(Firmware{}.stack_bytes);
+  const std::vector<KeyDef> rest = {
+      {"firmware", KeyType::table, kOptional, "the test bench around the SoC"},
+      {"firmware.stack_bytes", KeyType::integer, kOptional, "the stack, in main memory",
+       stack_bytes, 256, kMaxBytes},
+      {"firmware.uart", KeyType::integer, kOptional,
+       "bus address that firmware prints to: a 16550's transmit register, or, of a Cortex-M, a "
+       "CMSDK UART; an address that is free if absent",
+       "", 0, kMaxAddress},
+      {"firmware.finisher", KeyType::integer, kOptional,
+       "bus address of SiFive's test finisher, which ends the run; not for a Cortex-M, which ends "
+       "by "
+       "semihosting; an address that is free if absent",
+       "", 0, kMaxAddress},
+      {"firmware.vectors", KeyType::table, kOptional,
+       "where golden vectors lie, outside of the SoC's memories; 16 MiB that are free if absent"},
+      {"firmware.vectors.base", KeyType::integer, kRequired, "bus address", "", 0, kMaxAddress},
+      {"firmware.vectors.bytes", KeyType::integer, kRequired, "its size", "", 1, kMaxBytes},
+      {"energy", KeyType::table, kOptional, "what reports make of cycles"},
+      {"energy.source", KeyType::text, kRequired, "where the numbers are from"},
+      {"energy.cpu_pj_per_cycle", KeyType::integer, kRequired,
+       "picojoules of a cycle of the processor, memories included", "", 0, kMaxCount},
+      {"energy.units", KeyType::integer_map, kOptional, "picojoules of a busy cycle of each unit"},
+  };
+  keys.insert(keys.end(), rest.begin(), rest.end());
+  return keys;
+}
+
 std::vector<KeyDef> soc_keys() {
+  static const std::string isas = fmt::format("{}", fmt::join(kIsaNames, " "));
+  KeyDef isa{"cpu.isa", KeyType::text, kOptional, "what firmware is compiled for", kIsaNames[0]};
+  isa.choices = isas;
   return {
       {"clock_hz", KeyType::integer, kRequired, "cycles a second", "", 1, int64_t{1} << 40},
       {"main_memory", KeyType::text, kRequired, "the memory that holds activations (the arena)"},
       {"constant_memory", KeyType::text, kRequired,
        "the memory that holds constants: main memory, or flash"},
+      {"program_memory", KeyType::text, kOptional,
+       "the memory that holds code; `constant_memory` if absent"},
       {"reserved_bytes", KeyType::integer, kOptional,
        "bytes of main memory that the program and its stack take", "0", 0, kMaxBytes},
       {"memory", KeyType::table_list, kRequired, "the memories that units share"},
       {"memory[].name", KeyType::text, kRequired, "an identifier"},
       {"memory[].bytes", KeyType::integer, kRequired, "its size", "", 1, kMaxBytes},
       {"memory[].base", KeyType::integer, kRequired, "its bus address", "", 0, kMaxAddress},
+      {"memory[].load_cycles", KeyType::integer, kOptional,
+       "cycles of a load by the processor beyond the instruction's own", "0", 0, kMaxCount},
+      {"memory[].store_cycles", KeyType::integer, kOptional, "likewise of a store", "0", 0,
+       kMaxCount},
+      {"memory[].fetch_cycles", KeyType::integer, kOptional, "likewise of fetching an instruction",
+       "0", 0, kMaxCount},
       {"cpu", KeyType::table, kRequired, "the processor"},
       {"cpu.flavour", KeyType::text, kRequired, "folder with a `cpu.toml`, relative to this file"},
+      isa,
       {"cpu.constants", KeyType::integer_map, kOptional,
        "what the flavour's cost expressions see as `cpu.<key>`"},
       {"dma", KeyType::table, kOptional,
@@ -193,7 +253,7 @@ std::vector<Schema> make_schemas() {
        "the "
        "file; a folder that is not there is looked for by its last part in the folders of "
        "`--accelerators` and `HEDDLE_PATH`.",
-       joined({identity("an identifier"), soc_keys()})},
+       joined({identity("an identifier"), soc_keys(), bench_keys()})},
       {FileKind::policy, "rules/policy/*.toml", "What the schedule aims at.",
        joined({identity("an identifier"), policy_keys()})},
       {FileKind::accelerator, "accelerator.toml",

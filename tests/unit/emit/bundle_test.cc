@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <nlohmann/json.hpp>
 
 #include "base/process.h"
 #include "emit/names.h"
@@ -300,11 +301,59 @@ TEST(Bundle, ManifestListsEveryFileWithItsSize) {
     EXPECT_THAT(manifest, HasSubstr(fmt::format("\"{}\": {}", path, text.size())));
   }
   for (const char* file :
-       {"Makefile", "CMakeLists.txt", "README.md", "soc.json", "src/heddle_soc.h",
+       {"Makefile", "CMakeLists.txt", "README.md", "soc.json", "layers.json", "src/heddle_soc.h",
         "src/heddle_soc_host.c", "test/golden.c", "test/layers.c", "test/network.c",
         "drivers/diana_dma/driver.c", "models/diana_digital/model.c", "runtime/heddle_host.c"}) {
     EXPECT_TRUE(c.files.contains(file)) << file;
   }
+}
+
+TEST(Bundle, SocJsonSaysWhatAVirtualSocNeeds) {
+  Random random(10);
+  const test::Compiled c =
+      test::compile(random, "mixed", mixed_network(random), test::load("diana"), 1);
+  const auto soc = nlohmann::json::parse(c.files.at("soc.json"));
+  EXPECT_EQ(soc["program_memory"], "l2");
+  EXPECT_EQ(soc["cpu"]["flavour"], "generic");
+  EXPECT_EQ(soc["cpu"]["isa"], "rv32imc");
+  EXPECT_EQ(soc["cpu"]["cycles"].size(), kCycleClasses.size());
+  EXPECT_EQ(soc["cpu"]["cycles"]["jump"], 2);
+  EXPECT_EQ(soc["firmware"]["vectors"]["base"], 0x80000000u);
+  EXPECT_EQ(soc["memories"][0]["owner"], "");
+  EXPECT_EQ(soc["memories"][2]["owner"], "diana_digital");
+  EXPECT_EQ(soc["units"][0]["interrupt"], 16);
+  EXPECT_EQ(soc["units"][1]["interrupt"], 17);
+  EXPECT_FALSE(soc.contains("energy"));
+}
+
+// Its functions are those of the C, its buffers lie inside the memories of soc.json.
+TEST(Bundle, LayersJsonAgreesWithTheCode) {
+  Random random(10);
+  const test::Compiled c =
+      test::compile(random, "mixed", mixed_network(random), test::load("diana"), 1);
+  const auto soc = nlohmann::json::parse(c.files.at("soc.json"));
+  const auto json = nlohmann::json::parse(c.files.at("layers.json"));
+  EXPECT_EQ(json["run"], "mixed_run");
+  ASSERT_EQ(json["layers"].size(), c.schedule.steps.size());
+  int buffers = 0, without_code = 0;
+  for (const auto& layer : json["layers"]) {
+    const std::string function = layer["function"];
+    without_code += function.empty() ? 1 : 0;
+    EXPECT_THAT(c.files.at("src/mixed.c"), HasSubstr("static void " + function));
+    EXPECT_EQ(layer["target"] == "cpu", layer["buffers"].empty()) << function;
+    for (const auto& buffer : layer["buffers"]) {
+      ++buffers;
+      bool inside = false;
+      for (const auto& memory : soc["memories"]) {
+        const int64_t base = memory["base"], bytes = memory["bytes"], at = buffer["address"];
+        inside |= memory["name"] == buffer["memory"] && at >= base &&
+                  at + int64_t{buffer["bytes"]} <= base + bytes;
+      }
+      EXPECT_TRUE(inside) << buffer;
+    }
+  }
+  EXPECT_GE(buffers, 6);
+  EXPECT_EQ(without_code, 1);  // the view
 }
 
 TEST(Bundle, EqualArgumentsGiveEqualBytes) {

@@ -76,6 +76,86 @@ TEST(Load, Diana) {
   EXPECT_EQ(conv.when[0].place.line, conv.place.line + 4);
 }
 
+TEST(Load, WhatFirmwareNeedsOfDiana) {
+  const Soc soc = loaded(load_soc(kRoot / "rules/soc/diana.toml"));
+  EXPECT_EQ(soc.program_memory, "l2");
+  EXPECT_EQ(soc.isa, Isa::rv32imc);
+  ASSERT_EQ(soc.cpu_cycles.size(), kCycleClasses.size());
+  const auto cycles = [&](std::string_view name) {
+    for (const auto& [key, value] : soc.cpu_cycles) {
+      if (key == name) return value;
+    }
+    return int64_t{-1};
+  };
+  EXPECT_EQ(cycles("alu"), 1);
+  EXPECT_EQ(cycles("mulh"), 5);
+  EXPECT_EQ(cycles("branch_taken"), 3);
+  EXPECT_THAT(soc.cpu_cycles_source, testing::HasSubstr("RI5CY"));
+  EXPECT_EQ(soc.firmware.stack_bytes, 8192);
+  EXPECT_EQ(soc.firmware.uart, 0x1B000000u);
+  EXPECT_EQ(soc.firmware.vectors_base, 0x80000000u);
+  EXPECT_FALSE(soc.energy);
+  EXPECT_THAT(dump(soc), testing::HasSubstr("program in l2, isa rv32imc, stack of 8192 bytes"));
+}
+
+// A SoC that says nothing of firmware: cycles as in the table, the test bench where nothing else
+// is.
+TEST(Load, TheTestBenchKeepsOutOfTheWay) {
+  const TemporaryFolder folder;
+  std::ofstream(folder.path() / "soc.toml")
+      << "schema = 1\nname = \"bare\"\nsummary = \"s\"\nclock_hz = 1\nmain_memory = \"ram\"\n"
+         "constant_memory = \"flash\"\n"
+         "[[memory]]\nname = \"ram\"\nbytes = 0x20000000\nbase = 0x80000000\nload_cycles = 2\n"
+         "[[memory]]\nname = \"flash\"\nbytes = 0x10000\nbase = 0x10000000\nfetch_cycles = 3\n"
+         "[cpu]\nisa = \"cortex-m55\"\nflavour = \""
+      << (kRoot / "cpu_codegen/generic").string()
+      << "\"\n[cpu.constants]\nmac_x10 = 1\ndepthwise_mac_x10 = 1\nmap_x10 = 1\nmove_x10 = 1\n"
+         "kernel = 1\n[energy]\nsource = \"a data sheet\"\ncpu_pj_per_cycle = 12\n";
+  const Soc soc = loaded(load_soc(folder.path() / "soc.toml"));
+  EXPECT_EQ(soc.program_memory, "flash");
+  EXPECT_EQ(soc.isa, Isa::cortex_m55);
+  EXPECT_EQ(soc.find_memory("ram")->load_cycles, 2);
+  EXPECT_EQ(soc.find_memory("flash")->fetch_cycles, 3);
+  EXPECT_EQ(soc.find_memory("flash")->store_cycles, 0);
+  for (const auto& [name, value] : soc.cpu_cycles) EXPECT_EQ(value, name == "div" ? 35 : 1) << name;
+  EXPECT_EQ(soc.cpu_cycles_source, "");
+  EXPECT_EQ(soc.firmware.vectors_base, 0xA0000000u);
+  EXPECT_EQ(soc.firmware.vectors_bytes, 16 << 20);
+  EXPECT_EQ(soc.firmware.uart, 0x10010000u);
+  EXPECT_EQ(soc.firmware.finisher, 0x00100000u);
+  ASSERT_TRUE(soc.energy);
+  EXPECT_EQ(soc.energy->cpu_pj_per_cycle, 12);
+  EXPECT_EQ(soc.energy->source, "a data sheet");
+}
+
+TEST(Load, AtMostSixteenUnits) {
+  const TemporaryFolder folder;
+  const fs::path from = kRoot / "tests/rejects/soc_overlap";
+  std::string toml = *read_file(kRoot / "tests/rejects/soc_memory_cycles/soc.toml");
+  toml = toml.substr(0, toml.find("load_cycles")) + toml.substr(toml.find("\n[cpu]"));
+  toml.resize(toml.find("[[accelerator]]"));
+  for (const char* unit : {"cpu", "dma"})
+    fs::copy(from / unit, folder.path() / unit, fs::copy_options::recursive);
+  for (int i = 0; i < 16; ++i) {
+    const std::string name = "unit" + std::to_string(i);
+    fs::create_directory(folder.path() / name);
+    std::string text = *read_file(from / "unit/accelerator.toml");
+    text.replace(text.find("\"unit\""), 6, '"' + name + '"');
+    std::ofstream(folder.path() / name / "accelerator.toml") << text;
+    toml += "[[accelerator]]\nunit = \"" + name +
+            "\"\nbase = " + std::to_string(0x30000000 + i * 0x1000) +
+            "\nmemory = { weights = " + std::to_string(0x40000000 + i * 0x1000) + " }\n";
+  }
+  std::ofstream(folder.path() / "soc.toml") << toml;
+  const Result<Soc> soc = load_soc(folder.path() / "soc.toml");
+  ASSERT_FALSE(soc.ok());
+  EXPECT_THAT(format_diagnostics(soc.errors()),
+              testing::HasSubstr("16 accelerators and a DMA, but a SoC has at most 16 units"));
+  toml.resize(toml.rfind("[[accelerator]]"));
+  std::ofstream(folder.path() / "soc.toml") << toml;
+  EXPECT_EQ(loaded(load_soc(folder.path() / "soc.toml")).accelerators.size(), 15u);
+}
+
 TEST(Load, EverySocAndPolicyThatShips) {
   for (const char* folder : {"rules/soc", "rules/policy"}) {
     for (const auto& entry : fs::directory_iterator(kRoot / folder)) {
