@@ -13,8 +13,10 @@ Kernel wrap_kernel(const std::string& function, const std::string& body,
                    std::vector<KernelArgument> arguments) {
   std::vector<std::string> parameters;
   for (const KernelArgument& argument : arguments) {
-    parameters.push_back(fmt::format("{}{} *{}", argument.output ? "" : "const ",
-                                     c_name_of(argument.dtype), argument.name));
+    parameters.push_back(argument.scratch
+                             ? "uint32_t *" + argument.name
+                             : fmt::format("{}{} *{}", argument.output ? "" : "const ",
+                                           c_name_of(argument.dtype), argument.name));
   }
   CWriter out;
   out.call("static void " + function, parameters, " {");

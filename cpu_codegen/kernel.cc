@@ -108,6 +108,12 @@ void KernelBuilder::print_accumulation(CWriter& out) {
   }
 }
 
+std::string KernelBuilder::cast(DType dtype, const std::string& text) const {
+  if (dtype == DType::int32 || dtype == DType::float32) return text;
+  const std::string atom = text.find(' ') == std::string::npos ? text : "(" + text + ")";
+  return fmt::format("({}){}", c_name_of(dtype), atom);
+}
+
 // From the first loop to the last brace; `store` is the text of the output's element.
 void KernelBuilder::print_body(CWriter& out, const std::string& store) {
   const ValueId result = match_.output(graph_);
@@ -136,19 +142,14 @@ void KernelBuilder::print_body(CWriter& out, const std::string& store) {
   }
   for (size_t depth = loops_.size(); depth > parallel_; --depth) out.close();
   const DType dtype = graph_.value(result).type.dtype;
-  const auto cast = [&](const std::string& text) {
-    if (dtype == DType::int32 || dtype == DType::float32) return text;
-    const std::string atom = text.find(' ') == std::string::npos ? text : "(" + text + ")";
-    return fmt::format("({}){}", c_name_of(dtype), atom);
-  };
   if (maps_.empty()) {
-    out.line(fmt::format("{} = {};", store, is_map || accumulates ? cast(value) : value));
+    out.line(fmt::format("{} = {};", store, is_map || accumulates ? cast(dtype, value) : value));
   } else {
     const ValueId start = is_map ? anchor_.inputs[0] : anchor_.output;
     const bool real = graph_.value(start).type.dtype == DType::float32;
     out.line(fmt::format("{} value = {};", real ? "float" : "int32_t", value));
     for (const std::string& statements : maps_) out.lines(statements);
-    out.line(fmt::format("{} = {};", store, cast(value_)));
+    out.line(fmt::format("{} = {};", store, cast(dtype, value_)));
   }
   for (size_t depth = parallel_; depth > 0; --depth) out.close();
 }
@@ -235,6 +236,13 @@ Kernel KernelBuilder::build(const std::string& function) {
   return wrap_kernel(function, body.take(), std::move(arguments_));
 }
 
+void add_math(const Graph& graph, const Match& match, Kernel& kernel) {
+  const bool uses_math = std::any_of(match.nodes.begin(), match.nodes.end(), [&](NodeId id) {
+    return op_of(graph.node(id)).c_body({graph, graph.node(id)}).uses_math;
+  });
+  if (uses_math) kernel.headers.emplace_back("heddle_math.h");
+}
+
 Kernel make_kernel(const Graph& graph, const Match& match, const StorageOf& storage,
                    const std::string& function, const std::set<ValueId>& in_place) {
   const Node& anchor = graph.node(match.nodes.front());
@@ -242,9 +250,7 @@ Kernel make_kernel(const Graph& graph, const Match& match, const StorageOf& stor
   const bool alone = form.parts || (form.result.empty() && form.map.empty() && form.block.empty());
   if (!alone) {
     Kernel kernel = KernelBuilder(graph, match, storage).build(function);
-    kernel.uses_math = std::any_of(match.nodes.begin(), match.nodes.end(), [&](NodeId id) {
-      return op_of(graph.node(id)).c_body({graph, graph.node(id)}).uses_math;
-    });
+    add_math(graph, match, kernel);
     return kernel;
   }
   HEDDLE_CHECK(match.nodes.size() == 1, "operators are fused after a copy: " + anchor.op);

@@ -1,5 +1,5 @@
-// The generic kernel generator: one C function for a region on the CPU, from the operators' loop
-// nests and C bodies.
+// C functions for regions on the CPU. The generic generator makes one from the operators' loop nests
+// and C bodies; a rule may name another one (cpu_codegen/generators.h).
 #pragma once
 
 #include <set>
@@ -12,18 +12,29 @@
 
 namespace heddle {
 
-// A pointer parameter. Inputs are `const T *`, the output is `T *`.
+// A pointer parameter. Inputs are `const T *`, the output is `T *`, scratch memory is `uint32_t *`.
 struct KernelArgument {
   std::string name;
   DType dtype = DType::int8;
-  ValueId value;  // invalid only in make_copy()
+  ValueId value;  // invalid in make_copy(), and where one of the next two is set
   bool output = false;
+  int table = -1;        // index into Kernel::tables
+  bool scratch = false;  // Kernel::scratch_bytes in the arena, aligned to 16 bytes
+};
+
+// A constant that the generator made: weights in the order in which a kernel reads them. The
+// originals are left out of the bundle where nothing else reads them.
+struct KernelTable {
+  std::string name;  // "weights"
+  Tensor tensor;
 };
 
 struct Kernel {
   std::string text;                       // "static void function(...) {...}\n"
   std::vector<KernelArgument> arguments;  // the output is the last one
-  bool uses_math = false;                 // calls functions of runtime/heddle_math.h
+  std::vector<KernelTable> tables{};
+  int64_t scratch_bytes = 0;             // holds nothing before and after a call
+  std::vector<std::string> headers{};    // of kernel libraries (runtime.h): "heddle_math.h"
 };
 
 // An anchor with its loop nest, then map operators on the element while it is in a register. Values
@@ -45,6 +56,9 @@ Kernel wrap_kernel(const std::string& function, const std::string& body,
 // Whether elements lie at their row-major positions (strides of dimensions of one element do not
 // matter).
 bool is_flat(const Shape& shape, const Storage& storage);
+
+// Adds heddle_math.h to the headers of a kernel whose operators call its functions.
+void add_math(const Graph& graph, const Match& match, Kernel& kernel);
 
 // Operators, for comments: "conv2d, bias_add, requant".
 std::string operators_of(const Graph& graph, const Match& match);

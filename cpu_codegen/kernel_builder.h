@@ -7,6 +7,7 @@
 
 #include "base/text.h"
 #include "cpu_codegen/affine.h"
+#include "cpu_codegen/fused_maps.h"
 #include "cpu_codegen/kernel.h"
 #include "cpu_codegen/writer.h"
 #include "ops/op.h"
@@ -33,7 +34,12 @@ class KernelBuilder {
  public:
   KernelBuilder(const Graph& graph, const Match& match, const StorageOf& storage);
 
+  // For a kernel whose loops somebody else writes: the output's index in terms of them.
+  KernelBuilder(const Graph& graph, const Match& match, const StorageOf& storage,
+                std::vector<Axis> loops, Access output, UniqueNames names);
+
   Kernel build(const std::string& function);
+  FusedMaps fuse(size_t first);
 
  private:
   std::string access(ValueId value, const Access& index, std::string_view name, bool output,
@@ -47,6 +53,7 @@ class KernelBuilder {
   void bound_reductions();
   void bound_axis(int axis, const DimAccess& index, const Range& range, int64_t extent);
   std::string operand_hole(const std::string& name);
+  std::string cast(DType dtype, const std::string& text) const;
   void add_map(const Node& node, ValueId spine, std::vector<std::string>& statements);
   std::string fill_loops(const std::string& text);
   void print_body(CWriter& out, const std::string& store);
@@ -69,6 +76,7 @@ class KernelBuilder {
   std::map<size_t, std::string> operands_;  // text of the anchor's operands
   std::vector<std::string> maps_;           // statements on `value_`
   std::string value_ = "value";             // the variable that holds the element
+  bool hoist_ = false;  // read elements where the loops that they depend on are open
 };
 
 }  // namespace heddle

@@ -60,7 +60,15 @@ std::string KernelBuilder::access(ValueId value, const Access& index, std::strin
     }
     element.dims.push_back({simplified(index[d], nest_.axes), storage.strides[d]});
   }
-  return reference(element);
+  if (!hoist_ || output) return reference(element);
+  int innermost = -1;
+  for (const StridedIndex& dim : element.dims) innermost = std::max(innermost, deepest(dim.index));
+  if (innermost + 1 == static_cast<int>(loops_.size())) return reference(element);
+  const std::string variable = names_.take(element.pointer + "_value");
+  const std::string text = reference(element);
+  at_depth_[static_cast<size_t>(innermost + 1)].push_back(
+      fmt::format("{} {} = {};", element.c_type, variable, text));
+  return variable;
 }
 
 // Declares the parameter; the body indexes it itself.

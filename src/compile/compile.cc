@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "compile/resources.h"
+#include "cpu_codegen/generators.h"
 #include "emit/names.h"
 
 namespace heddle {
@@ -126,7 +127,8 @@ Result<Compilation> compile_graph(Compilation c, const CompileOptions& options,
   };
 
   if (!enter("match")) return c;
-  c.matches = match_rules(c.graph, c.soc, c.policy);
+  if (Status known = check_generators(c.soc.cpu); !known.ok()) return known.errors();
+  c.matches = refuse_kernels(c.graph, c.soc, match_rules(c.graph, c.soc, c.policy));
 
   if (!enter("candidates")) return c;
   Result<Candidates> candidates = make_candidates(c.graph, c.soc, c.matches);
@@ -139,7 +141,8 @@ Result<Compilation> compile_graph(Compilation c, const CompileOptions& options,
   c.schedule = std::move(*schedule);
 
   if (!enter("memory")) return c;
-  Result<MemoryPlan> plan = plan_memory(c.graph, c.soc, c.schedule);
+  Result<MemoryPlan> plan = plan_memory(
+      c.graph, c.soc, c.schedule, kernel_needs(c.graph, c.soc, c.schedule));
   if (!plan.ok()) return plan.errors();
   c.plan = std::move(*plan);
   c.report = make_report(c.name, c.graph, c.soc, c.policy, c.schedule, c.plan);

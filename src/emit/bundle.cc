@@ -89,8 +89,10 @@ Result<FileSet> emit_bundle(const std::string& name, const Graph& graph, const S
   files["Makefile"] = emit_makefile(network);
   files["CMakeLists.txt"] = emit_cmake(network);
   files["README.md"] = emit_readme(network);
+  const std::set<std::string> headers = network.headers();
   for (const auto& [file, text] : runtime_files()) {
-    if (!file.starts_with("heddle_math.") || network.uses_math()) files["runtime/" + file] = text;
+    const std::string header = file.substr(0, file.rfind('.')) + ".h";
+    if (!is_kernel_library(file) || headers.contains(header)) files["runtime/" + file] = text;
   }
   copy_units(network, files, errors);
   if (!errors.empty()) return errors;

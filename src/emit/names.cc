@@ -8,6 +8,7 @@
 
 #include "base/checked.h"
 #include "base/text.h"
+#include "cpu_codegen/generators.h"
 #include "tiler/geometry.h"
 
 namespace heddle {
@@ -56,6 +57,12 @@ void name_arena(Network& network) {
     HEDDLE_CHECK(network.arena.contains(output),
                  "the plan has no buffer for the result of a layer");
   }
+  network.scratch.resize(network.layers.size());
+  for (const Buffer& buffer : network.plan->main.buffers) {
+    if (buffer.value.valid()) continue;
+    const size_t step = static_cast<size_t>(buffer.first);
+    network.scratch[step] = names.take("SCRATCH_" + network.layers[step].constant);
+  }
 }
 
 void make_kernels(Network& network) {
@@ -76,22 +83,21 @@ void make_kernels(Network& network) {
   for (size_t s = 0; s < network.layers.size(); ++s) {
     const Step& step = network.schedule->steps[s];
     Kernel kernel;
-    const Match& match = step.candidate.match;
-    const Aliases& aliases = network.schedule->aliases;
-    if (match.target < 0 && !needs_no_code(*network.graph, aliases, match)) {
-      std::set<ValueId> in_place;  // parts of a concat that lie where they belong
-      for (const ValueId part : network.graph->node(match.nodes.front()).inputs) {
-        const auto alias = aliases.find(part);
-        if (alias != aliases.end() && alias->second.host == match.output(*network.graph))
-          in_place.insert(part);
-      }
-      kernel = make_kernel(*network.graph, match, network.schedule->storage,
-                           network.layers[s].function, in_place);
+    if (step.candidate.match.target < 0) {
+      kernel = make_step_kernel(*network.graph, *network.soc, *network.schedule, step,
+                                network.layers[s].function);
     }
     for (const KernelArgument& argument : kernel.arguments) {
-      if (!network.graph->value(argument.value).constant) continue;
+      if (!argument.value.valid() || !network.graph->value(argument.value).constant) continue;
       name_constant(argument.value, c_identifier(step.name) + "_" + argument.name);
     }
+    std::vector<std::string> tables;
+    for (const KernelTable& table : kernel.tables) {
+      tables.push_back(network.prefix + "_" + names.take(network.layers[s].id + "_" + table.name));
+    }
+    network.table_names.push_back(std::move(tables));
+    HEDDLE_CHECK(kernel.scratch_bytes == 0 || !network.scratch[s].empty(),
+                 "the plan has no scratch memory for a kernel that needs it");
     network.kernels.push_back(std::move(kernel));
   }
   for (size_t i = 0; i < network.returned.size(); ++i) {
@@ -220,9 +226,10 @@ std::string Network::memory_base(const Target& target, const std::string& memory
   return (own != memory_macros.end() ? own : shared)->second + "_BASE";
 }
 
-bool Network::uses_math() const {
-  return std::any_of(kernels.begin(), kernels.end(),
-                     [](const Kernel& kernel) { return kernel.uses_math; });
+std::set<std::string> Network::headers() const {
+  std::set<std::string> result;
+  for (const Kernel& kernel : kernels) result.insert(kernel.headers.begin(), kernel.headers.end());
+  return result;
 }
 
 std::string Network::where(const Step& step) const {

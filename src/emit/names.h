@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -56,6 +57,9 @@ struct Network {
   std::vector<Kernel> kernels;  // one a step; no text for accelerator steps and shared views
   std::map<ValueId, std::string> arena;  // enumeration constant of a value's offset: "AT_LAYER_03"
   std::map<ValueId, int64_t> arena_offset;
+  std::vector<std::string> scratch;  // one a step: "SCRATCH_LAYER_03", empty where there is none
+  // One a step: "digits_layer_03_weights" for each of Kernel::tables.
+  std::vector<std::vector<std::string>> table_names;
   std::vector<ValueId> constants;  // tables of the CPU's constants, in the plan's order
   std::map<ValueId, std::string> constant_names;  // "digits_conv1_weights"
   std::vector<PackedBuffer> packed;
@@ -68,7 +72,7 @@ struct Network {
   // The macro of the memory's base for an operand of this target: a private memory wins.
   std::string memory_base(const Target& target, const std::string& memory) const;
   std::string where(const Step& step) const;  // "cpu", "diana_digital"
-  bool uses_math() const;  // a kernel calls functions of runtime/heddle_math.h
+  std::set<std::string> headers() const;  // of the kernel libraries that kernels use
 };
 
 // Errors: files or identifiers of a unit that no bundle can hold.

@@ -114,6 +114,12 @@ void write_offsets(CWriter& out, const Network& network) {
   out.comment({"Where values lie in the arena, in bytes."});
   out.open("enum");
   for (const Buffer& buffer : network.plan->main.buffers) {
+    if (!buffer.value.valid()) {
+      out.line(fmt::format("{} = {}, /* {} bytes of scratch */",
+                           network.scratch[static_cast<size_t>(buffer.first)], buffer.offset,
+                           buffer.bytes));
+      continue;
+    }
     const auto name = network.arena.find(buffer.value);
     if (name == network.arena.end()) continue;
     out.line(fmt::format("{} = {}, /* {} bytes, layers {} to {} */", name->second, buffer.offset,
@@ -141,6 +147,14 @@ std::string pointer_to(const Network& network, ValueId value, bool output) {
   return fmt::format("({}{} *)({}void *)(base + {})", qualifier,
                      c_name_of(network.graph->value(value).type.dtype), qualifier,
                      network.arena.at(value));
+}
+
+// The same for a parameter of a step's kernel.
+std::string argument_of(const Network& network, size_t step, const KernelArgument& argument) {
+  if (argument.scratch) return fmt::format("(uint32_t *)(void *)(base + {})", network.scratch[step]);
+  if (argument.table >= 0)
+    return network.table_names[step][static_cast<size_t>(argument.table)];
+  return pointer_to(network, argument.value, argument.output);
 }
 
 void write_layer_done(CWriter& out) {
@@ -276,9 +290,8 @@ void write_run(CWriter& out, const Network& network, const RunParts& parts) {
                            view ? "the same bytes under another shape"
                                 : "its parts were written where they belong"));
     } else {
-      for (const KernelArgument& argument : network.kernels[s].arguments) {
-        arguments.push_back(pointer_to(network, argument.value, argument.output));
-      }
+      for (const KernelArgument& argument : network.kernels[s].arguments)
+        arguments.push_back(argument_of(network, s, argument));
       out.call(network.layers[s].function, arguments, ";");
     }
     out.line(fmt::format("layer_done({}, base + {});", s, network.arena.at(match.output(graph))));
@@ -386,7 +399,8 @@ Result<std::string> emit_source(const Network& network) {
         out.line(include_path(unit.folder, header));
     }
   }
-  if (network.uses_math()) out.line("#include \"heddle_math.h\"");
+  for (const std::string& header : network.headers())
+    out.line(fmt::format("#include \"{}\"", header));
   out.line("#include \"heddle_runtime.h\"");
   if (!network.units.empty()) out.line("#include \"heddle_soc.h\"");
   out.line(fmt::format("#include \"{}_weights.h\"", network.prefix));

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "cpu_codegen/runtime.h"
 #include "cpu_codegen/writer.h"
 #include "emit/writers.h"
 
@@ -30,7 +31,10 @@ struct Sources {
 Sources sources_of(const Network& network) {
   Sources sources;
   sources.network = {"src/" + network.prefix + ".c", "src/" + network.prefix + "_weights.c"};
-  if (network.uses_math()) sources.network.push_back("runtime/heddle_math.c");
+  for (const std::string& header : network.headers()) {
+    const std::string source = header.substr(0, header.size() - 1) + "c";
+    if (runtime_files().contains(source)) sources.network.push_back("runtime/" + source);
+  }
   sources.drivers = unit_sources(network, "drivers", &Target::sources);
   sources.models = unit_sources(network, "models", &Target::models);
   sources.host = {"runtime/heddle_host.c", "src/heddle_soc_host.c", "runtime/heddle_test_main.c",

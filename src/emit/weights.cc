@@ -30,6 +30,14 @@ std::string emit_weights_header(const Network& network) {
                          std::max<int64_t>(elements_of(value.type.shape), 1),
                          to_string(value.type.shape)));
   }
+  for (size_t s = 0; s < network.kernels.size(); ++s) {
+    for (size_t t = 0; t < network.kernels[s].tables.size(); ++t) {
+      const Tensor& tensor = network.kernels[s].tables[t].tensor;
+      out.line(fmt::format("extern const {} {}[{}]; /* for {} */", c_name_of(tensor.dtype()),
+                           network.table_names[s][t], std::max<int64_t>(tensor.elements(), 1),
+                           network.layers[s].id));
+    }
+  }
   if (network.packed.empty()) {
     out.line(fmt::format("typedef char {}_assert_nothing_is_packed[1];", network.prefix));
   } else {
@@ -62,6 +70,12 @@ std::string emit_weights_source(const Network& network) {
   for (const ValueId id : network.constants) {
     text += '\n' +
             print_table(section, network.constant_names.at(id), *network.graph->value(id).constant);
+  }
+  for (size_t s = 0; s < network.kernels.size(); ++s) {
+    for (size_t t = 0; t < network.kernels[s].tables.size(); ++t) {
+      text += '\n' + print_table(section, network.table_names[s][t],
+                                 network.kernels[s].tables[t].tensor);
+    }
   }
   if (!network.packed.empty()) {
     std::vector<std::byte> bytes(static_cast<size_t>(network.packed_bytes));

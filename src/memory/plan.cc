@@ -29,7 +29,8 @@ int64_t buffer_alignment(const Soc& soc) {
 // A transfer whose rows are rounded up to the unit may read this much past the end of a table.
 int64_t slack(const Soc& soc) { return soc.dma ? round_up(transfer_unit(soc), kAlignment) : 0; }
 
-std::vector<Buffer> buffers_of(const Graph& graph, const Soc& soc, const Schedule& schedule) {
+std::vector<Buffer> buffers_of(const Graph& graph, const Soc& soc, const Schedule& schedule,
+                               const std::vector<KernelNeeds>& needs) {
   std::map<ValueId, Buffer> by_value;
   const int steps = static_cast<int>(schedule.steps.size());
   for (const ValueId id : schedule.materialised) {
@@ -75,15 +76,33 @@ std::vector<Buffer> buffers_of(const Graph& graph, const Soc& soc, const Schedul
     if (resolved(schedule.aliases, value).offset_bytes != 0)
       buffer.alignment = bytes_of(graph.value(value).type.dtype);
   }
+  for (size_t s = 0; s < needs.size(); ++s) {
+    if (needs[s].scratch_bytes == 0) continue;
+    Buffer scratch;
+    scratch.name = "scratch of " + terminal_text(schedule.steps[s].name);
+    scratch.bytes = needs[s].scratch_bytes;
+    scratch.alignment = buffer_alignment(soc);
+    scratch.first = scratch.last = static_cast<int>(s);
+    buffers.push_back(std::move(scratch));
+  }
   return buffers;
 }
 
 // Constants of CPU steps become tables, each once; those of one element become literals of the C.
-void add_constants(const Graph& graph, const Soc& soc, const Schedule& schedule, MemoryPlan& plan) {
+void add_constants(const Graph& graph, const Soc& soc, const Schedule& schedule,
+                   const std::vector<KernelNeeds>& needs, MemoryPlan& plan) {
   std::set<ValueId> seen;
   bool packed = false;
-  for (const Step& step : schedule.steps) {
-    const Match& match = step.candidate.match;
+  const auto add = [&](ValueId id) {
+    if (!id.valid() || !graph.value(id).constant || graph.value(id).constant->elements() == 1 ||
+        !seen.insert(id).second)
+      return;
+    plan.constants.push_back(id);
+    plan.constant_bytes +=
+        round_up(static_cast<int64_t>(graph.value(id).constant->bytes().size()), kAlignment);
+  };
+  for (size_t s = 0; s < schedule.steps.size(); ++s) {
+    const Match& match = schedule.steps[s].candidate.match;
     if (match.target >= 0) {
       const Region region = region_of(graph, soc, match, schedule.storage);
       for (const Packing& packing : region.rule->packings) {
@@ -94,16 +113,14 @@ void add_constants(const Graph& graph, const Soc& soc, const Schedule& schedule,
       }
       continue;
     }
+    if (!needs.empty() && needs[s].constants) {
+      for (const ValueId id : *needs[s].constants) add(id);
+      for (const int64_t bytes : needs[s].table_bytes)
+        plan.constant_bytes += round_up(bytes, kAlignment);
+      continue;
+    }
     for (const NodeId node : match.nodes) {
-      for (const ValueId input : graph.node(node).inputs) {
-        if (!input.valid() || !graph.value(input).constant ||
-            graph.value(input).constant->elements() == 1)
-          continue;
-        if (!seen.insert(input).second) continue;
-        plan.constants.push_back(input);
-        plan.constant_bytes +=
-            round_up(static_cast<int64_t>(graph.value(input).constant->bytes().size()), kAlignment);
-      }
+      for (const ValueId input : graph.node(node).inputs) add(input);
     }
   }
   if (packed) plan.constant_bytes += slack(soc);
@@ -198,14 +215,17 @@ Status check_budget(const Graph& graph, const Soc& soc, const Schedule& schedule
 
 }  // namespace
 
-Result<MemoryPlan> plan_memory(const Graph& graph, const Soc& soc, const Schedule& schedule) {
+Result<MemoryPlan> plan_memory(const Graph& graph, const Soc& soc, const Schedule& schedule,
+                               const std::vector<KernelNeeds>& needs) {
+  HEDDLE_CHECK(needs.empty() || needs.size() == schedule.steps.size(),
+               "kernel needs of another schedule");
   MemoryPlan plan;
-  plan.main = place(buffers_of(graph, soc, schedule));
+  plan.main = place(buffers_of(graph, soc, schedule, needs));
   const std::vector<std::string> wrong = check_placement(plan.main);
   HEDDLE_CHECK(wrong.empty(), "the memory plan: " + wrong.front());
   plan.arena_bytes = std::max(round_up(plan.main.peak_bytes, buffer_alignment(soc)) + slack(soc),
                               buffer_alignment(soc));
-  add_constants(graph, soc, schedule, plan);
+  add_constants(graph, soc, schedule, needs, plan);
   add_tile_bytes(soc, schedule, plan);
   const Memory* main = soc.find_memory(soc.main_memory);
   HEDDLE_CHECK(main != nullptr, "a SoC without its main memory");
@@ -221,9 +241,9 @@ std::string dump(const Graph& graph, const MemoryPlan& plan) {
       fmt::format("arena {} bytes: peak {} in step {}, lower bound {}\n", plan.arena_bytes,
                   plan.main.peak_bytes, plan.main.peak_step, plan.main.lower_bound_bytes);
   for (const Buffer& buffer : plan.main.buffers) {
-    text += fmt::format("  v{} {} at {} bytes {} steps {}..{}", buffer.value.index,
-                        terminal_text(buffer.name), buffer.offset, buffer.bytes, buffer.first,
-                        buffer.last);
+    const std::string id = buffer.value.valid() ? fmt::format("v{} ", buffer.value.index) : "";
+    text += fmt::format("  {}{} at {} bytes {} steps {}..{}", id, terminal_text(buffer.name),
+                        buffer.offset, buffer.bytes, buffer.first, buffer.last);
     if (buffer.shares >= 0) {
       text += fmt::format(" in place of v{}",
                           plan.main.buffers[static_cast<size_t>(buffer.shares)].value.index);

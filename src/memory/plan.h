@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,7 +14,7 @@ namespace heddle {
 // Live from step `first` to step `last`, both inclusive.
 struct Buffer {
   std::string name;
-  ValueId value;
+  ValueId value;  // invalid: the scratch memory of step `first`
   int64_t bytes = 0;
   int64_t alignment = 16;  // a power of two
   int first = 0;
@@ -41,6 +42,14 @@ Placement place(std::vector<Buffer> buffers);
 // are aligned, else what is wrong.
 std::vector<std::string> check_placement(const Placement& placement);
 
+// What the code of a CPU step needs beyond its values. The default is that of generic kernels: no
+// scratch memory, and the constants as they are in the graph.
+struct KernelNeeds {
+  int64_t scratch_bytes = 0;
+  std::vector<int64_t> table_bytes{};  // of constants made for the kernel
+  std::optional<std::vector<ValueId>> constants{};  // of the graph that it reads; absent: all of them
+};
+
 struct MemoryPlan {
   Placement main;  // arena, in Soc::main_memory
   int64_t arena_bytes =
@@ -53,9 +62,10 @@ struct MemoryPlan {
   int64_t available_bytes = 0;
 };
 
-// Error: the network does not fit; required, available and excess bytes, and the layers at the
-// peak.
-Result<MemoryPlan> plan_memory(const Graph& graph, const Soc& soc, const Schedule& schedule);
+// `needs`: one a step, or empty where all kernels are generic. Error: the network does not fit;
+// required, available and excess bytes, and the layers at the peak.
+Result<MemoryPlan> plan_memory(const Graph& graph, const Soc& soc, const Schedule& schedule,
+                               const std::vector<KernelNeeds>& needs = {});
 std::string dump(const Graph& graph, const MemoryPlan& plan);
 
 }  // namespace heddle

@@ -65,6 +65,7 @@ void write_rule(Out out, const Rule& rule) {
   write_conditions(out, "when", rule.when);
   fmt::format_to(out, "    launch {}\n", print_text(rule.launch));
   fmt::format_to(out, "    compute {}\n", print_text(rule.compute));
+  if (!rule.kernel.empty()) fmt::format_to(out, "    kernel {}\n", rule.kernel);
   if (rule.layout)
     fmt::format_to(out, "    layout row {} plane {}\n", rule.layout->row, rule.layout->plane);
   for (const OperandPlacement& operand : rule.operands) {

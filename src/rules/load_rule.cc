@@ -303,6 +303,7 @@ Rule read_rule(const TomlValue& table, TargetKind kind, Reading& reading) {
   } else {
     rule.launch = expr_at(table, "launch", names, Scope::layer, reading);
     rule.compute = expr_at(table, "compute", names, Scope::layer, reading);
+    if (text_at(table, "kernel") != nullptr) rule.kernel = identifier_at(table, "kernel", reading);
   }
   return rule;
 }

@@ -94,6 +94,7 @@ struct Rule {
   std::vector<Condition> when;
   Expr launch;   // cycles of one job before it computes
   Expr compute;  // cycles of one job; sizes are those of one tile
+  std::string kernel{};  // CPU targets: name of a kernel generator (cpu_codegen); empty: the generic one
   // The rest is absent for rules of a CPU target.
   std::optional<BufferLayout> layout;
   std::vector<OperandPlacement> operands;

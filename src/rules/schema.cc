@@ -81,7 +81,12 @@ std::vector<KeyDef> rule_keys(bool accelerator) {
        accelerator ? "cycles of one job; names of a tile"
                    : "cycles of the kernel; names of a layer"},
   };
-  if (!accelerator) return keys;
+  if (!accelerator) {
+    keys.push_back({"rule[].kernel", KeyType::text, kOptional,
+                    "the kernel generator of the tool that writes its C; absent: the generic one, from "
+                    "the operators' records"});
+    return keys;
+  }
   const std::vector<KeyDef> more = {
       {"rule[].layout", KeyType::table, kRequired,
        "how activations lie in memory while the unit works on them"},

@@ -98,23 +98,38 @@ std::string Program::compare(const std::string& name, const std::string& what, c
       c_name_of(dense.dtype()), fmt::join(cells, ","), cells.size(), name, what, both_nan);
 }
 
+std::string Program::next_function() const { return fmt::format("kernel_{}", cases_); }
+
 void Program::add(Random& random, const Graph& graph, const StorageOf& storage) {
-  const std::vector<Tensor> inputs = random_inputs(random, graph);
+  add(make_kernel(graph, whole_match(graph), storage, next_function()), graph, storage,
+      random_inputs(random, graph));
+}
+
+void Program::add(const Kernel& kernel, const Graph& graph, const StorageOf& storage,
+                  const std::vector<Tensor>& inputs) {
   const Result<std::vector<Tensor>> values = interpret(graph, inputs);
   if (!values.ok()) internal_error(__FILE__, __LINE__, errors_of(values));
-  const std::string function = fmt::format("kernel_{}", cases_);
-  const Kernel kernel = make_kernel(graph, whole_match(graph), storage, function);
+  const std::string function = next_function();
   functions_ += kernel.text;
   std::string arguments, check;
   for (size_t i = 0; i < kernel.arguments.size(); ++i) {
     const KernelArgument& argument = kernel.arguments[i];
+    const std::string name = fmt::format("case_{}_{}", cases_, i);
+    arguments += (i == 0 ? "" : ", ") + name;
+    if (argument.scratch) {  // of just the size that it asked for
+      functions_ += fmt::format("static uint32_t {}[{}];\n", name, kernel.scratch_bytes / 4);
+      continue;
+    }
+    if (argument.table >= 0) {
+      const Tensor& table = kernel.tables[static_cast<size_t>(argument.table)].tensor;
+      functions_ += declare(name, table, dense_storage({table.dtype(), table.shape(), {}}), false);
+      continue;
+    }
     const Value& value = graph.value(argument.value);
     const Tensor& tensor =
         value.constant ? *value.constant : (*values)[static_cast<size_t>(argument.value.index)];
     const Storage& layout = value.constant ? dense_storage(value.type) : storage.at(argument.value);
-    const std::string name = fmt::format("case_{}_{}", cases_, i);
     functions_ += declare(name, tensor, layout, argument.output);
-    arguments += (i == 0 ? "" : ", ") + name;
     std::string what = fmt::format("case {}:", cases_);
     for (const Node& node : graph.nodes) what += ' ' + node.op;
     if (argument.output) check = compare(name, what, tensor, layout);

@@ -18,8 +18,12 @@ Match whole_match(const Graph& graph);
 
 class Program {
  public:
-  // Runs the kernel once on random inputs.
+  // Runs the generic kernel once on random inputs.
   void add(Random& random, const Graph& graph, const StorageOf& storage);
+  // The same for a kernel of the whole graph, on these inputs.
+  void add(const Kernel& kernel, const Graph& graph, const StorageOf& storage,
+           const std::vector<Tensor>& inputs);
+  std::string next_function() const;  // the name that the next kernel must have
   void add_copy(Random& random, DType dtype, const Shape& from, const Shape& to);
   // Compiled strictly, with AddressSanitizer and UBSan; what it prints about each difference, "" if
   // there is none.

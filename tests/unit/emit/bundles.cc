@@ -1,3 +1,4 @@
+#include "cpu_codegen/generators.h"
 #include "unit/emit/bundles.h"
 
 #include <fmt/format.h>
@@ -81,11 +82,12 @@ Compiled compile(Random& random, const std::string& name, const Graph& graph, co
   checked(verify_graph(graph));
   Policy policy;
   policy.name = "latency";
-  const Matches matches = match_rules(graph, soc, policy);
+  const Matches matches = refuse_kernels(graph, soc, match_rules(graph, soc, policy));
   const Candidates candidates = *make_candidates(graph, soc, matches);
   Compiled compiled;
   compiled.schedule = checked(make_schedule(graph, soc, policy, matches, candidates));
-  compiled.plan = checked(plan_memory(graph, soc, compiled.schedule));
+  compiled.plan = checked(plan_memory(graph, soc, compiled.schedule,
+                                      kernel_needs(graph, soc, compiled.schedule)));
   compiled.files = checked(emit_bundle(name, graph, soc, compiled.schedule, compiled.plan,
                                        golden_vectors(random, graph, vectors)));
   return compiled;

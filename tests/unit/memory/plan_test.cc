@@ -106,6 +106,31 @@ TEST(Plan, CountsEachConstantTableOnce) {
   EXPECT_EQ(plan->required_bytes, plan->arena_bytes + 100 + plan->constant_bytes);
 }
 
+// Scratch memory lives during its step only; constants made for a kernel take the place of those
+// that nothing else reads.
+TEST(Plan, HoldsWhatKernelsNeed) {
+  const Network network(1 << 20);
+  std::vector<KernelNeeds> needs(network.schedule.steps.size());
+  needs[1] = {500, {5000, 20}, std::vector<ValueId>{}};  // the dense reads no constant of the graph
+  needs[3].scratch_bytes = 10;
+  const Result<MemoryPlan> plan = plan_memory(network.graph, network.soc, network.schedule, needs);
+  ASSERT_TRUE(plan.ok()) << format_diagnostics(plan.errors());
+  EXPECT_THAT(check_placement(plan->main), IsEmpty());
+  ASSERT_EQ(plan->constants.size(), 1u);
+  EXPECT_EQ(network.graph.value(plan->constants[0]).name, "b");
+  EXPECT_EQ(plan->constant_bytes, 5024 + 32 + 416);
+  const std::vector<Buffer>& buffers = plan->main.buffers;
+  ASSERT_EQ(buffers.size(), 8u);
+  EXPECT_FALSE(buffers[6].value.valid());
+  EXPECT_EQ(buffers[6].name, "scratch of dense1");
+  EXPECT_EQ(buffers[6].bytes, 500);
+  EXPECT_EQ(buffers[6].first, 1);
+  EXPECT_EQ(buffers[6].last, 1);
+  EXPECT_EQ(buffers[7].first, 3);
+  EXPECT_EQ(plan->main.lower_bound_bytes, 48 + 400 + 500);
+  EXPECT_THAT(dump(network.graph, *plan), HasSubstr("  scratch of dense1 at "));
+}
+
 TEST(Plan, IsDumpedInFull) {
   const Network network(8192);
   const Result<MemoryPlan> plan = plan_memory(network.graph, network.soc, network.schedule);

@@ -1,0 +1,120 @@
+#include "cpu_codegen/generators.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <optional>
+#include <utility>
+
+#include "base/text.h"
+
+namespace heddle {
+namespace {
+
+constexpr std::array<KernelGenerator, 0> kGenerators = {};
+
+std::vector<std::string> known_names() {
+  std::vector<std::string> names;
+  for (const KernelGenerator& generator : kernel_generators()) names.emplace_back(generator.name);
+  return names;
+}
+
+const KernelGenerator* generator_of(const Soc& soc, const Match& match) {
+  if (match.target >= 0) return nullptr;
+  const std::string& name = rule_of(soc, match).kernel;
+  return name.empty() ? nullptr : find_generator(name);
+}
+
+}  // namespace
+
+std::span<const KernelGenerator> kernel_generators() { return kGenerators; }
+
+const KernelGenerator* find_generator(std::string_view name) {
+  const std::span<const KernelGenerator> all = kernel_generators();
+  const auto found = std::find_if(all.begin(), all.end(),
+                                  [&](const KernelGenerator& g) { return g.name == name; });
+  return found == all.end() ? nullptr : &*found;
+}
+
+Status check_generators(const Target& cpu) {
+  Diagnostics errors;
+  for (const Rule& rule : cpu.rules) {
+    if (rule.kernel.empty() || find_generator(rule.kernel) != nullptr) continue;
+    const std::vector<std::string> names = known_names();
+    errors.push_back(error_at(
+        rule.place,
+        fmt::format("rule `{}` names the kernel generator `{}`, which this tool does not have{}",
+                    terminal_text(rule.name), terminal_text(rule.kernel),
+                    did_you_mean(rule.kernel, names)),
+        names.empty() ? "leave `kernel` out: the generic generator takes every operator"
+                      : fmt::format("the generators are `{}`", fmt::join(names, "`, `"))));
+  }
+  const Rule* last = cpu.rules.empty() ? nullptr : &cpu.rules.back();
+  if (errors.empty() && last != nullptr && !last->kernel.empty()) {
+    errors.push_back(
+        error_at(last->place,
+                 fmt::format("the last rule, `{}`, must accept every operator, but its "
+                             "kernel generator `{}` may refuse some",
+                             terminal_text(last->name), terminal_text(last->kernel)),
+                 "leave `kernel` out of it"));
+  }
+  if (!errors.empty()) return errors;
+  return Unit{};
+}
+
+Matches refuse_kernels(const Graph& graph, const Soc& soc, Matches matches) {
+  Matches result;
+  result.refused = std::move(matches.refused);
+  // As in match_rules(), one refusal a rule and place: the longest, which comes first.
+  std::optional<std::pair<int, NodeId>> last;
+  for (Match& match : matches.accepted) {
+    const KernelGenerator* const generator = generator_of(soc, match);
+    if (generator != nullptr) match.failed = generator->refusals(graph, match);
+    if (match.accepted()) {
+      result.accepted.push_back(std::move(match));
+      continue;
+    }
+    const std::pair<int, NodeId> site{match.rule, match.anchor};
+    if (last != site) result.refused.push_back(std::move(match));
+    last = site;
+  }
+  return result;
+}
+
+Kernel make_step_kernel(const Graph& graph, const Soc& soc, const Schedule& schedule,
+                        const Step& step, const std::string& function) {
+  const Match& match = step.candidate.match;
+  const Aliases& aliases = schedule.aliases;
+  HEDDLE_CHECK(match.target < 0, "a kernel for a step that is not on the CPU");
+  if (needs_no_code(graph, aliases, match)) return {};
+  if (const KernelGenerator* const generator = generator_of(soc, match))
+    return generator->make(graph, match, schedule.storage, function);
+  std::set<ValueId> in_place;  // parts of a concat that lie where they belong
+  for (const ValueId part : graph.node(match.nodes.front()).inputs) {
+    const auto alias = aliases.find(part);
+    if (alias != aliases.end() && alias->second.host == match.output(graph)) in_place.insert(part);
+  }
+  return make_kernel(graph, match, schedule.storage, function, in_place);
+}
+
+std::vector<KernelNeeds> kernel_needs(const Graph& graph, const Soc& soc,
+                                      const Schedule& schedule) {
+  std::vector<KernelNeeds> result(schedule.steps.size());
+  for (size_t s = 0; s < schedule.steps.size(); ++s) {
+    if (generator_of(soc, schedule.steps[s].candidate.match) == nullptr) continue;
+    const Kernel kernel = make_step_kernel(graph, soc, schedule, schedule.steps[s], "kernel");
+    KernelNeeds& needs = result[s];
+    needs.scratch_bytes = kernel.scratch_bytes;
+    needs.constants.emplace();
+    for (const KernelArgument& argument : kernel.arguments) {
+      if (argument.value.valid() && graph.value(argument.value).constant)
+        needs.constants->push_back(argument.value);
+    }
+    for (const KernelTable& table : kernel.tables)
+      needs.table_bytes.push_back(static_cast<int64_t>(table.tensor.bytes().size()));
+  }
+  return result;
+}
+
+}  // namespace heddle

@@ -1,0 +1,14 @@
+#include "cpu_codegen/runtime.h"
+
+#include <algorithm>
+#include <array>
+
+namespace heddle {
+
+bool is_kernel_library(std::string_view file) {
+  constexpr std::array<std::string_view, 2> kLibraries = {"heddle_math", "heddle_rv32"};
+  const std::string_view stem = file.substr(0, file.rfind('.'));
+  return std::find(kLibraries.begin(), kLibraries.end(), stem) != kLibraries.end();
+}
+
+}  // namespace heddle
