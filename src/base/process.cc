@@ -106,7 +106,8 @@ bool drain(int fd, std::string& text, int64_t& room) {
 void watch(pid_t child, Pipe& out, Pipe& err, const ProcessLimits& limits,
            ProcessOutcome& outcome) {
   using Clock = std::chrono::steady_clock;
-  const Clock::time_point deadline = Clock::now() + std::chrono::seconds(limits.wall_seconds);
+  const Clock::time_point start = Clock::now();
+  const Clock::time_point deadline = start + std::chrono::seconds(limits.wall_seconds);
   int64_t room = limits.output_bytes;
   for (bool running = true; running;) {
     std::array<pollfd, 2> fds = {
@@ -131,6 +132,7 @@ void watch(pid_t child, Pipe& out, Pipe& err, const ProcessLimits& limits,
     }
     if (!outcome.ended_because.empty()) break;
   }
+  outcome.wall_seconds = std::chrono::duration<double>(Clock::now() - start).count();
   ::kill(-child, SIGKILL);  // and whatever it has started
   int status = 0;
   while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {

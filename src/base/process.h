@@ -26,6 +26,7 @@ struct ProcessOutcome {
   std::string err;  // stderr
   // Empty, or which limit ended the child: "more than 600 s of CPU time".
   std::string ended_because;
+  double wall_seconds = 0;  // from the start to the end; no result may depend on it
 };
 
 // argv[0] is looked up in PATH, or from the working folder if it has a slash; no shell is involved;

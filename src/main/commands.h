@@ -27,11 +27,18 @@ struct CommandOptions {
   std::filesystem::path labels;
   std::filesystem::path emit_onnx;  // inspect: where the normalised graph goes
   std::string dump_after;
+  // run: where, and what of the virtual SoC
+  std::string on = "host";
+  int64_t max_cycles = 0;       // 0: the virtual SoC's own limit
+  std::filesystem::path trace;  // empty: none
+  std::string trace_kind = "instructions";
+  int gdb_port = 0;  // 0: no debugger
   bool json = false;
 };
 
 int compile_command(const CommandOptions& options);
 int run_command(const CommandOptions& options);
+int run_on_soc(const CommandOptions& options);  // run --on soc
 int inspect_command(const CommandOptions& options);
 int verify_command(const CommandOptions& options);
 int why_command(const CommandOptions& options);

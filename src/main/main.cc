@@ -4,9 +4,11 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <limits>
 
 #include "base/text.h"
 #include "main/commands.h"
+#include "sim/child.h"
 
 namespace {
 
@@ -42,8 +44,7 @@ void add_samples(CLI::App& command, CommandOptions& options, const char* what) {
   command.add_option("--inputs", options.inputs, what);
   command
       .add_option_function<std::string>(
-          "--raw",
-          [&options](const std::string& kind) { options.raw = heddle::raw_kind_of(kind); },
+          "--raw", [&options](const std::string& kind) { options.raw = heddle::raw_kind_of(kind); },
           "elements of raw input files, which then hold any number of samples (default: by their "
           "size)")
       ->check(CLI::IsMember({"float32", "int8", "uint8"}));
@@ -60,6 +61,19 @@ void add_machine(CLI::App& command, CommandOptions& options) {
                      "folders to look for accelerator folders in");
   command.add_option("--name", options.compile.name,
                      "prefix of the C identifiers (default: the model file's name)");
+}
+
+// Where `run` runs, and what it is to do on the virtual SoC.
+void add_virtual_soc(CLI::App& command, CommandOptions& options) {
+  command
+      .add_option("--on", options.on,
+                  "the emitted C on this host, or the firmware on the virtual SoC")
+      ->check(CLI::IsMember({"host", "soc"}))
+      ->capture_default_str();
+  command
+      .add_option("--max-cycles", options.max_cycles,
+                  "soc: end after this many cycles of its clock")
+      ->check(CLI::Range(int64_t{1}, std::numeric_limits<int64_t>::max()));
 }
 
 CLI::App* add_command(CLI::App& app, const char* name, const char* summary,
@@ -100,13 +114,14 @@ int run(int argc, char** argv) {
   on(compile, heddle::compile_command);
 
   CLI::App* const execute =
-      add_command(app, "run", "compile, build and run on this host, beside the reference", options);
+      add_command(app, "run", "compile, build and run, beside the reference", options);
   add_model(*execute, options, "the network, or the folder of a compiled bundle");
   add_machine(*execute, options);
   add_samples(*execute, options, "samples: npz, npy or raw files (default: three random ones)");
   execute->add_option("--labels", options.labels,
                       "right classes: npy, or npz with an array `labels`; prints the accuracy");
   execute->add_option("-o,--output", options.output, "keep the bundle in this folder");
+  add_virtual_soc(*execute, options);
   on(execute, heddle::run_command);
 
   CLI::App* const inspect =
@@ -152,6 +167,9 @@ int run(int argc, char** argv) {
   add_machine(*why, options);
   on(why, heddle::why_command);
 
+  // What `run --on soc` starts as a child; for nobody else.
+  if (argc == 3 && std::string(argv[1]) == "simulate")
+    return heddle::sim::simulate_command(argv[2]);
   // CLI11 would only say that a subcommand is missing.
   std::vector<std::string> commands;
   for (const CLI::App* const command : app.get_subcommands({}))

@@ -1,0 +1,108 @@
+// `heddle run --on soc`: the firmware of a bundle on the virtual SoC.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/text.h"
+#include "main/common.h"
+#include "report/simulation.h"
+#include "sim/child.h"
+
+namespace heddle {
+namespace {
+
+namespace fs = std::filesystem;
+
+sim::SimulateOptions simulate_options(const CommandOptions& options) {
+  sim::SimulateOptions simulate;
+  if (options.max_cycles > 0)
+    simulate.limits.max_cycles = static_cast<uint64_t>(options.max_cycles);
+  simulate.trace = options.trace;
+  simulate.trace_kind =
+      options.trace_kind == "memory" ? sim::TraceKind::memory : sim::TraceKind::instructions;
+  simulate.gdb_port = options.gdb_port;
+  return simulate;
+}
+
+// On stderr, the end of it if it is long.
+void print_console(const std::string& console) {
+  constexpr size_t kLines = 20;
+  std::vector<std::string> lines;
+  for (size_t at = 0; at < console.size();) {
+    const size_t end = std::min(console.find('\n', at), console.size());
+    lines.push_back(console.substr(at, end - at));
+    at = end + 1;
+  }
+  for (size_t i = lines.size() > kLines ? lines.size() - kLines : 0; i < lines.size(); ++i)
+    fmt::print(stderr, "  {}\n", terminal_text(lines[i]));
+}
+
+int show(const CommandOptions& options, const sim::SimulationResult& result) {
+  if (options.json) {
+    fmt::print("{}", sim::to_json(result));
+  } else {
+    fmt::print("{}", simulation_text(result));
+  }
+  if (result.hazard) {
+    fmt::print(stderr, "{}", format_diagnostic(diagnostic_of(*result.hazard)));
+  } else if (result.end == sim::RunEnd::limit) {
+    fmt::print(stderr, "{}",
+               format_diagnostic(error_at(
+                   {},
+                   fmt::format("the firmware still runs after {} cycles",
+                               thousands(static_cast<int64_t>(result.cycles))),
+                   "give it more with `--max-cycles N`, or see where it is with `--gdb PORT`")));
+  } else if (result.end == sim::RunEnd::failed) {
+    fmt::print(stderr, "{}",
+               format_diagnostic(error_at(
+                   {}, fmt::format("the firmware ended the run with status {}", result.exit_code),
+                   "what it printed is below")));
+    print_console(result.console);
+  }
+  return result.passed() ? 0 : 1;
+}
+
+int simulate_and_show(const CommandOptions& options, const fs::path& bundle,
+                      const Progress& progress) {
+  progress.show("building firmware and running it on the virtual SoC");
+  const Result<sim::SimulationResult> result =
+      sim::simulate_bundle(bundle, simulate_options(options));
+  progress.show("");
+  return result.ok() ? show(options, *result) : fail(result.errors());
+}
+
+}  // namespace
+
+int run_on_soc(const CommandOptions& options) {
+  if (!options.labels.empty())
+    return fail("--labels", "the virtual SoC holds outputs against the reference only",
+                "leave out `--on soc` for the accuracy");
+  const Progress progress;
+  const fs::path& model = options.compile.model;
+  if (fs::is_directory(model)) {
+    if (!fs::exists(model / kManifestName))
+      return fail(model, std::string("the folder has no `") + kManifestName + "`",
+                  "give a model, or a folder that `heddle compile` wrote");
+    if (!options.inputs.empty())
+      return fail(model, "a bundle runs its own golden vectors",
+                  "give the model itself together with --inputs");
+    return simulate_and_show(options, model, progress);
+  }
+  CommandOptions with_vectors = options;
+  if (!options.inputs.empty()) {
+    Result<Compilation> imported = compile_to(options, progress, "import");
+    if (!imported.ok()) return fail(imported.errors());
+    Result<std::vector<Sample>> samples = samples_of(imported->graph, options, 0);
+    if (!samples.ok()) return fail(samples.errors());
+    with_vectors.compile.vectors = std::move(*samples);
+  }
+  Result<Compilation> compilation = compile_to(with_vectors, progress, "bundle");
+  if (!compilation.ok()) return fail(compilation.errors());
+  const TemporaryFolder temporary;
+  const fs::path bundle = options.output.empty() ? temporary.path() / "bundle" : options.output;
+  const Status written = write_folder(bundle, compilation->bundle);
+  if (!written.ok()) return fail(written.errors());
+  return simulate_and_show(options, bundle, progress);
+}
+
+}  // namespace heddle
