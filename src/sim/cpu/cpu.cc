@@ -112,17 +112,16 @@ StopReason Cpu::step_once() {
   if (trace_handler_.instruction != nullptr)
     if (const std::optional<Decoded> d = instruction_at(pc_))
       trace_handler_.instruction(trace_handler_.context, cycles_, pc_, *d);
-  const Op* const after = op + 1;
   Op* to = arena_;
   *to = alone(op);
-  if (after->kind == Kind::sp_written) {
-    *++to = *after;
+  for (++op; op->kind == Kind::sp_written || op->kind == Kind::loop_back; ++op) {
+    *++to = *op;
     to->rest_cycles = to->rest_instructions = 0;
   }
   *++to = {};
   to->handler = labels_[static_cast<size_t>(Kind::leave)];
   to->kind = Kind::leave;
-  to->pc = op->pc + op->bytes;
+  to->pc = arena_->pc + arena_->bytes;
   limit_ = cycles_ + arena_->rest_cycles;
   if (traced) reads_ = writes_ = bus_.no_pages();  // so that every access is seen
   const StopReason reason = interpret(arena_);

@@ -175,6 +175,8 @@ class Cpu {
   const Op* slow_probe(const Op* op);
   const Op* slow_wfi(const Op* op);
   const Op* link(const Op* op);
+  uint32_t address_of(const Op* op) const;
+  void post_increment(const Op* op);
   void count(const Op* op);
   const Op* next(const Op* op);
   const Op* trap(const Op* op, uint32_t cause, uint32_t value);
@@ -191,6 +193,9 @@ class Cpu {
   uint64_t limit_ = 0;  // a segment may be entered if the clock after it is at most this
   const Bus::Page* reads_;
   const Bus::Page* writes_;
+  struct HardwareLoop {
+    uint32_t start = 0, end = 0, count = 0;
+  } loops_[2];
   int32_t taken_extra_ = 0;  // branch_taken - branch
   uint32_t lowest_sp_ = UINT32_MAX;
   Op* arena_ = nullptr;
@@ -202,7 +207,9 @@ class Cpu {
   Trap trap_;
   uint32_t used_ = kScratch;
   std::vector<uint32_t> translated_pages_;
-  bool forget_soon_ = false;  // code was written while one of its operations runs
+  uint32_t generation_ = 0;       // how often all was forgotten
+  std::set<uint32_t> loop_ends_;  // last instructions of hardware loops, as far as they were seen
+  bool forget_soon_ = false;      // code was written while one of its operations runs
   std::vector<const void*> labels_;
 
   std::map<uint32_t, std::vector<uint32_t>> probes_;  // tags by address

@@ -3,6 +3,7 @@
 // Registers, clock and counters are in local variables. NEXT() goes on inside a segment and counts
 // nothing; ENTER() adds a whole segment, if the limit allows it. SLOW() makes the state exact
 // (takes back what the segment has counted ahead), calls slow(), and enters what that returns.
+#include <algorithm>
 #include <cstring>
 
 #include "sim/cpu/cpu.h"
@@ -46,30 +47,34 @@
     }                                                     \
     ENTER();                                              \
   }
-#define LOAD(kind, type)                                                              \
+// `update` changes the base, before rd is written.
+#define LOAD(kind, type, at, update)                                                  \
   do_##kind : {                                                                       \
-    const uint32_t address = RS1 + IMM;                                               \
+    const uint32_t address = (at);                                                    \
     const Bus::Page& page = reads[address >> Bus::kPageBits];                         \
     if (address % sizeof(type) != 0 || page.host == nullptr) [[unlikely]]             \
       SLOW();                                                                         \
     type value;                                                                       \
     std::memcpy(&value, page.host + (address & (Bus::kPageBytes - 1)), sizeof value); \
+    update;                                                                           \
     RD = static_cast<uint32_t>(static_cast<int32_t>(value));                          \
     cycles += page.cycles;                                                            \
     NEXT();                                                                           \
   }
-#define STORE(kind, type)                                                             \
+#define STORE(kind, type, at, update)                                                 \
   do_##kind : {                                                                       \
-    const uint32_t address = RS1 + IMM;                                               \
+    const uint32_t address = (at);                                                    \
     const Bus::Page& page = writes[address >> Bus::kPageBits];                        \
     if (address % sizeof(type) != 0 || page.host == nullptr) [[unlikely]]             \
       SLOW();                                                                         \
     const type value = static_cast<type>(RS2);                                        \
     std::memcpy(page.host + (address & (Bus::kPageBytes - 1)), &value, sizeof value); \
+    update;                                                                           \
     cycles += page.cycles;                                                            \
     NEXT();                                                                           \
   }
-
+// x0 may be the base; it stays 0.
+#define POST(by) (RS1 += (by), x[0] = 0)
 namespace heddle::sim {
 namespace {
 
@@ -86,18 +91,44 @@ uint32_t remainder(int32_t a, int32_t b) {
   return static_cast<uint32_t>(b == 0 ? a : int64_t{a} % b);
 }
 
+template <class Byte>
+struct Bytes {
+  Byte at[4];
+};
+template <class Byte>
+Bytes<Byte> bytes(uint32_t word) {
+  Bytes<Byte> four;
+  std::memcpy(&four, &word, 4);
+  return four;
+}
+template <class A, class B>
+uint32_t dot(const Bytes<A>& a, const Bytes<B>& b) {
+  int32_t sum = 0;
+  for (int i = 0; i < 4; ++i) sum += a.at[i] * b.at[i];
+  return static_cast<uint32_t>(sum);
+}
+
+// The lower bound wins where a register's bounds cross, as in the core.
+uint32_t clip(int64_t value, int64_t low, int64_t high) {
+  return static_cast<uint32_t>(value <= low ? low : value >= high ? high : value);
+}
+int64_t clip_bound(uint32_t n) { return n == 0 ? 0 : (int64_t{1} << (n - 1)) - 1; }
+
 }  // namespace
 
 StopReason Cpu::interpret(const Op* op) {
   static const void* const labels[kKinds + 1] = {
 #define I(kind, name, form, cost, pattern) &&do_##kind,
+#define X I
 #include "sim/cpu/instructions.inc"
+#undef X
 #undef I
       &&slow /* illegal */,
       &&slow /* fetch_fault */,
       &&slow /* probe */,
       &&do_sp_written,
       &&do_cut,
+      &&do_loop_back,
       &&do_go_to,
       &&do_leave,
       &&slow /* link */,
@@ -166,14 +197,14 @@ do_leave:
   COMPUTE(rem, remainder(S1, S2))
   COMPUTE(remu, RS2 == 0 ? RS1 : RS1 % RS2)
 
-  LOAD(lb, int8_t)
-  LOAD(lh, int16_t)
-  LOAD(lw, int32_t)
-  LOAD(lbu, uint8_t)
-  LOAD(lhu, uint16_t)
-  STORE(sb, uint8_t)
-  STORE(sh, uint16_t)
-  STORE(sw, uint32_t)
+  LOAD(lb, int8_t, RS1 + IMM, (void)0)
+  LOAD(lh, int16_t, RS1 + IMM, (void)0)
+  LOAD(lw, int32_t, RS1 + IMM, (void)0)
+  LOAD(lbu, uint8_t, RS1 + IMM, (void)0)
+  LOAD(lhu, uint16_t, RS1 + IMM, (void)0)
+  STORE(sb, uint8_t, RS1 + IMM, (void)0)
+  STORE(sh, uint16_t, RS1 + IMM, (void)0)
+  STORE(sw, uint32_t, RS1 + IMM, (void)0)
 
   BRANCH(beq, RS1 == RS2)
   BRANCH(bne, RS1 != RS2)
@@ -207,6 +238,79 @@ do_cut:
   ENTER();
 do_go_to:
   op = arena_ + static_cast<uint32_t>(op->immediate);
+  ENTER();
+
+  // XpulpV2
+  LOAD(p_lb_post, int8_t, RS1, POST(IMM))
+  LOAD(p_lh_post, int16_t, RS1, POST(IMM))
+  LOAD(p_lw_post, int32_t, RS1, POST(IMM))
+  LOAD(p_lbu_post, uint8_t, RS1, POST(IMM))
+  LOAD(p_lhu_post, uint16_t, RS1, POST(IMM))
+  LOAD(p_lb_post_r, int8_t, RS1, POST(RS2))
+  LOAD(p_lh_post_r, int16_t, RS1, POST(RS2))
+  LOAD(p_lw_post_r, int32_t, RS1, POST(RS2))
+  LOAD(p_lbu_post_r, uint8_t, RS1, POST(RS2))
+  LOAD(p_lhu_post_r, uint16_t, RS1, POST(RS2))
+  LOAD(p_lb_r, int8_t, RS1 + RS2, (void)0)
+  LOAD(p_lh_r, int16_t, RS1 + RS2, (void)0)
+  LOAD(p_lw_r, int32_t, RS1 + RS2, (void)0)
+  LOAD(p_lbu_r, uint8_t, RS1 + RS2, (void)0)
+  LOAD(p_lhu_r, uint16_t, RS1 + RS2, (void)0)
+  STORE(p_sb_post, uint8_t, RS1, POST(IMM))
+  STORE(p_sh_post, uint16_t, RS1, POST(IMM))
+  STORE(p_sw_post, uint32_t, RS1, POST(IMM))
+  STORE(p_sb_post_r, uint8_t, RS1, POST(RD))
+  STORE(p_sh_post_r, uint16_t, RS1, POST(RD))
+  STORE(p_sw_post_r, uint32_t, RS1, POST(RD))
+  STORE(p_sb_r, uint8_t, RS1 + RD, (void)0)
+  STORE(p_sh_r, uint16_t, RS1 + RD, (void)0)
+  STORE(p_sw_r, uint32_t, RS1 + RD, (void)0)
+
+  COMPUTE(pv_sdotup_b, RD + dot(bytes<uint8_t>(RS1), bytes<uint8_t>(RS2)))
+  COMPUTE(pv_sdotusp_b, RD + dot(bytes<uint8_t>(RS1), bytes<int8_t>(RS2)))
+  COMPUTE(pv_sdotsp_b, RD + dot(bytes<int8_t>(RS1), bytes<int8_t>(RS2)))
+  COMPUTE(p_mac, RD + RS1 * RS2)
+  COMPUTE(p_msu, RD - RS1 * RS2)
+  COMPUTE(p_abs, S1 < 0 ? 0 - RS1 : RS1)
+  COMPUTE(p_min, static_cast<uint32_t>(std::min(S1, S2)))
+  COMPUTE(p_minu, std::min(RS1, RS2))
+  COMPUTE(p_max, static_cast<uint32_t>(std::max(S1, S2)))
+  COMPUTE(p_maxu, std::max(RS1, RS2))
+  COMPUTE(p_exths, static_cast<uint32_t>(static_cast<int16_t>(RS1)))
+  COMPUTE(p_exthz, static_cast<uint16_t>(RS1))
+  COMPUTE(p_extbs, static_cast<uint32_t>(static_cast<int8_t>(RS1)))
+  COMPUTE(p_extbz, static_cast<uint8_t>(RS1))
+  COMPUTE(p_clip, clip(S1, -clip_bound(IMM) - 1, clip_bound(IMM)))
+  COMPUTE(p_clipu, clip(S1, 0, clip_bound(IMM)))
+  COMPUTE(p_clipr, clip(S1, -int64_t{S2} - 1, S2))
+  COMPUTE(p_clipur, clip(S1, 0, S2))
+
+do_lp_starti:
+  loops_[op->rd].start = IMM;
+  NEXT();
+do_lp_endi:
+  loops_[op->rd].end = IMM;
+  NEXT();
+do_lp_count:
+  loops_[op->rd].count = RS1;
+  NEXT();
+do_lp_counti:
+  loops_[op->rd].count = IMM;
+  NEXT();
+do_lp_setup:
+  loops_[op->rd] = {op->pc + op->bytes, IMM, RS1};
+  NEXT();
+do_lp_setupi:
+  loops_[op->rd] = {op->pc + op->bytes, IMM, uint32_t{op->rs1} | uint32_t{op->rs2} << 8};
+  NEXT();
+
+do_loop_back:
+  for (HardwareLoop& loop : loops_) {
+    if (loop.end != IMM || loop.count == 0 || --loop.count == 0) continue;
+    op = find(loop.start);
+    ENTER();
+  }
+  ++op;
   ENTER();
 
 do_fence_i:

@@ -8,7 +8,9 @@ namespace heddle::sim {
 
 enum class Kind : uint8_t {
 #define I(kind, name, form, cost, pattern) kind,
+#define X I
 #include "sim/cpu/instructions.inc"
+#undef X
 #undef I
   illegal,
   // What the translator puts between instructions; no encoding, no cost (cpu/translate.cc).
@@ -16,6 +18,7 @@ enum class Kind : uint8_t {
   probe,        // somebody wants to know that the next instruction is about to run
   sp_written,   // the instruction before wrote x2
   cut,          // a segment ends; the next follows
+  loop_back,    // the instruction before may be the last of a hardware loop
   go_to,        // continue at an instruction that is already translated
   leave,        // end of a single step
 };
@@ -36,6 +39,20 @@ enum class Form : uint8_t {
   jump,           // rd, pc + signed 21 bits
   csr,            // rd, csr, rs1
   csr_immediate,  // rd, csr, 0..31 in rs1's place
+  // XpulpV2
+  load_post,             // rd, signed 12 bits (rs1!)
+  load_post_register,    // rd, rs2(rs1!)
+  load_register,         // rd, rs2(rs1)
+  store_post,            // rs2, signed 12 bits (rs1!)
+  store_post_register,   // rs2, rs3(rs1!), rs3 in rd's place
+  store_register,        // rs2, rs3(rs1)
+  accumulate,            // rd (read and written), rs1, rs2
+  unary,                 // rd, rs1
+  loop_offset,           // loop, pc + 2 * unsigned 12 bits
+  loop_register,         // loop, rs1
+  loop_immediate,        // loop, unsigned 12 bits
+  loop_setup,            // loop, rs1, pc + 2 * unsigned 12 bits
+  loop_setup_immediate,  // loop, unsigned 12 bits, pc + 2 * (0..31 in rs1's place)
 };
 
 enum class CostClass : uint8_t { alu, load, store, mul, mulh, div, branch, jump, csr, system };
@@ -54,6 +71,7 @@ struct Decoded {
   uint8_t bytes = 4;  // 2 or 4
   uint8_t rd = 0, rs1 = 0, rs2 = 0;
   int32_t immediate = 0;  // offsets of branches and jumps in bytes; the number of a csr
+  uint16_t count = 0;     // of lp.setupi
   uint32_t bits = 0;      // as in memory: 16 or 32 of them
 };
 
@@ -71,8 +89,10 @@ Decoded decode(uint32_t bits, const IsaOptions& options);
 // The 32-bit instruction that a 16-bit one of RV32C stands for; 0 (illegal) if it is none.
 uint32_t expand_compressed(uint16_t bits);
 
+bool is_instruction(Kind kind);  // neither illegal nor one of the translator's
 bool reads_register(const Decoded& instruction, int reg);
-bool writes_rd(Kind kind);
-bool is_load(Kind kind);
+bool writes_register(const Decoded& instruction, int reg);
+bool writes_rd(Form form);
+bool is_post_increment(Form form);
 
 }  // namespace heddle::sim

@@ -1,6 +1,9 @@
 // What happens rarely, with pc, cycles and instret exact: devices, watched memory, CSRs, traps,
 // interrupts, probes, links. Each function gets the operation that pc_ stands at and returns the
 // one to enter next, or nullptr: run() returns stop_.
+#include <algorithm>
+#include <cstdlib>
+
 #include "sim/cpu/cpu.h"
 
 namespace heddle::sim {
@@ -16,15 +19,36 @@ enum : uint32_t {
 };
 constexpr uint32_t kMie = 1u << 3, kMpie = 1u << 7;  // of mstatus
 
+// Bytes of a load or store, negative for those that extend the sign.
 int access_bytes(Kind kind) {
   switch (kind) {
     case Kind::lb:
+    case Kind::p_lb_post:
+    case Kind::p_lb_post_r:
+    case Kind::p_lb_r:
+      return -1;
+    case Kind::lh:
+    case Kind::p_lh_post:
+    case Kind::p_lh_post_r:
+    case Kind::p_lh_r:
+      return -2;
     case Kind::lbu:
     case Kind::sb:
+    case Kind::p_lbu_post:
+    case Kind::p_lbu_post_r:
+    case Kind::p_lbu_r:
+    case Kind::p_sb_post:
+    case Kind::p_sb_post_r:
+    case Kind::p_sb_r:
       return 1;
-    case Kind::lh:
     case Kind::lhu:
     case Kind::sh:
+    case Kind::p_lhu_post:
+    case Kind::p_lhu_post_r:
+    case Kind::p_lhu_r:
+    case Kind::p_sh_post:
+    case Kind::p_sh_post_r:
+    case Kind::p_sh_r:
       return 2;
     default:
       return 4;
@@ -61,10 +85,22 @@ Cpu::Op Cpu::alone(const Op* op) {
   return own;
 }
 
+// One instruction is done: clock, counter, and where it goes on.
 void Cpu::count(const Op* op) {
   cycles_ += alone(op).rest_cycles;
   ++instret_;
   pc_ = op->pc + op->bytes;
+  const Op* after = op + 1;
+  if (after->kind == Kind::sp_written) {
+    lowest_sp_ = std::min(lowest_sp_, x_[2]);
+    ++after;
+  }
+  if (after->kind != Kind::loop_back) return;
+  for (HardwareLoop& loop : loops_) {
+    if (loop.end != op->pc || loop.count == 0 || --loop.count == 0) continue;
+    pc_ = loop.start;
+    return;
+  }
 }
 
 const Cpu::Op* Cpu::stop(StopReason reason) {
@@ -79,7 +115,9 @@ const Cpu::Op* Cpu::next(const Op* op) {
     forget();
     return find(pc_);
   }
-  return op + 1;
+  const Op* after = op + 1;
+  if (after->kind == Kind::sp_written) ++after;
+  return after->kind == Kind::loop_back ? find(pc_) : after;
 }
 
 const Cpu::Op* Cpu::trap(const Op* op, uint32_t cause, uint32_t value) {
@@ -115,24 +153,12 @@ const Cpu::Op* Cpu::enter_interrupt() {
 }
 
 const Cpu::Op* Cpu::slow(const Op* op) {
+  if (is_instruction(op->kind)) {
+    if (info(op->kind).cost == CostClass::load) return slow_load(op);
+    if (info(op->kind).cost == CostClass::store) return slow_store(op);
+    if (info(op->kind).cost == CostClass::csr) return slow_csr(op);
+  }
   switch (op->kind) {
-    case Kind::lb:
-    case Kind::lh:
-    case Kind::lw:
-    case Kind::lbu:
-    case Kind::lhu:
-      return slow_load(op);
-    case Kind::sb:
-    case Kind::sh:
-    case Kind::sw:
-      return slow_store(op);
-    case Kind::csrrw:
-    case Kind::csrrs:
-    case Kind::csrrc:
-    case Kind::csrrwi:
-    case Kind::csrrsi:
-    case Kind::csrrci:
-      return slow_csr(op);
     case Kind::probe:
       return slow_probe(op);
     case Kind::wfi:
@@ -160,9 +186,41 @@ const Cpu::Op* Cpu::slow(const Op* op) {
   }
 }
 
+uint32_t Cpu::address_of(const Op* op) const {
+  switch (info(op->kind).form) {
+    case Form::load:
+    case Form::store:
+      return x_[op->rs1] + static_cast<uint32_t>(op->immediate);
+    case Form::load_register:
+      return x_[op->rs1] + x_[op->rs2];
+    case Form::store_register:
+      return x_[op->rs1] + x_[op->rd];
+    default:
+      return x_[op->rs1];
+  }
+}
+
+void Cpu::post_increment(const Op* op) {
+  switch (info(op->kind).form) {
+    case Form::load_post:
+    case Form::store_post:
+      x_[op->rs1] += static_cast<uint32_t>(op->immediate);
+      break;
+    case Form::load_post_register:
+      x_[op->rs1] += x_[op->rs2];
+      break;
+    case Form::store_post_register:
+      x_[op->rs1] += x_[op->rd];
+      break;
+    default:
+      break;
+  }
+  x_[0] = 0;
+}
+
 const Cpu::Op* Cpu::slow_load(const Op* op) {
-  const uint32_t address = x_[op->rs1] + static_cast<uint32_t>(op->immediate);
-  const int bytes = access_bytes(op->kind);
+  const uint32_t address = address_of(op);
+  const int signed_bytes = access_bytes(op->kind), bytes = std::abs(signed_bytes);
   uint32_t value;
   uint64_t extra = address % static_cast<uint32_t>(bytes) == 0 ? 0 : config_.costs.misaligned;
   const uint64_t now = cycles_;
@@ -171,8 +229,9 @@ const Cpu::Op* Cpu::slow_load(const Op* op) {
   if (answer == BusAnswer::refused) return stop(StopReason::watch);
   if (trace_handler_.access != nullptr)
     trace_handler_.access(trace_handler_.context, now, op->pc, Access::load, address, bytes, value);
-  if (op->kind == Kind::lb) value = static_cast<uint32_t>(static_cast<int8_t>(value));
-  if (op->kind == Kind::lh) value = static_cast<uint32_t>(static_cast<int16_t>(value));
+  if (signed_bytes == -1) value = static_cast<uint32_t>(static_cast<int8_t>(value));
+  if (signed_bytes == -2) value = static_cast<uint32_t>(static_cast<int16_t>(value));
+  post_increment(op);
   x_[op->rd] = value;
   cycles_ += extra;
   count(op);
@@ -180,7 +239,7 @@ const Cpu::Op* Cpu::slow_load(const Op* op) {
 }
 
 const Cpu::Op* Cpu::slow_store(const Op* op) {
-  const uint32_t address = x_[op->rs1] + static_cast<uint32_t>(op->immediate);
+  const uint32_t address = address_of(op);
   const int bytes = access_bytes(op->kind);
   const uint32_t value = x_[op->rs2] & (bytes == 4 ? UINT32_MAX : (1u << 8 * bytes) - 1);
   uint64_t extra = address % static_cast<uint32_t>(bytes) == 0 ? 0 : config_.costs.misaligned;
@@ -191,6 +250,7 @@ const Cpu::Op* Cpu::slow_store(const Op* op) {
   if (trace_handler_.access != nullptr)
     trace_handler_.access(trace_handler_.context, now, op->pc, Access::store, address, bytes,
                           value);
+  post_increment(op);
   cycles_ += extra;
   count(op);
   return answer == BusAnswer::stop ? stop(StopReason::device) : next(op);
@@ -247,10 +307,9 @@ const Cpu::Op* Cpu::link(const Op* op) {
   const uint32_t pc = op->pc;
   const uint32_t target =
       op->kind == Kind::go_to ? pc : pc + static_cast<uint32_t>(instruction_at(pc)->immediate);
-  const bool scratch = op < arena_ + kScratch;
-  const uint32_t before = used_;
+  const uint32_t generation = generation_;
   const Op* const found = find(target);
-  if (used_ < before && !scratch) return find(pc);  // all was forgotten, `op` too
+  if (generation != generation_ && op >= arena_ + kScratch) return find(pc);  // `op` is gone, too
   Op& linked = arena_[op - arena_];
   linked.immediate = static_cast<int32_t>(found - arena_);
   linked.handler = labels_[static_cast<size_t>(linked.kind)];

@@ -28,6 +28,7 @@ bool Cpu::ends_segment(Kind kind) {
     case Kind::illegal:
     case Kind::fetch_fault:
     case Kind::cut:
+    case Kind::loop_back:
     case Kind::go_to:
     case Kind::leave:
       return true;
@@ -40,8 +41,14 @@ namespace {
 
 // Its target is a fixed one, to be linked.
 bool has_target(Kind kind) {
-  return kind != Kind::illegal && static_cast<int>(kind) < kInstructions &&
-         (info(kind).form == Form::branch || info(kind).form == Form::jump);
+  return is_instruction(kind) && (info(kind).form == Form::branch || info(kind).form == Form::jump);
+}
+
+// Where a hardware loop ends that this instruction sets up, or 0.
+uint32_t loop_end(uint32_t pc, const Decoded& d) {
+  const bool ends =
+      d.kind == Kind::lp_endi || d.kind == Kind::lp_setup || d.kind == Kind::lp_setupi;
+  return ends ? pc + static_cast<uint32_t>(d.immediate) : 0;
 }
 
 // After these the next instruction is not the one that follows.
@@ -96,11 +103,19 @@ void Cpu::emit(Kind kind, uint32_t pc, const Decoded* d, uint32_t cycles) {
   if (d == nullptr) return;
   op.rest_instructions = 1;
   op.immediate = d->immediate;
-  op.rd = writes_rd(d->kind) && d->rd == 0 ? 32 : d->rd;
+  if (!is_instruction(kind)) return;
+  op.rd = writes_rd(info(kind).form) && d->rd == 0 ? 32 : d->rd;
   op.rs1 = d->rs1;
   op.rs2 = d->rs2;
   op.bytes = d->bytes;
-  if (kind == Kind::auipc) op.immediate += static_cast<int32_t>(pc);
+  const Form form = info(kind).form;
+  const bool of_pc = form == Form::upper_pc || form == Form::loop_offset ||
+                     form == Form::loop_setup || form == Form::loop_setup_immediate;
+  if (of_pc) op.immediate += static_cast<int32_t>(pc);
+  if (kind == Kind::lp_setupi) {  // 12 bits where its registers would be
+    op.rs1 = static_cast<uint8_t>(d->count);
+    op.rs2 = static_cast<uint8_t>(d->count >> 8);
+  }
 }
 
 uint32_t Cpu::cost_of(const Decoded& d, uint32_t pc, uint32_t fetch_cycles) const {
@@ -135,6 +150,7 @@ uint32_t Cpu::cost_of(const Decoded& d, uint32_t pc, uint32_t fetch_cycles) cons
 }
 
 Cpu::Op* Cpu::translate(uint32_t pc) {
+  const uint32_t start = pc;
   if (used_ + kRoom > kArena) forget();
   const uint32_t first = used_;
   uint32_t segment = 0, segment_cycles = 0;
@@ -173,8 +189,19 @@ Cpu::Op* Cpu::translate(uint32_t pc) {
     ++segment;
     segment_cycles += cycles;
     if (ends_segment(d->kind)) segment = segment_cycles = 0;
+    const uint32_t end = loop_end(pc, *d);
+    if (end != 0 && loop_ends_.insert(end).second && is_translated(end)) {
+      forget();  // it was translated without loop_back
+      return translate(start);
+    }
+    const bool last_of_loop = loop_ends_.contains(pc);
     pc += d->bytes;
-    if (writes_rd(d->kind) && d->rd == 2) emit(Kind::sp_written, pc, nullptr, 0);
+    if (writes_register(*d, 2)) emit(Kind::sp_written, pc, nullptr, 0);
+    if (last_of_loop) {
+      emit(Kind::loop_back, pc, nullptr, 0);
+      arena_[used_ - 1].immediate = static_cast<int32_t>(pc - d->bytes);
+      segment = segment_cycles = 0;
+    }
   }
   emit(Kind::leave, pc, nullptr, 0);  // so that every operation has a next one with its sums
   add_up(first);
@@ -199,6 +226,7 @@ void Cpu::forget() {
   }
   translated_pages_.clear();
   used_ = kScratch;
+  ++generation_;
   forget_soon_ = false;
   bus_.forget_code();
 }
