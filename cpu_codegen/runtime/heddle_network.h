@@ -1,5 +1,5 @@
-/* A network as the test main sees it: the bundle's test/network.c describes the generated code in these terms, so that
- * heddle_test_main.c is the same for all networks. C99, hosted; never part of firmware.
+/* A network as the test programs see it: the bundle's test/network.c describes the generated code in these terms, so
+ * that heddle_test_main.c (on a host) and heddle_firmware_main.c (on the SoC) are the same for all networks. C99.
  */
 #ifndef HEDDLE_NETWORK_H
 #define HEDDLE_NETWORK_H

@@ -13,6 +13,16 @@
 extern "C" {
 #endif
 
+/* Stands before the function of every layer. Firmware is built with HEDDLE_KEEP_LAYERS defined: each of them then is a
+ * function of its own under its own name, by which a simulator or a profiler tells the layers apart. */
+#if !defined(HEDDLE_LAYER) && defined(HEDDLE_KEEP_LAYERS) && defined(__clang__)
+#define HEDDLE_LAYER __attribute__((noinline))
+#elif !defined(HEDDLE_LAYER) && defined(HEDDLE_KEEP_LAYERS) && defined(__GNUC__)
+#define HEDDLE_LAYER __attribute__((noipa))
+#elif !defined(HEDDLE_LAYER)
+#define HEDDLE_LAYER
+#endif
+
 /* Status codes of NAME_run(). */
 enum {
   HEDDLE_OK = 0,

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "cpu_codegen/runtime.h"
@@ -82,6 +83,8 @@ Result<FileSet> emit_bundle(const std::string& name, const Graph& graph, const S
   files["src/heddle_soc_host.c"] = emit_soc_host(network);
   files["soc.json"] = emit_soc_json(network);
   files["layers.json"] = emit_layers_json(network);
+  files["src/heddle_soc.ld"] = emit_linker_script(network);
+  files["test/firmware.c"] = emit_bench_memory(network);
   files["test/golden.h"] = emit_golden_header(network, golden);
   files["test/golden.c"] = emit_golden_source(network, golden);
   files["test/network.c"] = emit_test_network(network, golden);
@@ -90,8 +93,11 @@ Result<FileSet> emit_bundle(const std::string& name, const Graph& graph, const S
   files["CMakeLists.txt"] = emit_cmake(network);
   files["README.md"] = emit_readme(network);
   const std::set<std::string> headers = network.headers();
+  const std::vector<std::string> boards = board_sources(soc.isa);
   for (const auto& [file, text] : runtime_files()) {
     const std::string header = file.substr(0, file.rfind('.')) + ".h";
+    const bool board = file.starts_with("heddle_board_") || file.starts_with("heddle_start_");
+    if (board && std::count(boards.begin(), boards.end(), "runtime/" + file) == 0) continue;
     if (!is_kernel_library(file) || headers.contains(header)) files["runtime/" + file] = text;
   }
   copy_units(network, files, errors);

@@ -93,6 +93,13 @@ std::string include_path(const std::string& folder, const std::string& file) {
   return fmt::format("#include \"../drivers/{}/{}\"", folder, file);
 }
 
+// The layer's function marked as one that firmware keeps; helpers may stand before it.
+std::string as_layer(std::string text, const std::string& function) {
+  const size_t at = text.find("static void " + function + "(");
+  HEDDLE_CHECK(at != std::string::npos, "a layer without its function: " + function);
+  return text.insert(at, "HEDDLE_LAYER\n");
+}
+
 // A copy between the caller's dense tensor and the arena.
 struct BoundaryCopy {
   std::string function;
@@ -437,7 +444,7 @@ Result<std::string> emit_source(const Network& network) {
     parts.accelerator.push_back(std::move(layer));
     if (text.empty()) continue;
     out.comment(layer_comment(network, s));
-    out.raw(text + "\n");
+    out.raw(as_layer(std::move(text), network.layers[s].function) + "\n");
   }
   if (!errors.empty()) return errors;
   for (size_t i = 0; i < network.returned.size(); ++i) {

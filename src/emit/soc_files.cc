@@ -75,6 +75,16 @@ std::string emit_soc_header(const Network& network) {
     for (const UnitFiles& unit : network.units)
       out.line(fmt::format("#define {} {}", unit.unit->target.base_macro, hex(unit.unit->base)));
   }
+  out.line("");
+  const Firmware& firmware = network.soc->firmware;
+  if (is_cortex_m(network.soc->isa)) {
+    out.comment({"The test bench: a CMSDK UART. The run ends by semihosting."});
+    out.line(fmt::format("#define HEDDLE_UART {}", hex(firmware.uart)));
+  } else {
+    out.comment({"The test bench: a 16550's transmit register, SiFive's test finisher."});
+    out.line(fmt::format("#define HEDDLE_UART {}", hex(firmware.uart)));
+    out.line(fmt::format("#define HEDDLE_FINISHER {}", hex(firmware.finisher)));
+  }
   out.raw("\n#endif\n");
   return out.take();
 }

@@ -20,6 +20,9 @@ std::string emit_weights_source(const Network& network);  // src/NAME_weights.c
 std::string emit_soc_header(const Network& network);  // src/heddle_soc.h
 std::string emit_soc_host(const Network& network);    // src/heddle_soc_host.c
 std::string emit_soc_json(const Network& network);    // soc.json
+// firmware_files.cc
+std::string emit_linker_script(const Network& network);  // src/heddle_soc.ld
+std::string emit_bench_memory(const Network& network);   // test/firmware.c
 // layers_json.cc
 std::string emit_layers_json(const Network& network);  // layers.json
 // test_files.cc
@@ -31,5 +34,10 @@ std::string emit_test_layers(const Network& network);
 std::string emit_makefile(const Network& network);
 std::string emit_cmake(const Network& network);
 std::string emit_readme(const Network& network);
+
+// Every `hole` in the text by the value, which may hold the hole.
+std::string replaced(std::string text, const std::string& hole, const std::string& value);
+// Files of runtime/ that a bundle for this processor carries beside those that all do.
+std::vector<std::string> board_sources(Isa isa);
 
 }  // namespace heddle

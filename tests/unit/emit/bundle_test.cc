@@ -242,6 +242,13 @@ TEST(Bundle, CompilesWithoutWarnings) {
                                    fmt::format("CFLAGS={}", flags)}),
               "")
         << compiler;
+    // The test bench too.
+    std::vector<std::string> bench = {fmt::format("FIRMWARE_CC={}", compiler),
+                                      fmt::format("FIRMWARE_ARCH={}", flags)};
+    for (const char* file : {"runtime/heddle_firmware_main", "runtime/heddle_board_riscv",
+                             "test/firmware", "test/network", "test/layers", "test/golden"})
+      bench.push_back(fmt::format("build/firmware/{}.bench.o", file));
+    EXPECT_EQ(test::make(c.files, bench), "") << compiler;
   }
   EXPECT_THAT(test::make(c.files, {"size"}),
               testing::ContainsRegex("text [0-9]+\nrodata [0-9]+\ndata 0\narena [0-9]+\n"));
