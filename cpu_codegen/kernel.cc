@@ -16,9 +16,10 @@ KernelBuilder::KernelBuilder(const Graph& graph, const Match& match, const Stora
   const OpDef& op = op_of(anchor_);
   nest_ = op.loops({graph_, anchor_});
   body_ = op.c_body({graph_, anchor_});
+  if (body_.block.empty()) merge_axes();
   for (size_t i = 0; i < nest_.axes.size(); ++i) {
-    const Axis& axis = nest_.axes[i];
-    names_.take(axis.name);
+    Axis& axis = nest_.axes[i];
+    if (!axis.name.empty()) axis.name = names_.take(axis.name);
     if (axis.extent == 1) continue;
     if (!axis.reduction) ++parallel_;
     loops_.push_back({static_cast<int>(i), "0", fmt::format("{}", axis.extent)});

@@ -67,7 +67,8 @@ void KernelBuilder::bound_reductions() {
       const DimAccess index = simplified(nest_.inputs[i][d], nest_.axes);
       const int64_t extent = graph_.value(anchor_.inputs[i]).type.shape[d];
       const Range range = index_range(index, nest_.axes);
-      if (range.lo >= 0 && range.hi < extent) continue;
+      const bool joined = index.terms.size() == 1 && joined_.contains(index.terms[0].axis);
+      if (joined || (range.lo >= 0 && range.hi < extent)) continue;
       std::vector<int> reductions;
       for (const AffineTerm& term : index.terms) {
         if (nest_.axes[static_cast<size_t>(term.axis)].reduction) reductions.push_back(term.axis);

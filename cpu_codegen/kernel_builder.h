@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,7 @@ struct Element {
   std::string c_type;              // "const int8_t"
   std::vector<StridedIndex> dims;  // dimensions of one element are left out
   bool guarded = false;            // may lie outside: no pointer to its row is formed
+  bool output = false;
   std::string looked_up{};         // "at * 16": the part of the index that is no affine function
 };
 
@@ -47,9 +49,11 @@ class KernelBuilder {
   std::string array(ValueId value, std::string_view name);
   std::string look_up(size_t operand, int64_t extent);
   std::string reference(const Element& element);
+  std::string hoisted(const Element& element, int innermost, const std::string& text);
   Storage storage_of(ValueId value) const;
   int depth_of(int axis) const;
   int deepest(const DimAccess& index) const;
+  void merge_axes();
   void bound_reductions();
   void bound_axis(int axis, const DimAccess& index, const Range& range, int64_t extent);
   std::string operand_hole(const std::string& name);
@@ -67,6 +71,7 @@ class KernelBuilder {
   LoopNest nest_;
   CBody body_;
   UniqueNames names_;
+  std::set<int> joined_;  // axes that run over several dimensions, inside all operands
   size_t parallel_ = 0;  // loops over parallel axes
   std::vector<Loop> loops_;
   std::vector<std::vector<std::string>> at_depth_;  // lines where that many loops are open

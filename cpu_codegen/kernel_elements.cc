@@ -48,7 +48,7 @@ std::string KernelBuilder::access(ValueId value, const Access& index, std::strin
     return literal.starts_with('-') ? "(" + literal + ")" : literal;
   }
   const Storage storage = storage_of(value);
-  Element element{names_.take(name), std::string(c_name_of(v.type.dtype)), {}, guarded};
+  Element element{names_.take(name), std::string(c_name_of(v.type.dtype)), {}, guarded, output};
   if (!output) element.c_type = "const " + element.c_type;
   arguments_.push_back({element.pointer, v.type.dtype, value, output});
   for (size_t d = 0; d < index.size(); ++d) {
@@ -98,6 +98,19 @@ std::string KernelBuilder::look_up(size_t operand, int64_t extent) {
   return at;
 }
 
+// An element that is the same for a whole loop over the output is read in front of it: y may alias
+// anything, so no compiler can know that.
+std::string KernelBuilder::hoisted(const Element& element, int innermost, const std::string& text) {
+  const bool same = !element.output && !element.guarded && element.looked_up.empty() &&
+                    innermost >= 0 && innermost + 1 < static_cast<int>(parallel_);
+  if (!same) return text;
+  const Axis& axis = nest_.axes[static_cast<size_t>(loops_[static_cast<size_t>(innermost)].axis)];
+  const std::string name = names_.take(element.pointer + "_" + axis.name);
+  at_depth_[static_cast<size_t>(innermost) + 1].push_back(
+      fmt::format("{} {} = {};", element.c_type, name, text));
+  return name;
+}
+
 // Splits the index where its deepest loop opens: what is constant in that loop goes into a pointer
 // in front of it. Dimensions are whole on one side or the other, so that the pointer never leaves
 // the operand.
@@ -117,12 +130,12 @@ std::string KernelBuilder::reference(const Element& element) {
     std::string index = print_index(element.dims, nest_.axes);
     if (!element.looked_up.empty())
       index = index == "0" ? element.looked_up : element.looked_up + " + " + index;
-    return fmt::format("{}[{}]", element.pointer, index);
+    return hoisted(element, innermost, fmt::format("{}[{}]", element.pointer, index));
   }
   const std::string row = names_.take(element.pointer + "_row");
   at_depth_[static_cast<size_t>(innermost)].push_back(fmt::format(
       "{} *{} = {} + {};", element.c_type, row, element.pointer, print_index(outer, nest_.axes)));
-  return fmt::format("{}[{}]", row, print_index(inner, nest_.axes));
+  return hoisted(element, innermost, fmt::format("{}[{}]", row, print_index(inner, nest_.axes)));
 }
 
 std::string KernelBuilder::operand_hole(const std::string& name) {

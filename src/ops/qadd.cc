@@ -4,6 +4,7 @@
 
 #include "ops/map.h"
 #include "ops/rounding.h"
+#include "ops/sum_form.h"
 
 namespace heddle {
 namespace {
@@ -96,6 +97,20 @@ std::string c_term(const Term& term, std::string_view value) {
 
 CBody c_body(const OpView& op) {
   CBody body;
+  const Term of_x = term_of(op, X), of_residual = term_of(op, RESIDUAL);
+  const double scale = static_cast<double>(y_scale(op));
+  if (const std::optional<std::string> brief =
+          c_small_sum({.x = op.input(X).range,
+                       .residual = op.input(RESIDUAL).range,
+                       .bounds = {op.attribute("lo"), op.attribute("hi")},
+                       .x_slope = static_cast<double>(of_x.scale) / scale,
+                       .residual_slope = static_cast<double>(of_residual.scale) / scale,
+                       .y = [&](int64_t x, int64_t residual) {
+                         return element(op, of_x.at(x), of_residual.at(residual));
+                       }})) {
+    body.map = *brief;
+    return body;
+  }
   body.map = fmt::format(
       "{{\n  const float term = {};\n  float real = ({} + term) / {};\n{}  $value = {}{};\n}}",
       c_term(term_of(op, RESIDUAL), "(int32_t)$residual"), c_term(term_of(op, X), "$value"),

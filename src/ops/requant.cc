@@ -40,10 +40,10 @@ int64_t shift_of(const OpView& op, int64_t channel) {
   return op.attribute("shift") + at_channel(op, SHIFTS, channel, 0);
 }
 
-std::string c_shift(const OpView& op) {
-  if (!per_channel(op, SHIFTS)) return fmt::format("{}", shift_of(op, 0));
-  const int64_t common = op.attribute("shift");
-  return common == 0 ? "$shifts" : fmt::format("($shifts + {})", common);
+std::string c_shift(const OpView& op, int64_t less) {
+  if (!per_channel(op, SHIFTS)) return fmt::format("{}", shift_of(op, 0) - less);
+  const int64_t common = op.attribute("shift") - less;
+  return common == 0 ? "$shifts" : fmt::format("($shifts{})", c_plus(common));
 }
 
 std::string indented(const std::string& lines) {

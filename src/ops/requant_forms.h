@@ -33,9 +33,9 @@ int64_t at_channel(const OpView& op, Operand operand, int64_t channel, int64_t o
 std::vector<int64_t> all_channels(const OpView& op, Operand operand, int64_t otherwise);
 int64_t channels_of(const OpView& op);  // 1 where no operand is per channel
 bool per_channel(const OpView& op, Operand operand);
-// The shift of channel k, in numbers and in C.
+// The shift of channel k; in C, `less` than that.
 int64_t shift_of(const OpView& op, int64_t channel);
-std::string c_shift(const OpView& op);
+std::string c_shift(const OpView& op, int64_t less = 0);
 std::string indented(const std::string& lines);  // by two blanks
 
 }  // namespace heddle::requant

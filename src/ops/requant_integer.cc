@@ -114,9 +114,68 @@ bool computes_in_int32(const OpView& op, const Steps& steps) {
          fits_int32(addend, addend) && shift_of(op, 0) < 32;
 }
 
+// Whether 32 bits or more are shifted out in every channel, and nothing but the product reaches
+// below them: the result is then a shift of the product's high word, one instruction of most CPUs.
+bool needs_high_word_only(const OpView& op) {
+  const int64_t least = op.text("rounding") == "half_up" ? 33 : 32;
+  for (int64_t k = 0; k < channels_of(op); ++k) {
+    if (shift_of(op, k) < least || at_channel(op, ADD, k, 0) != 0) return false;
+  }
+  return true;
+}
+
+// What is added to the high word of channel k: the rounding term and, where `zero_point` says so,
+// the zero point.
+int64_t high_addend(const OpView& op, int64_t k, int64_t zero_point) {
+  const int64_t shift = shift_of(op, k) - 32;
+  const int64_t half = op.text("rounding") == "half_up" ? int64_t{1} << (shift - 1) : 0;
+  return half + zero_point * (int64_t{1} << shift);
+}
+
+// Whether the zero point can be added before the shift, without leaving int32.
+bool high_sum_fits(const OpView& op) {
+  const Range x = op.input(X).range;
+  for (int64_t k = 0; k < channels_of(op); ++k) {
+    const int64_t m = at_channel(op, MUL, k, 1);
+    const int64_t addend = high_addend(op, k, op.attribute("zero_point"));
+    const int64_t a = (x.lo * m) >> 32, b = (x.hi * m) >> 32;
+    if (!fits_int32(addend, addend) || !fits_int32(a + addend, a + addend) ||
+        !fits_int32(b + addend, b + addend))
+      return false;
+  }
+  return true;
+}
+
+// ((high word of x * mul) + addend) >> (shift - 32)
+std::string high_word_body(const OpView& op) {
+  std::string high = "(int64_t)$value";
+  if (per_channel(op, MUL)) {
+    high += " * $mul";
+  } else if (op.has(MUL)) {
+    high += fmt::format(" * {}", c_literal(at_channel(op, MUL, 0, 1)));
+  }
+  high = fmt::format("(int32_t)(({}) >> 32)", high);
+  const bool inside = high_sum_fits(op);
+  const int64_t zero_point = op.attribute("zero_point");
+  const int64_t joined = inside ? zero_point : 0;
+  if (per_channel(op, SHIFTS)) {
+    const bool half_up = op.text("rounding") == "half_up";
+    const int64_t factor = half_up ? 1 + 2 * joined : joined;
+    const std::string power = fmt::format("((int32_t)1 << {})", c_shift(op, half_up ? 33 : 32));
+    if (factor != 0) high += " + " + (factor == 1 ? power : fmt::format("{} * {}", factor, power));
+  } else {
+    high += c_plus(high_addend(op, 0, joined));
+  }
+  const bool shifts = per_channel(op, SHIFTS) || shift_of(op, 0) > 32;
+  std::string text = shifts ? fmt::format("({}) >> {}", high, c_shift(op, 32)) : high;
+  if (!inside) text = (shifts ? "(" + text + ")" : text) + c_plus(zero_point);
+  return fmt::format("$value = {};\n", text) + c_clamp("$value", result(op), bounds_of(op));
+}
+
 std::string c_body(const OpView& op) {
   const Steps steps = steps_of(op);
   const Range shifted = result(op);
+  if (needs_high_word_only(op)) return high_word_body(op);
   const bool int32 = computes_in_int32(op, steps);
   std::string text = scaled(op, int32 ? "$value" : "(int64_t)$value");
   const bool trivial = text == "$value";

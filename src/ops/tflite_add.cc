@@ -5,11 +5,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdlib>
 
 #include "base/checked.h"
 #include "ops/check.h"
 #include "ops/map.h"
+#include "ops/sum_form.h"
 
 namespace heddle {
 namespace {
@@ -141,9 +143,34 @@ std::string c_common(const OpView& op, const std::string& prefix, std::string_vi
          c_rounding_shift(name, rescale.shift);
 }
 
+// The sum as one function of two numbers, for the short form.
+SmallSum small_sum(const OpView& op) {
+  const int64_t sign = op.attribute("subtract") != 0 ? -1 : 1;
+  const auto factor = [&](const std::string& prefix) {
+    const Rescale rescale = rescale_of(op, prefix);
+    return std::ldexp(static_cast<double>(rescale.mul), -31 - static_cast<int>(rescale.shift));
+  };
+  const double whole = std::ldexp(factor(""), static_cast<int>(op.attribute("left_shift")));
+  return {.x = op.input(0).range,
+          .residual = op.input(1).range,
+          .bounds = {op.attribute("lo"), op.attribute("hi")},
+          .x_slope = factor("x_") * whole,
+          .residual_slope = factor("residual_") * whole * static_cast<double>(sign),
+          .y = [&op, sign, rescale = rescale_of(op, ""), zero_point = op.attribute("zero_point")](
+                   int64_t x, int64_t residual) {
+            return rescaled(common(op, "x_", x) + sign * common(op, "residual_", residual),
+                            rescale) +
+                   zero_point;
+          }};
+}
+
 CBody c_body(const OpView& op) {
   const Rescale rescale = rescale_of(op, "");
   CBody body;
+  if (const std::optional<std::string> brief = c_small_sum(small_sum(op))) {
+    body.map = *brief;
+    return body;
+  }
   body.map = "{\n";
   body.map += c_common(op, "x_", "wide", "$value");
   body.map += c_common(op, "residual_", "row_residual", "(int32_t)$residual");

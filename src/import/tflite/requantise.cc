@@ -164,8 +164,16 @@ ValueId emit_requant(Translation& t, const RawOperator& op, ValueId x, const Req
     muls.push_back(multiplier.mul);
     shifts.push_back(31 - multiplier.exponent);
   }
+  // A factor of 0 gives 0 after any shift; what TFLite says there would be the least of all.
+  int64_t common = 63;
+  for (size_t k = 0; k < shifts.size(); ++k) {
+    if (muls[k] != 0) common = std::min(common, shifts[k]);
+  }
+  if (common == 63) common = 31;
+  for (size_t k = 0; k < shifts.size(); ++k) {
+    if (muls[k] == 0) shifts[k] = common;
+  }
   const auto [least, most] = std::minmax_element(shifts.begin(), shifts.end());
-  const int64_t common = *least;
   const bool vary = *least != *most;
   if (common < 1) {
     fail(t, op,
