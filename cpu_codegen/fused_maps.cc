@@ -15,8 +15,7 @@ KernelBuilder::KernelBuilder(const Graph& graph, const Match& match, const Stora
       match_(match),
       storage_(storage),
       anchor_(graph.node(match.nodes.front())),
-      names_(std::move(names)),
-      hoist_(true) {
+      names_(std::move(names)) {
   nest_.axes = std::move(loops);
   nest_.output = std::move(output);
   for (size_t i = 0; i < nest_.axes.size(); ++i) {

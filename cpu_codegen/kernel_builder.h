@@ -81,7 +81,6 @@ class KernelBuilder {
   std::map<size_t, std::string> operands_;  // text of the anchor's operands
   std::vector<std::string> maps_;           // statements on `value_`
   std::string value_ = "value";             // the variable that holds the element
-  bool hoist_ = false;  // read elements where the loops that they depend on are open
 };
 
 }  // namespace heddle

@@ -60,15 +60,7 @@ std::string KernelBuilder::access(ValueId value, const Access& index, std::strin
     }
     element.dims.push_back({simplified(index[d], nest_.axes), storage.strides[d]});
   }
-  if (!hoist_ || output) return reference(element);
-  int innermost = -1;
-  for (const StridedIndex& dim : element.dims) innermost = std::max(innermost, deepest(dim.index));
-  if (innermost + 1 == static_cast<int>(loops_.size())) return reference(element);
-  const std::string variable = names_.take(element.pointer + "_value");
-  const std::string text = reference(element);
-  at_depth_[static_cast<size_t>(innermost + 1)].push_back(
-      fmt::format("{} {} = {};", element.c_type, variable, text));
-  return variable;
+  return reference(element);
 }
 
 // Declares the parameter; the body indexes it itself.
@@ -102,11 +94,10 @@ std::string KernelBuilder::look_up(size_t operand, int64_t extent) {
 // anything, so no compiler can know that.
 std::string KernelBuilder::hoisted(const Element& element, int innermost, const std::string& text) {
   const bool same = !element.output && !element.guarded && element.looked_up.empty() &&
-                    innermost >= 0 && innermost + 1 < static_cast<int>(parallel_);
+                    innermost + 1 < static_cast<int>(parallel_);
   if (!same) return text;
-  const Axis& axis = nest_.axes[static_cast<size_t>(loops_[static_cast<size_t>(innermost)].axis)];
-  const std::string name = names_.take(element.pointer + "_" + axis.name);
-  at_depth_[static_cast<size_t>(innermost) + 1].push_back(
+  const std::string name = names_.take(element.pointer + "_value");
+  at_depth_[static_cast<size_t>(innermost + 1)].push_back(
       fmt::format("{} {} = {};", element.c_type, name, text));
   return name;
 }

@@ -185,7 +185,7 @@ TEST(Kernel, ReadsLikeWrittenC) {
       make_kernel(graph, test::whole_match(graph), storage, "layer").text,
       R"(static void layer(const int8_t *x, const int8_t *weights, const int32_t *bias, int8_t *y) {
   for (int32_t k = 0; k < 4; ++k) {
-    const int32_t bias_k = bias[k];
+    const int32_t bias_value = bias[k];
     for (int32_t oy = 0; oy < 4; ++oy) {
       const int32_t fy_begin = oy * 2 < 1 ? 1 - oy * 2 : 0;
       int8_t *y_row = y + k * 64 + oy * 16;
@@ -202,7 +202,7 @@ TEST(Kernel, ReadsLikeWrittenC) {
           }
         }
         int32_t value = acc;
-        value += (int32_t)bias_k;
+        value += (int32_t)bias_value;
         value = value >> 8;
         if (value < 0) value = 0;
         if (value > 127) value = 127;
