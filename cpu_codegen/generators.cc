@@ -8,11 +8,12 @@
 #include <utility>
 
 #include "base/text.h"
+#include "cpu_codegen/rv32/depthwise.h"
 
 namespace heddle {
 namespace {
 
-constexpr std::array<KernelGenerator, 0> kGenerators = {};
+const std::array<KernelGenerator, 1> kGenerators = {rv32::depthwise_conv2d};
 
 std::vector<std::string> known_names() {
   std::vector<std::string> names;
