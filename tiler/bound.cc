@@ -225,6 +225,7 @@ Key BoxBound::lower(const PointBox& box) {
   std::vector<int64_t> memory(problem_.memories.size(), 0);
   for (size_t o = 0; o < operands; ++o) {
     dma.push_back(operand_bound(o, box));
+    if (problem_.memory_of[o] < 0) continue;
     memory[at(problem_.memory_of[o])] +=
         copies_at_least(o, box) * round_up(dma[o].bytes, problem_.alignment);
   }

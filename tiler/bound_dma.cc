@@ -14,6 +14,10 @@ size_t at(int index) { return static_cast<size_t>(index); }
 
 BoxBound::OperandTable BoxBound::table_of(const RegionOperand& operand) {
   OperandTable table;
+  if (operand.in_place) {  // nothing is moved
+    table.bounded = false;
+    return table;
+  }
   table.axes = search_axes(axes_of(problem_.region, operand));
   if (table.axes.size() == 3) {
     // The axis of the outermost dimension, if it is that dimension, and the transfers' inner shape

@@ -63,7 +63,8 @@ TileTraffic Problem::traffic(const RegionOperand& operand, const TileBox& tile_b
     traffic.cycles += traffic.good ? *cycles : 0;
     traffic.moved_bytes += each.planes * each.rows * each.row_bytes;
   }
-  traffic.buffer_bytes = tile_extent_bytes(tile_of(region, operand, tile_box), transfers);
+  if (!operand.in_place)
+    traffic.buffer_bytes = tile_extent_bytes(tile_of(region, operand, tile_box), transfers);
   return traffic;
 }
 
@@ -90,10 +91,14 @@ const TileFacts& Problem::facts(const std::vector<int>& classes) {
     const OperandTile tile = tile_of(region, operand, tile_box);
     const bool empty = std::any_of(tile.dims.begin(), tile.dims.end(),
                                    [](const Interval& d) { return d.size() <= 0; });
-    if (empty || (operand.output && !stores_exactly(region, operand, tile_box))) {
+    if (empty) {
+      facts.failed = TileFacts::kEmpty;
+    } else if (operand.in_place && !lies_as_wanted(region, operand, tile_box)) {
+      facts.failed = TileFacts::kLiesOtherwise;
+    } else if (operand.output && !operand.in_place && !stores_exactly(region, operand, tile_box)) {
       facts.failed = TileFacts::kInexactStore;
-      return facts;
     }
+    if (facts.failed >= 0) return facts;
     const TileTraffic moved = traffic(operand, tile_box, transfers_of(region, operand, tile_box));
     good = good && moved.good;
     facts.dma.push_back(moved.cycles);
@@ -158,7 +163,8 @@ Evaluation Problem::evaluate(const Point& point, int64_t limit) {
     const auto varies = [&](const AxisTiles* each) { return each->varies[o]; };
     const bool twice = region.operands[o].output ? tile_count > 1
                                                  : std::any_of(along.begin(), along.end(), varies);
-    result.copies.push_back(twice ? 2 : 1);
+    result.copies.push_back(twice && !region.operands[o].in_place ? 2 : 1);
+    if (region.operands[o].in_place) continue;
     result.buffer_bytes[o] = round_up(result.buffer_bytes[o], alignment);
     result.memory_bytes[at(memory_of[o])] += result.copies[o] * result.buffer_bytes[o];
   }

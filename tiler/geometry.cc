@@ -63,15 +63,36 @@ Run run_of(const RegionOperand& operand, const OperandTile& tile) {
   return run;
 }
 
+Interval range_of(const Region& region, const Packing& packing, const TileBox& box) {
+  return box[static_cast<size_t>(axis_index(region.nest, packing.block_axis))];
+}
+
 std::vector<Transfer> packed_transfers(const Region& region, const RegionOperand& operand,
                                        const TileBox& box) {
   const Packing& packing = packing_of(region, operand);
-  const Interval range = box[static_cast<size_t>(axis_index(region.nest, packing.block_axis))];
+  const Interval range = range_of(region, packing, box);
   Transfer transfer;
   transfer.main_offset = packed_bytes(region, packing, 0, range.begin);
   transfer.row_bytes =
       round_up(packed_bytes(region, packing, range.begin, range.end), unit_of(region));
   return {transfer};
+}
+
+// A part of the value, with the value's strides.
+Storage storage_in_place(const RegionOperand& operand, const std::vector<ClippedInterval>& dims) {
+  Storage storage{operand.storage.strides, 0};
+  int64_t last = 0;
+  for (size_t d = 0; d < dims.size(); ++d) last += (dims[d].size() - 1) * storage.strides[d];
+  storage.bytes = (last + 1) * bytes_of(operand.type.dtype);
+  return storage;
+}
+
+bool job_is_told(const Region& region, const std::string& name) {
+  const std::vector<JobField>& fields = region.rule->job->fields;
+  return std::any_of(fields.begin(), fields.end(), [&](const JobField& field) {
+    const std::vector<std::string> names = names_in(field.expr);
+    return std::find(names.begin(), names.end(), name) != names.end();
+  });
 }
 
 }  // namespace
@@ -86,28 +107,63 @@ OperandTile tile_of(const Region& region, const RegionOperand& operand, const Ti
   OperandTile tile;
   if (operand.packed) {
     const Packing& packing = packing_of(region, operand);
-    const Interval range = box[static_cast<size_t>(axis_index(region.nest, packing.block_axis))];
+    const Interval range = range_of(region, packing, box);
     tile.storage.bytes = packed_bytes(region, packing, range.begin, range.end);
     return tile;
   }
   for (size_t d = 0; d < operand.access.size(); ++d) {
     tile.dims.push_back(touched(operand.access[d], box, operand.type.shape[d]));
   }
-  tile.storage = tile_storage(region, operand, tile.dims);
+  tile.storage = operand.in_place ? storage_in_place(operand, tile.dims)
+                                  : tile_storage(region, operand, tile.dims);
   return tile;
+}
+
+int64_t main_offset_of(const Region& region, const RegionOperand& operand, const TileBox& box) {
+  if (operand.packed) {
+    const Packing& packing = packing_of(region, operand);
+    return packed_bytes(region, packing, 0, range_of(region, packing, box).begin);
+  }
+  int64_t elements = 0;
+  for (size_t d = 0; d < operand.access.size(); ++d) {
+    elements +=
+        touched(operand.access[d], box, operand.type.shape[d]).begin * operand.storage.strides[d];
+  }
+  return elements * bytes_of(operand.type.dtype);
+}
+
+bool lies_as_wanted(const Region& region, const RegionOperand& operand, const TileBox& box) {
+  if (operand.packed) return true;
+  const OperandTile tile = tile_of(region, operand, box);
+  const BufferLayout layout = region.rule->layout.value_or(BufferLayout{});
+  TensorType type = operand.type;
+  for (size_t d = 0; d < tile.dims.size(); ++d) type.shape[d] = tile.dims[d].size();
+  const std::vector<int64_t> wanted = padded_storage(type, layout).strides;
+  const std::vector<int64_t>& lies = tile.storage.strides;
+  const size_t rank = lies.size();
+  const int64_t element_bytes = bytes_of(operand.type.dtype);
+  for (size_t d = 0; d < rank; ++d) {
+    if (type.shape[d] == 1 || lies[d] == wanted[d]) continue;
+    const bool rows = d + 2 == rank, planes = d + 3 == rank;
+    const bool aligned =
+        rows ? lies[d] % layout.row == 0 : planes && lies[d] * element_bytes % layout.plane == 0;
+    const char* const distance = rows ? ".pitch" : ".plane";
+    if (!aligned || lies[d] < wanted[d] || !job_is_told(region, operand.name + distance))
+      return false;
+  }
+  return main_offset_of(region, operand, box) / element_bytes % layout.row == 0;
 }
 
 std::vector<Transfer> transfers_of(const Region& region, const RegionOperand& operand,
                                    const TileBox& box) {
+  if (operand.in_place) return {};
   if (operand.packed) return packed_transfers(region, operand, box);
   const OperandTile tile = tile_of(region, operand, box);
   const int64_t element_bytes = bytes_of(operand.type.dtype);
   const Run run = run_of(operand, tile);
   Transfer transfer;
   transfer.row_bytes = round_up(run.bytes, unit_of(region));
-  for (size_t d = 0; d < tile.dims.size(); ++d) {
-    transfer.main_offset += tile.dims[d].begin * operand.storage.strides[d] * element_bytes;
-  }
+  transfer.main_offset = main_offset_of(region, operand, box);
   if (run.first_dim >= 1) {
     const size_t d = run.first_dim - 1;
     transfer.rows = tile.dims[d].size();
@@ -136,15 +192,27 @@ std::vector<Transfer> transfers_of(const Region& region, const RegionOperand& op
   return transfers;
 }
 
+Environment transfer_constants(const Soc& soc) {
+  const Target* const dma = soc.dma ? &soc.dma->target : nullptr;
+  return [dma](std::string_view name) -> std::optional<ExprValue> {
+    if (dma == nullptr || !name.starts_with("unit.")) return std::nullopt;
+    for (const auto& [key, value] : dma->constants) {
+      if (name.substr(5) == key) return value;
+    }
+    return std::nullopt;
+  };
+}
+
 int64_t cycles_of(const Region& region, const Transfer& transfer, bool to_tile) {
   HEDDLE_CHECK(region.soc->dma && region.soc->dma->target.transfer_cycles,
                "the cycles of a transfer without a DMA");
+  const Environment constants = transfer_constants(*region.soc);
   const Environment environment = [&](std::string_view name) -> std::optional<ExprValue> {
     if (name == "row_bytes") return transfer.row_bytes;
     if (name == "rows") return transfer.rows;
     if (name == "planes") return transfer.planes;
     const bool source = name.starts_with("source_");
-    if (!source && !name.starts_with("destination_")) return std::nullopt;
+    if (!source && !name.starts_with("destination_")) return constants(name);
     const std::string_view stride = name.substr(name.find('_') + 1);
     const bool main = source == to_tile;
     if (stride == "row_stride") return main ? transfer.main_row_stride : transfer.tile_row_stride;
@@ -206,7 +274,7 @@ TileBox box_of(const Region& region, const Tiling& tiling, int64_t tile_index) {
 
 bool loads_at(const Region& region, const RegionOperand& operand, const Tiling& tiling,
               int64_t tile_index) {
-  if (operand.output) return false;
+  if (operand.output || operand.in_place) return false;
   if (tile_index == 0) return true;
   const TileBox before = box_of(region, tiling, tile_index - 1);
   const TileBox now = box_of(region, tiling, tile_index);

@@ -20,7 +20,8 @@ using TileBox = std::vector<Interval>;
 // The box of one operand, per dimension, clipped to the operand, and its storage on the device.
 struct OperandTile {
   std::vector<ClippedInterval> dims;  // empty for packed constants
-  Storage storage;                    // strides and bytes of the tile in its memory
+  Storage storage;                    // strides and bytes of the tile in its memory; in place: the
+                    // value's own strides, bytes from its first to its last element
 };
 
 // A strided transfer: planes x rows x row_bytes. Offsets are bytes from the start of each buffer.
@@ -41,8 +42,9 @@ struct RegionOperand {
   std::string memory;
   ValueId value;  // invalid for packed constants
   bool output = false;
-  bool packed = false;  // a Packing
-  Access access;        // of activations
+  bool packed = false;    // a Packing
+  bool in_place = false;  // jobs work on it where it lies: no tile buffer, no transfer
+  Access access;          // of activations
   TensorType type;
   Storage storage;  // in main memory
 };
@@ -62,14 +64,23 @@ struct Region {
 Region region_of(const Graph& graph, const Soc& soc, const Match& match, const StorageOf& storage);
 
 // What a rule file can get wrong about a region: an operand that is not there, an output of another
-// shape than the anchor's, an operand in main memory, a SoC without DMA, a packing that leaves out
-// an axis. To be asked first.
+// shape than the anchor's, tiles in the memory of constants, a SoC without DMA, a packing that
+// leaves out an axis. To be asked first.
 Status check_region(const Graph& graph, const Soc& soc, const Match& match);
 
 TileBox whole_box(const Region& region);
 OperandTile tile_of(const Region& region, const RegionOperand& operand, const TileBox& box);
+// Where the tile's first element lies, in bytes from the start of the value or the packed
+// constants.
+int64_t main_offset_of(const Region& region, const RegionOperand& operand, const TileBox& box);
+// Whether a job can work on this tile of an operand that is in place: it lies there as the rule's
+// layout says; or its rows and planes lie further apart and the job is told how far (`.pitch`,
+// `.plane`). Always true of packed constants.
+bool lies_as_wanted(const Region& region, const RegionOperand& operand, const TileBox& box);
 std::vector<Transfer> transfers_of(const Region& region, const RegionOperand& operand,
-                                   const TileBox& box);
+                                   const TileBox& box);  // none in place
+// `unit.<key>` in the DMA's cycles. Refers to the SoC: it must outlive the environment.
+Environment transfer_constants(const Soc& soc);
 int64_t cycles_of(const Region& region, const Transfer& transfer, bool to_tile);
 // Bytes that the transfers touch on the tile's side, from the start of the buffer: at least the
 // tile's storage.bytes.

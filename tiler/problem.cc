@@ -108,6 +108,10 @@ Problem::Problem(const Graph& graph, const Soc& soc, const Match& match, const S
   }
   if (soc.dma) alignment = std::max<int64_t>(alignment, soc.dma->target.transfer_unit_bytes);
   for (const RegionOperand& operand : region.operands) {
+    if (operand.in_place) {
+      memory_of.push_back(-1);
+      continue;
+    }
     const auto known =
         std::find_if(memories.begin(), memories.end(),
                      [&](const MemoryLimit& memory) { return memory.name == operand.memory; });
@@ -154,7 +158,9 @@ Problem::Problem(const Graph& graph, const Soc& soc, const Match& match, const S
     prefer_.emplace_back(prefer_exprs.back(), slot);
   }
   if (soc.dma && soc.dma->target.transfer_cycles) {
-    transfer = *soc.dma->target.transfer_cycles;
+    transfer = fold(*soc.dma->target.transfer_cycles, transfer_constants(soc), [](auto name) {
+      return std::find(kTransferSlots.begin(), kTransferSlots.end(), name) != kTransferSlots.end();
+    });
     transfer_ = Formula(transfer, [](std::string_view name) {
       const auto found = std::find(kTransferSlots.begin(), kTransferSlots.end(), name);
       return found == kTransferSlots.end() ? -1 : static_cast<int>(found - kTransferSlots.begin());

@@ -40,7 +40,8 @@ struct AxisTiles {
 struct TileFacts {
   int failed = -1;  // -1: fine; else an index into Problem::requirements, or one of these
   static constexpr int kInexactStore = 1 << 20, kBadExpression = kInexactStore + 1,
-                       kTooManyTiles = kInexactStore + 2;
+                       kTooManyTiles = kInexactStore + 2, kEmpty = kInexactStore + 3,
+                       kLiesOtherwise = kInexactStore + 4;
   int64_t compute = 0;       // launch + compute
   std::vector<int64_t> dma;  // cycles to load (or, for outputs, store) each operand
   std::vector<int64_t> dma_bytes;
@@ -92,7 +93,7 @@ class Problem {
   std::vector<SearchAxis> axes;
   std::vector<LoopOrder> orders;
   std::vector<MemoryLimit> memories;
-  std::vector<int> memory_of;           // of each operand
+  std::vector<int> memory_of;           // of each operand: into `memories`, -1 in place
   int64_t alignment = 32;               // of offsets and copies of tile buffers
   std::vector<std::string> slot_names;  // names of expressions that differ between tiles
   std::vector<TileName> slots;

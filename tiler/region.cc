@@ -75,11 +75,6 @@ LoopNest loops_of(const Graph& graph, NodeId id) {
   return op_of(node).loops(OpView{graph, node});
 }
 
-bool is_packed(const Rule& rule, std::string_view operand) {
-  return std::any_of(rule.packings.begin(), rule.packings.end(),
-                     [&](const Packing& p) { return p.name == operand; });
-}
-
 }  // namespace
 
 const RegionOperand& Region::operand(std::string_view name) const {
@@ -103,7 +98,8 @@ Region region_of(const Graph& graph, const Soc& soc, const Match& match, const S
     RegionOperand operand;
     operand.name = placement.operand;
     operand.memory = placement.memory;
-    operand.packed = is_packed(*region.rule, placement.operand);
+    operand.packed = region.rule->packs(placement.operand);
+    operand.in_place = soc.in_place(placement, operand.packed);
     if (!operand.packed) {
       operand.output = placement.operand == "y";
       operand.value = match.find(placement.operand);
@@ -140,16 +136,21 @@ Status check_region(const Graph& graph, const Soc& soc, const Match& match) {
         "end the pattern before the operator that changes the shape");
   }
   for (const OperandPlacement& placement : rule.operands) {
-    if (!soc.dma) {
+    const bool packed = rule.packs(placement.operand);
+    const bool in_place = soc.in_place(placement, packed);
+    if (!in_place && !soc.dma) {
       refuse(fmt::format("soc `{}` has no DMA to fill memory `{}`", soc.name, placement.memory),
              "give the SoC a [dma] unit, or place the layer on the CPU");
       break;
     }
-    if (placement.memory == soc.main_memory) {
+    if (!in_place &&
+        (placement.memory == soc.main_memory || placement.memory == soc.constant_memory)) {
       refuse(
-          fmt::format("rule `{}` wants tiles of `{}` in `{}`, which is the main memory of soc `{}`",
-                      rule.name, placement.operand, placement.memory, soc.name),
-          "place the operand in another memory");
+          fmt::format("rule `{}` wants tiles of `{}` in `{}`, which is the {} memory of soc `{}`",
+                      rule.name, placement.operand, placement.memory, packed ? "main" : "constant",
+                      soc.name),
+          fmt::format("place the operand in `{}`, where it lies, or in another memory",
+                      packed ? soc.constant_memory : soc.main_memory));
     }
     const std::vector<Memory>& own = target_of(soc, match).memories;
     const auto named = [&](const Memory& memory) { return memory.name == placement.memory; };
@@ -160,7 +161,7 @@ Status check_region(const Graph& graph, const Soc& soc, const Match& match) {
                          rule.name, placement.operand, placement.memory, soc.name),
              "add the memory to the SoC");
     }
-    if (is_packed(rule, placement.operand)) continue;
+    if (packed) continue;
     const ValueId value = match.find(placement.operand);
     if (value.valid() && !access_of(graph, match, nest, placement.operand, value)) {
       refuse(

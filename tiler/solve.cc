@@ -48,7 +48,7 @@ std::string sizes_text(const Problem& problem, const Point& point) {
 std::string buffers_text(const Problem& problem, const Evaluation& evaluation, size_t memory) {
   std::string text;
   for (size_t o = 0; o < problem.region.operands.size(); ++o) {
-    if (at(problem.memory_of[o]) != memory) continue;
+    if (problem.memory_of[o] != static_cast<int>(memory)) continue;
     text +=
         fmt::format("{}{} {}{}", text.empty() ? "" : ", ", problem.region.operands[o].name,
                     evaluation.copies[o] == 2 ? "2 x " : "", thousands(evaluation.buffer_bytes[o]));
@@ -70,8 +70,9 @@ Tiling tiling_of(Problem& problem, const Key& key) {
   }
   std::vector<int64_t> used(problem.memories.size(), 0);
   for (size_t o = 0; o < problem.region.operands.size(); ++o) {
-    int64_t& offset = used[at(problem.memory_of[o])];
     const RegionOperand& operand = problem.region.operands[o];
+    if (operand.in_place) continue;
+    int64_t& offset = used[at(problem.memory_of[o])];
     tiling.buffers.push_back(
         {operand.name, operand.memory, offset, best.buffer_bytes[o], best.copies[o]});
     offset += best.copies[o] * best.buffer_bytes[o];
@@ -82,6 +83,14 @@ Tiling tiling_of(Problem& problem, const Key& key) {
 
 std::string Problem::explain(const Point& point, int failed) {
   if (failed == TileFacts::kTooManyTiles) return "there are more than 1,048,576 tiles";
+  if (failed == TileFacts::kEmpty)
+    return "a tile would read nothing: its windows lie in the padding alone";
+  if (failed == TileFacts::kLiesOtherwise) {
+    return fmt::format(
+        "a tile does not lie in `{}` as the rule's layout says, and the job has no `pitch` and "
+        "`plane` of it",
+        region.soc->main_memory);
+  }
   if (failed == TileFacts::kInexactStore) {
     return fmt::format(
         "a transfer back to `{}` would overwrite its neighbours: rows are moved in units of {} "
@@ -135,7 +144,7 @@ Diagnostic no_tile(Problem& problem) {
   int failed = -1;
   for_each_point(problem, [&](const Point& point) {
     Evaluation evaluation = problem.evaluate(point, 0);
-    if (evaluation.memory_bytes.empty() || evaluation.failed >= 0) {
+    if (evaluation.failed >= 0) {
       if (failed == TileFacts::kTooManyTiles) return;  // all that the rule asks for would hold
       refused = point;
       failed = evaluation.failed;

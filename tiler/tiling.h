@@ -65,7 +65,7 @@ struct Tiling {
   std::vector<TileAxis> axes;  // every parallel axis of the anchor with a domain, in the order of
                                // the tile loops, outermost first
   LoopOrder order = LoopOrder::weights_stationary;
-  std::vector<TileBuffer> buffers;
+  std::vector<TileBuffer> buffers;  // of operands that are moved
   TilingCost cost;
   TilingProof proof;
 

@@ -16,17 +16,23 @@ namespace heddle {
 namespace {
 
 // An operand in every tile.
-struct MovedOperand {
+struct JobOperand {
   const RegionOperand* operand = nullptr;
+  std::string name;                   // "x", a C identifier
+  std::string main_base;              // "arena + AT_LAYER_02"
+  std::vector<int64_t> main_offsets;  // [tile] from there
+  // The rest is of operands that are moved.
   std::string constant;   // "LAYER_03_X"
-  std::string name;       // "x", a C identifier
-  std::string main_base;  // "arena + AT_LAYER_02"
   std::string tile_base;  // "HEDDLE_MEMORY_L1_BASE + LAYER_03_X"
   bool doubled = false;
   std::vector<std::vector<Transfer>> transfers;  // [tile]
   std::vector<bool> moves;                       // [tile] loads; every tile for the output
   std::vector<int64_t>
       copies;  // [tile] how often it was loaded before this load: its parity is the copy
+
+  bool moved() const { return !operand->in_place; }
+  // The function's parameter that its place in main memory is reckoned from.
+  const char* parameter() const { return operand->packed ? "constants" : "arena"; }
 };
 
 class LayerWriter {
@@ -52,11 +58,14 @@ class LayerWriter {
  private:
   static std::vector<TileLoop> tile_loops(const Tiling& tiling);
   void add_operand(const RegionOperand& operand, const std::string& name);
+  void add_transfers(JobOperand& moved);
+  std::vector<std::string> parameters_of(bool (*which)(const JobOperand&)) const;
+  std::string job_address(const JobOperand& operand);
   std::string address(const std::string& base, const std::string& offset) const;
-  std::string copy_of(const MovedOperand& moved);
+  std::string copy_of(const JobOperand& moved);
   void write_enum(CWriter& out);
-  void write_transfers(CWriter& out, const MovedOperand& moved, bool load);
-  void write_transfer(CWriter& out, const MovedOperand& moved, size_t index, bool load);
+  void write_transfers(CWriter& out, const JobOperand& moved, bool load);
+  void write_transfer(CWriter& out, const JobOperand& moved, size_t index, bool load);
   Status write_job(CWriter& out);
   Result<std::string> field_text(const JobField& field,
                                  std::map<std::string, std::string>& variables);
@@ -73,7 +82,7 @@ class LayerWriter {
   TileForms forms_;
   size_t step_index_;
   std::vector<TileBox> boxes_;
-  std::vector<MovedOperand> moved_;
+  std::vector<JobOperand> operands_;
 };
 
 // One loop a tiled axis; with a single loop its index is the tile's.
@@ -87,14 +96,9 @@ std::vector<TileLoop> LayerWriter::tile_loops(const Tiling& tiling) {
 }
 
 void LayerWriter::add_operand(const RegionOperand& operand, const std::string& name) {
-  MovedOperand moved;
+  JobOperand moved;
   moved.operand = &operand;
   moved.name = name;
-  moved.constant = layer_.constant + "_" + upper_case(name);
-  const TileBuffer& buffer = tiling_.buffer(operand.name);
-  moved.doubled = buffer.copies > 1;
-  moved.tile_base = network_.memory_base(target_of(*network_.soc, match_), operand.memory) + " + " +
-                    moved.constant;
   if (operand.packed) {
     for (const PackedBuffer& packed : network_.packed) {
       if (packed.step == step_index_ && packed.packing->name == operand.name)
@@ -103,6 +107,18 @@ void LayerWriter::add_operand(const RegionOperand& operand, const std::string& n
   } else {
     moved.main_base = "arena + " + network_.arena.at(operand.value);
   }
+  for (const TileBox& box : boxes_)
+    moved.main_offsets.push_back(main_offset_of(region_, operand, box));
+  if (moved.moved()) add_transfers(moved);
+  operands_.push_back(std::move(moved));
+}
+
+void LayerWriter::add_transfers(JobOperand& moved) {
+  const RegionOperand& operand = *moved.operand;
+  moved.constant = layer_.constant + "_" + upper_case(moved.name);
+  moved.doubled = tiling_.buffer(operand.name).copies > 1;
+  moved.tile_base = network_.memory_base(target_of(*network_.soc, match_), operand.memory) + " + " +
+                    moved.constant;
   int64_t loads = 0;
   for (size_t t = 0; t < boxes_.size(); ++t) {
     moved.transfers.push_back(transfers_of(region_, operand, boxes_[t]));
@@ -114,7 +130,6 @@ void LayerWriter::add_operand(const RegionOperand& operand, const std::string& n
   }
   HEDDLE_CHECK(loads == 1 || moved.doubled,
                "an operand that changes between tiles has one buffer: " + operand.name);
-  moved_.push_back(std::move(moved));
 }
 
 std::string LayerWriter::address(const std::string& base, const std::string& offset) const {
@@ -123,16 +138,36 @@ std::string LayerWriter::address(const std::string& base, const std::string& off
 }
 
 // Where the tile's copy of the operand is, relative to its first copy.
-std::string LayerWriter::copy_of(const MovedOperand& moved) {
+std::string LayerWriter::copy_of(const JobOperand& moved) {
   if (!moved.doubled || moved.copies.back() == 0) return "0u";
   const std::string count = forms_.form(moved.name + "_copy", moved.copies);
   return fmt::format("({} & 1u) * {}_BYTES", parenthesised(count), moved.constant);
 }
 
+// Where a job finds the operand's tile.
+std::string LayerWriter::job_address(const JobOperand& operand) {
+  if (operand.moved()) return address(operand.tile_base, copy_of(operand));
+  return address(operand.main_base, forms_.form(operand.name + "_offset", operand.main_offsets));
+}
+
+// "arena", "constants": what a function needs that handles these operands.
+std::vector<std::string> LayerWriter::parameters_of(bool (*which)(const JobOperand&)) const {
+  std::vector<std::string> parameters;
+  for (const char* const parameter : {"arena", "constants"}) {
+    const auto needs = [&](const JobOperand& operand) {
+      return which(operand) && operand.parameter() == std::string_view(parameter);
+    };
+    if (std::any_of(operands_.begin(), operands_.end(), needs)) parameters.emplace_back(parameter);
+  }
+  return parameters;
+}
+
 void LayerWriter::write_enum(CWriter& out) {
+  if (boxes_.size() == 1 && tiling_.buffers.empty()) return;
   out.open("enum");
   if (boxes_.size() > 1) out.line(fmt::format("{}_TILES = {},", layer_.constant, boxes_.size()));
-  for (const MovedOperand& moved : moved_) {
+  for (const JobOperand& moved : operands_) {
+    if (!moved.moved()) continue;
     const TileBuffer& buffer = tiling_.buffer(moved.operand->name);
     out.line(fmt::format("{} = {}, /* of {}: {} at {} in {}{} */", moved.constant, buffer.offset,
                          c_comment(buffer.operand), buffer.bytes, buffer.offset,
@@ -140,9 +175,10 @@ void LayerWriter::write_enum(CWriter& out) {
     if (moved.doubled) out.line(fmt::format("{}_BYTES = {},", moved.constant, buffer.bytes));
   }
   out.close(";");
+  out.line("");
 }
 
-void LayerWriter::write_transfer(CWriter& out, const MovedOperand& moved, size_t index, bool load) {
+void LayerWriter::write_transfer(CWriter& out, const JobOperand& moved, size_t index, bool load) {
   const std::string variable =
       index == 0 ? moved.name : fmt::format("{}_{}", moved.name, index + 1);
   const auto form = [&](const char* what, int64_t Transfer::*member) {
@@ -187,7 +223,7 @@ void LayerWriter::write_transfer(CWriter& out, const MovedOperand& moved, size_t
 
 // All transfers of one operand, under the conditions that it moves at all, and that there is such a
 // transfer.
-void LayerWriter::write_transfers(CWriter& out, const MovedOperand& moved, bool load) {
+void LayerWriter::write_transfers(CWriter& out, const JobOperand& moved, bool load) {
   const std::string changed = forms_.condition(moved.moves);
   out.open(changed.empty() ? "" : fmt::format("if ({})", changed));
   size_t most = 0;
@@ -220,8 +256,8 @@ std::vector<int64_t> LayerWriter::values_of(const std::string& name) const {
 // tile.
 std::string LayerWriter::name_text(const std::string& name,
                                    std::map<std::string, std::string>& variables) {
-  for (const MovedOperand& moved : moved_) {
-    if (name == moved.operand->name + ".address") return address(moved.tile_base, copy_of(moved));
+  for (const JobOperand& operand : operands_) {
+    if (name == operand.operand->name + ".address") return job_address(operand);
   }
   const std::vector<int64_t> values = values_of(name);
   const std::string identifier = c_identifier(name);
@@ -247,9 +283,9 @@ Result<std::string> LayerWriter::field_text(const JobField& field,
   for (const std::string& name : names) {
     if (name.ends_with(".address")) {
       has_address = true;
-      const bool known = std::any_of(moved_.begin(), moved_.end(), [&](const MovedOperand& moved) {
-        return name == moved.operand->name + ".address";
-      });
+      const bool known = std::any_of(
+          operands_.begin(), operands_.end(),
+          [&](const JobOperand& operand) { return name == operand.operand->name + ".address"; });
       if (!known) return refuse(fmt::format("`{}` is no operand of a job", terminal_text(name)));
       continue;
     }
@@ -301,47 +337,59 @@ Status LayerWriter::write_job(CWriter& out) {
 }
 
 Result<AcceleratorLayer> LayerWriter::write() {
+  const auto is_load = [](const JobOperand& operand) {
+    return operand.moved() && !operand.operand->output;
+  };
+  const auto is_store = [](const JobOperand& operand) {
+    return operand.moved() && operand.operand->output;
+  };
+  const auto is_in_place = [](const JobOperand& operand) { return !operand.moved(); };
+  const auto transfers = [&](CWriter& body, bool (*which)(const JobOperand&)) {
+    for (const JobOperand& operand : operands_) {
+      if (which(operand)) write_transfers(body, operand, !operand.operand->output);
+    }
+  };
+  const auto typed = [](std::vector<std::string> names) {
+    for (std::string& name : names) name = "uint32_t " + name;
+    return names;
+  };
   AcceleratorLayer result;
-  const bool uses_constants = std::any_of(moved_.begin(), moved_.end(),
-                                          [](const MovedOperand& m) { return m.operand->packed; });
-  result.arguments = {"arena"};
-  if (uses_constants) result.arguments.push_back("constants");
-  std::vector<std::string> parameters;
-  for (const std::string& argument : result.arguments) parameters.push_back("uint32_t " + argument);
-  const auto loads = [&](CWriter& body) {
-    for (const MovedOperand& moved : moved_) {
-      if (!moved.operand->output) write_transfers(body, moved, true);
-    }
-  };
-  const auto stores = [&](CWriter& body) {
-    for (const MovedOperand& moved : moved_) {
-      if (moved.operand->output) write_transfers(body, moved, false);
-    }
-  };
+  result.arguments = parameters_of([](const JobOperand&) { return true; });
   CWriter out;
   write_enum(out);
-  out.line("");
 
   if (boxes_.size() == 1) {
     CWriter body;
     body.indent();
-    loads(body);
+    transfers(body, is_load);
     body.open("");
     if (Status status = write_job(body); !status.ok()) return status.errors();
     body.line(fmt::format("{}();", rule_.job->wait));
     body.close();
-    stores(body);
-    out.call("static void " + layer_.function, parameters, " {");
+    transfers(body, is_store);
+    out.call("static void " + layer_.function, typed(result.arguments), " {");
     out.raw(body.take());
     out.line("}");
     result.text = out.take();
     return result;
   }
 
-  const auto function = [&](const std::string& suffix, std::vector<std::string> own,
-                            CWriter& body) {
-    own.push_back("uint32_t t");
-    out.call("static void " + layer_.function + suffix, own, " {");
+  // A function of tile t; its call for another tile. Both are empty where there is nothing to do.
+  struct Part {
+    std::vector<std::string> arguments;
+    std::string name;
+    std::string call(const std::string& tile) const {
+      std::vector<std::string> all = arguments;
+      all.push_back(tile);
+      return fmt::format("{}({});", name, fmt::join(all, ", "));
+    }
+  };
+  const auto part = [&](const std::string& suffix, bool (*which)(const JobOperand&),
+                        CWriter& body) {
+    const Part made{parameters_of(which), layer_.function + suffix};
+    std::vector<std::string> parameters = typed(made.arguments);
+    parameters.push_back("uint32_t t");
+    out.call("static void " + made.name, parameters, " {");
     CWriter declarations;
     declarations.indent();
     for (const std::string& line : forms_.take_declarations()) declarations.line(line);
@@ -349,28 +397,34 @@ Result<AcceleratorLayer> LayerWriter::write() {
     out.raw(body.take());
     out.line("}");
     out.line("");
+    return made;
   };
-  CWriter load_body, start_body, store_body;
-  for (CWriter* body : {&load_body, &start_body, &store_body}) body->indent();
-  loads(load_body);
-  function("_load", parameters, load_body);
-  if (Status status = write_job(start_body); !status.ok()) return status.errors();
-  function("_start", {}, start_body);
-  stores(store_body);
-  function("_store", {"uint32_t arena"}, store_body);
+  const auto moving = [&](const std::string& suffix,
+                          bool (*which)(const JobOperand&)) -> std::optional<Part> {
+    if (std::none_of(operands_.begin(), operands_.end(), which)) return std::nullopt;
+    CWriter body;
+    body.indent();
+    transfers(body, which);
+    return part(suffix, which, body);
+  };
+  const std::optional<Part> load = moving("_load", is_load);
+  CWriter job;
+  job.indent();
+  if (Status status = write_job(job); !status.ok()) return status.errors();
+  const Part start = part("_start", is_in_place, job);
+  const std::optional<Part> store = moving("_store", is_store);
 
   const std::string tiles = layer_.constant + "_TILES";
-  const std::string arguments = fmt::format("{}", fmt::join(result.arguments, ", "));
-  out.call("static void " + layer_.function, parameters, " {");
+  out.call("static void " + layer_.function, typed(result.arguments), " {");
   out.indent();
-  out.line(fmt::format("{}_load({}, 0u);", layer_.function, arguments));
+  if (load) out.line(load->call("0u"));
   out.open(fmt::format("for (uint32_t t = 0; t < {}; ++t)", tiles));
-  out.line(fmt::format("{}_start(t);", layer_.function));
-  out.line(fmt::format("if (t > 0u) {}_store(arena, t - 1u);", layer_.function));
-  out.line(fmt::format("if (t + 1u < {}) {}_load({}, t + 1u);", tiles, layer_.function, arguments));
+  out.line(start.call("t"));
+  if (store) out.line("if (t > 0u) " + store->call("t - 1u"));
+  if (load) out.line(fmt::format("if (t + 1u < {}) {}", tiles, load->call("t + 1u")));
   out.line(fmt::format("{}();", rule_.job->wait));
   out.close();
-  out.line(fmt::format("{}_store(arena, {} - 1);", layer_.function, tiles));
+  if (store) out.line(store->call(tiles + " - 1"));
   out.close();
   result.text = out.take();
   return result;

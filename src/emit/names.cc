@@ -146,6 +146,12 @@ Status name_unit(Network& network, const SocUnit& unit) {
   if (!is_c_identifier(target.name)) return wrong("the name", target.name, "C identifier");
   if (!is_c_identifier(target.base_macro))
     return wrong("base_macro", target.base_macro, "C identifier");
+  std::vector<std::string> macros = {target.base_macro};
+  for (const auto& [key, value] : target.constants) macros.push_back(constant_macro(target, key));
+  for (const std::string& macro : macros) {
+    if (network.unit_macros.insert(macro).second) continue;
+    return wrong("the macro", macro, "name of its own: something else in heddle_soc.h has it");
+  }
   for (const auto* files : {&target.headers, &target.sources, &target.models}) {
     for (const std::string& file : *files) {
       if (file_name(file) != file) return wrong("the file", file, "plain file name");
@@ -168,10 +174,11 @@ Status name_units(Network& network) {
       errors.insert(errors.end(), status.errors().begin(), status.errors().end());
     }
   };
-  bool any = false;
-  for (size_t a = 0; a < network.soc->accelerators.size(); ++a) any = any || used(a);
-  if (any) {
-    HEDDLE_CHECK(network.soc->dma.has_value(), "a tiled layer on a SoC without a DMA");
+  const auto moves = [](const Step& step) {
+    return step.candidate.tiling && !step.candidate.tiling->buffers.empty();
+  };
+  if (std::any_of(network.schedule->steps.begin(), network.schedule->steps.end(), moves)) {
+    HEDDLE_CHECK(network.soc->dma.has_value(), "tiles are moved on a SoC without a DMA");
     add(*network.soc->dma);
   }
   for (size_t a = 0; a < network.soc->accelerators.size(); ++a) {
@@ -230,6 +237,10 @@ std::set<std::string> Network::headers() const {
   std::set<std::string> result;
   for (const Kernel& kernel : kernels) result.insert(kernel.headers.begin(), kernel.headers.end());
   return result;
+}
+
+std::string constant_macro(const Target& target, const std::string& key) {
+  return upper_case(target.name + "_" + key);
 }
 
 std::string Network::where(const Step& step) const {

@@ -64,7 +64,8 @@ struct Network {
   std::map<ValueId, std::string> constant_names;  // "digits_conv1_weights"
   std::vector<PackedBuffer> packed;
   int64_t packed_bytes = 0;      // with the slack that transfers may over-read
-  std::vector<UnitFiles> units;  // those that the schedule uses, the DMA first
+  std::vector<UnitFiles> units;  // those that the schedule uses, the DMA first if it moves anything
+  std::set<std::string> unit_macros;  // of heddle_soc.h: register windows and constants
   // "l1" or "diana_digital/weights" to "HEDDLE_MEMORY_L1".
   std::map<std::string, std::string> memory_macros;
 
@@ -74,6 +75,9 @@ struct Network {
   std::string where(const Step& step) const;  // "cpu", "diana_digital"
   std::set<std::string> headers() const;  // of the kernel libraries that kernels use
 };
+
+// The macro of heddle_soc.h that holds a unit's constant: its name and the key, in capitals.
+std::string constant_macro(const Target& target, const std::string& key);
 
 // Errors: files or identifiers of a unit that no bundle can hold.
 Result<Network> name_network(const std::string& name, const Graph& graph, const Soc& soc,

@@ -2,6 +2,7 @@
 // host, and soc.json.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <set>
 
@@ -56,6 +57,20 @@ int64_t interrupt_of(const Network& network, const UnitFiles& unit) {
 
 std::string hex(int64_t value) { return fmt::format("0x{:08X}u", value); }
 
+// Constants of the units, for drivers and models.
+void write_constants(CWriter& out, const Network& network) {
+  const auto has_constants = [](const UnitFiles& unit) {
+    return !unit.unit->target.constants.empty();
+  };
+  if (std::none_of(network.units.begin(), network.units.end(), has_constants)) return;
+  out.line("");
+  out.comment({"Constants of the units."});
+  for (const UnitFiles& unit : network.units) {
+    for (const auto& [key, value] : unit.unit->target.constants)
+      out.line(fmt::format("#define {} {}u", constant_macro(unit.unit->target, key), value));
+  }
+}
+
 }  // namespace
 
 std::string emit_soc_header(const Network& network) {
@@ -75,6 +90,7 @@ std::string emit_soc_header(const Network& network) {
     for (const UnitFiles& unit : network.units)
       out.line(fmt::format("#define {} {}", unit.unit->target.base_macro, hex(unit.unit->base)));
   }
+  write_constants(out, network);
   out.line("");
   const Firmware& firmware = network.soc->firmware;
   if (is_cortex_m(network.soc->isa)) {
@@ -197,6 +213,7 @@ std::string emit_soc_json(const Network& network) {
     entry["interrupt"] = interrupt_of(network, unit);
     entry["base_macro"] = unit.unit->target.base_macro;
     entry["model_symbol"] = unit.model;
+    for (const auto& [key, value] : unit.unit->target.constants) entry["constants"][key] = value;
     const auto files = [&](const char* key, const std::string& folder,
                            const std::vector<std::string>& names) {
       entry[key] = nlohmann::ordered_json::array();

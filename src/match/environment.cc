@@ -67,7 +67,10 @@ void add_machine(const Soc& soc, const Target& target, Names& names) {
     names["memory." + memory.name + ".bytes"] = memory.bytes;
   for (const Memory& memory : target.memories)
     names["memory." + memory.name + ".bytes"] = memory.bytes;
+  for (const auto& [name, memory] : target.uses)
+    names["memory." + name + ".bytes"] = soc.find_memory(memory)->bytes;
   for (const auto& [key, value] : soc.cpu_constants) names["cpu." + key] = value;
+  for (const auto& [key, value] : target.constants) names["unit." + key] = value;
 }
 
 }  // namespace

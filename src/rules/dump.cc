@@ -109,6 +109,10 @@ void write_target(Out out, const Target& target) {
                    fmt::join(target.sources, " "), fmt::join(target.models, " "));
   }
   for (const Memory& memory : target.memories) write_memory(out, "private memory", memory);
+  for (const auto& [key, value] : target.constants)
+    fmt::format_to(out, "  unit.{} = {}\n", key, value);
+  for (const auto& [name, memory] : target.uses)
+    fmt::format_to(out, "  {} is memory {}\n", name, memory);
   for (const Rule& rule : target.rules) write_rule(out, rule);
   if (!target.transfer) return;
   fmt::format_to(out, "    unit {} bytes\n", target.transfer_unit_bytes);

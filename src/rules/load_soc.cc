@@ -135,6 +135,7 @@ class SocReader {
   void check_outside(const Target& target) {
     std::vector<std::string> memories = shared_names();
     for (const Memory& memory : target.memories) memories.push_back(memory.name);
+    for (const auto& [name, memory] : target.uses) memories.push_back(name);
     std::vector<std::string> constants;
     for (const auto& [key, value] : soc_.cpu_constants) constants.push_back(key);
     for (const OutsideName& name : reading_.outside) {
@@ -173,17 +174,84 @@ class SocReader {
                           unit.target.register_bytes, place});
   }
 
+  // The SoC's own values for constants of the unit.
+  void set_constants(const TomlValue& item, Target& target) {
+    const TomlValue* constants = table_at(item, "constants");
+    if (constants == nullptr) return;
+    std::vector<std::string> known;
+    for (const auto& [key, value] : target.constants) known.push_back(key);
+    for (const TomlMember& member : constants->members) {
+      const auto found = std::find(known.begin(), known.end(), member.key);
+      if (found == known.end()) {
+        error(member.key_place,
+              fmt::format("`{}` has no constant `{}`{}", target.name, terminal_text(member.key),
+                          did_you_mean(member.key, known)));
+        continue;
+      }
+      target.constants[static_cast<size_t>(found - known.begin())].second = member.value.integer;
+    }
+  }
+
+  // Which of the SoC's memories the unit's rules mean, here.
+  void read_uses(const TomlValue& item, Target& target) {
+    const TomlValue* uses = table_at(item, "uses");
+    if (uses == nullptr) return;
+    std::vector<std::string> named;
+    for (const OutsideName& name : reading_.outside) {
+      if (name.kind == OutsideName::Kind::memory) named.push_back(name.name);
+    }
+    for (const TomlMember& member : uses->members) {
+      const auto own = [&](const Memory& memory) { return memory.name == member.key; };
+      if (std::any_of(target.memories.begin(), target.memories.end(), own)) {
+        error(
+            member.key_place,
+            fmt::format("`{}` is a private memory of `{}`", terminal_text(member.key), target.name),
+            "its base stands in `memory`");
+        continue;
+      }
+      if (std::find(named.begin(), named.end(), member.key) == named.end()) {
+        error(member.key_place,
+              fmt::format("the rules of `{}` name no memory `{}`{}", target.name,
+                          terminal_text(member.key), did_you_mean(member.key, named)));
+        continue;
+      }
+      if (soc_.find_memory(member.value.text) == nullptr) {
+        error(member.value.place, fmt::format("the SoC `{}` has no memory `{}`{}", soc_.name,
+                                              terminal_text(member.value.text),
+                                              did_you_mean(member.value.text, shared_names())));
+      }
+      target.uses.emplace_back(member.key, member.value.text);
+    }
+    for (Rule& rule : target.rules) {
+      for (OperandPlacement& placement : rule.operands) {
+        const auto meant =
+            std::find_if(target.uses.begin(), target.uses.end(),
+                         [&](const auto& use) { return use.first == placement.memory; });
+        if (meant != target.uses.end()) placement.memory = meant->second;
+      }
+    }
+  }
+
+  // An accelerator whose rules want tiles in another memory than the SoC's main memory.
+  void check_dma(const Target& target, const Place& place) {
+    if (soc_.dma || no_dma_reported_) return;
+    for (const Rule& rule : target.rules) {
+      for (const OperandPlacement& placement : rule.operands) {
+        if (soc_.in_place(placement, rule.packs(placement.operand))) continue;
+        error(place, "accelerators need a DMA", "add a `[dma]` table");
+        no_dma_reported_ = true;
+        return;
+      }
+    }
+  }
+
   void read_dma(const TomlValue& root) {
     const TomlValue* dma = table_at(root, "dma");
-    if (dma == nullptr) {
-      const TomlValue* accelerators = root.find("accelerator");
-      if (accelerators != nullptr && !accelerators->items.empty()) {
-        error(accelerators->place, "accelerators need a DMA", "add a `[dma]` table");
-      }
-      return;
-    }
+    if (dma == nullptr) return;
+    no_dma_reported_ = true;  // if it cannot be read, that is the error
     std::optional<Target> target = target_at(*dma, "unit", TargetKind::dma);
     if (!target) return;
+    set_constants(*dma, *target);
     soc_.dma = SocUnit{*std::move(target), static_cast<uint32_t>(integer_at(*dma, "base"))};
     add_window(*soc_.dma, place_at(*dma, "base"));
   }
@@ -193,7 +261,10 @@ class SocReader {
       if (item.kind != TomlKind::table) continue;
       std::optional<Target> target = target_at(item, "unit", TargetKind::accelerator);
       if (!target) continue;
+      read_uses(item, *target);
       check_outside(*target);
+      set_constants(item, *target);
+      check_dma(*target, item.place);
       SocUnit unit{*std::move(target), static_cast<uint32_t>(integer_at(item, "base"))};
       const auto same = [&](const SocUnit& other) { return other.target.name == unit.target.name; };
       const bool taken = std::any_of(soc_.accelerators.begin(), soc_.accelerators.end(), same) ||
@@ -280,9 +351,15 @@ class SocReader {
   Reading reading_;
   Soc soc_;
   std::vector<Stretch> stretches_;
+  bool no_dma_reported_ = false;  // or there is one
 };
 
 }  // namespace
+
+bool Rule::packs(std::string_view operand) const {
+  return std::any_of(packings.begin(), packings.end(),
+                     [&](const Packing& packing) { return packing.name == operand; });
+}
 
 const Memory* Soc::find_memory(std::string_view memory_name) const {
   const auto found = std::find_if(memories.begin(), memories.end(),

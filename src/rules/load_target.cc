@@ -1,6 +1,7 @@
 // A target's folder: accelerator.toml, dma.toml or cpu.toml with the files it names.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <system_error>
 
@@ -100,6 +101,37 @@ bool accepts_everything(const Rule& rule) {
   return false;
 }
 
+void read_constants(const TomlValue& root, Target& target, Reading& reading) {
+  const TomlValue* constants = table_at(root, "constants");
+  if (constants == nullptr) return;
+  for (const TomlMember& member : constants->members) {
+    if (!is_c_identifier(member.key)) {
+      report(reading, member.key_place,
+             fmt::format("the constant `{}` must be a C identifier", terminal_text(member.key)));
+    }
+    target.constants.emplace_back(member.key, member.value.integer);
+  }
+}
+
+// Holds `unit.<key>` against the unit's constants; what is left is the SoC's to check.
+void check_constants(const Target& target, Reading& reading) {
+  std::vector<std::string> known;
+  for (const auto& [key, value] : target.constants) known.push_back(key);
+  std::vector<OutsideName> left;
+  for (const OutsideName& name : reading.outside) {
+    if (name.kind != OutsideName::Kind::unit_constant) {
+      left.push_back(name);
+    } else if (std::find(known.begin(), known.end(), name.name) == known.end()) {
+      report(reading, name.place,
+             fmt::format("the unit `{}` has no constant `{}`{}", target.name,
+                         terminal_text(name.name), did_you_mean(name.name, known)),
+             target.kind == TargetKind::cpu ? "a processor's constants are the SoC's: `cpu.<key>`"
+                                            : "add it to `[constants]`");
+    }
+  }
+  reading.outside = std::move(left);
+}
+
 void read_transfer(const TomlValue& root, Target& target, Reading& reading) {
   const TomlValue* transfer = table_at(root, "transfer");
   if (transfer == nullptr) return;
@@ -161,6 +193,7 @@ std::optional<Target> read_target(const fs::path& folder, Reading& reading) {
   target.summary = string_at(root, "summary");
   if (target.kind == TargetKind::cpu) {
     target.rules = read_rules(root, target.kind, reading);
+    check_constants(target, reading);
     if (reading.errors.empty() && !accepts_everything(target.rules.back())) {
       report(reading, target.rules.back().place,
              "the last rule of a CPU flavour must accept every operator",
@@ -183,6 +216,8 @@ std::optional<Target> read_target(const fs::path& folder, Reading& reading) {
     target.memories = read_private_memories(root, reading);
     target.rules = read_rules(root, target.kind, reading);
   }
+  read_constants(root, target, reading);
+  check_constants(target, reading);
   return target;
 }
 

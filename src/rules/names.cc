@@ -81,9 +81,10 @@ std::string memory_of(std::string_view name) {
   return inner.find('.') == std::string_view::npos ? std::string(inner) : "";
 }
 
-std::string cpu_constant_of(std::string_view name) {
-  if (!name.starts_with("cpu.") || name.size() == 4) return "";
-  const std::string_view key = name.substr(4);
+// "mac_x10" for "cpu.mac_x10".
+std::string constant_of(std::string_view name, std::string_view prefix) {
+  if (!name.starts_with(prefix) || name.size() == prefix.size()) return "";
+  const std::string_view key = name.substr(prefix.size());
   return key.find('.') == std::string_view::npos ? std::string(key) : "";
 }
 
@@ -178,9 +179,13 @@ void check_names(const Expr& expr, std::string_view text, const Place& start,
   for (const auto& [name, column] : columns) {
     if (std::binary_search(known.begin(), known.end(), name)) continue;
     const Place place = place_within(start, text, static_cast<size_t>(column - 1));
+    if (const std::string constant = constant_of(name, "unit."); !constant.empty()) {
+      outside.push_back({OutsideName::Kind::unit_constant, constant, name, place});
+      continue;
+    }
     if (scope != Scope::transfer) {
       const std::string memory = memory_of(name);
-      const std::string constant = cpu_constant_of(name);
+      const std::string constant = constant_of(name, "cpu.");
       if (!memory.empty()) {
         outside.push_back({OutsideName::Kind::memory, memory, name, place});
         continue;

@@ -27,19 +27,20 @@ struct RuleNames {
 };
 RuleNames names_of(const Pattern& pattern);
 
-// All names of a scope, sorted; without `memory.<name>.bytes` and `cpu.<key>`, which the SoC knows.
+// All names of a scope, sorted; without `memory.<name>.bytes` and `cpu.<key>`, which the SoC knows,
+// and `unit.<key>`, which the unit's `constants` give.
 std::vector<std::string> known_names(const RuleNames& names, Scope scope);
 
-// A name that only a SoC can check.
+// A name that only the unit as a whole or a SoC can check.
 struct OutsideName {
-  enum class Kind : uint8_t { memory, cpu_constant } kind = Kind::memory;
+  enum class Kind : uint8_t { memory, cpu_constant, unit_constant } kind = Kind::memory;
   std::string name;  // "l1", "mac_x10"
   std::string text;  // as written: "memory.l1.bytes"
   Place place;
 };
 
-// Every name of an expression that starts at `start`: unknown ones are errors, those of the SoC are
-// appended to `outside`.
+// Every name of an expression that starts at `start`: unknown ones are errors, those of the unit
+// and of the SoC are appended to `outside`.
 void check_names(const Expr& expr, std::string_view text, const Place& start,
                  const RuleNames& names, Scope scope, Diagnostics& errors,
                  std::vector<OutsideName>& outside);

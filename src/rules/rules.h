@@ -58,7 +58,8 @@ struct Packing {
 };
 
 // Where an operand of one job lives while the job runs: "l1" or a private memory of the
-// accelerator.
+// accelerator, into which the DMA moves tiles; or the memory where it lies anyway (the SoC's main
+// memory, for packed constants its constant memory), where the job works on it in place.
 struct OperandPlacement {
   std::string operand;  // "x", "residual", "y", or a Packing's name
   std::string memory;
@@ -89,6 +90,8 @@ struct Job {
 };
 
 struct Rule {
+  bool packs(std::string_view operand) const;  // a Packing has this name
+
   std::string name;
   Pattern pattern;
   std::vector<Condition> when;
@@ -129,7 +132,12 @@ struct Target {
   TargetKind kind = TargetKind::accelerator;
   std::filesystem::path folder;
   std::vector<Memory> memories;  // private ones
-  int64_t register_bytes = 0;    // size of the register window; 0 for a CPU
+  // `unit.<key>` in the unit's expressions and NAME_KEY in heddle_soc.h; a SoC may set others.
+  std::vector<std::pair<std::string, int64_t>> constants;
+  // Names of memories in the unit's rules that stand for one of the SoC's: {"data", "ram"}. The
+  // placements of `rules` are resolved already.
+  std::vector<std::pair<std::string, std::string>> uses;
+  int64_t register_bytes = 0;  // size of the register window; 0 for a CPU
   // File names in the folder, copied into the bundle.
   std::vector<std::string> headers, sources, models;
   // Macro of driver.h that the bundle defines as the base of the register window.
@@ -212,10 +220,15 @@ struct Soc {
   std::optional<Energy> energy;
   // `cpu.<key>` in CPU cost expressions.
   std::vector<std::pair<std::string, int64_t>> cpu_constants;
-  std::optional<SocUnit> dma;  // moves between main_memory and every other memory
+  std::optional<SocUnit> dma;  // moves between main_memory and every other memory; may be absent
+                               // where all units work in place
   std::vector<SocUnit> accelerators;
 
   const Memory* find_memory(std::string_view memory_name) const;  // shared ones; null if absent
+  // Whether a job finds the operand where it lies, so that nothing is moved. `packed`: a Packing.
+  bool in_place(const OperandPlacement& placement, bool packed) const {
+    return placement.memory == (packed ? constant_memory : main_memory);
+  }
 };
 
 enum class Objective : uint8_t { latency, first_match };

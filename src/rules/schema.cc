@@ -12,6 +12,7 @@ namespace {
 constexpr int64_t kMaxAddress = 0xFFFFFFFF;
 constexpr int64_t kMaxBytes = int64_t{1} << 32;
 constexpr int64_t kMaxCount = 1 << 20;
+constexpr int64_t kMaxConstant = 0x7FFFFFFF;
 constexpr bool kRequired = true;
 constexpr bool kOptional = false;
 
@@ -39,6 +40,10 @@ std::vector<KeyDef> unit_keys() {
       {"sources", KeyType::text_list, kRequired, "C files of the driver, compiled into firmware"},
       {"models", KeyType::text_list, kRequired,
        "C files of the unit's model (`heddle_model.h`), for the host only"},
+      {"constants", KeyType::integer_map, kOptional,
+       "numbers that expressions see as `unit.<key>` and C files as the macro `NAME_KEY` in "
+       "capitals, with their values where the SoC sets no others",
+       "", 0, kMaxConstant},
   };
 }
 
@@ -95,7 +100,8 @@ std::vector<KeyDef> rule_keys(bool accelerator) {
       {"rule[].layout.plane", KeyType::integer, kOptional,
        "the last two dimensions together take a multiple of this many bytes", "1", 1, kMaxCount},
       {"rule[].operands", KeyType::text_map, kRequired,
-       "the memory of each operand of a job: one of the SoC's, or a private one"},
+       "the memory of each operand of a job: one of the SoC's, or a private one; in the SoC's main "
+       "memory (packed constants: in its constant memory) the job works on the operand in place"},
       {"rule[].pack", KeyType::table_list, kOptional, "constants packed for the unit"},
       {"rule[].pack[].name", KeyType::text, kRequired, "the operand that the expressions see"},
       {"rule[].pack[].block", KeyType::table, kRequired,
@@ -209,9 +215,12 @@ std::vector<KeyDef> soc_keys() {
       {"cpu.constants", KeyType::integer_map, kOptional,
        "what the flavour's cost expressions see as `cpu.<key>`"},
       {"dma", KeyType::table, kOptional,
-       "moves data between main memory and every other memory; accelerators need it"},
+       "moves data between main memory and every other memory; accelerators need it unless they "
+       "work in place"},
       {"dma.unit", KeyType::text, kRequired, "folder with a `dma.toml`, relative to this file"},
       {"dma.base", KeyType::integer, kRequired, "bus address of its registers", "", 0, kMaxAddress},
+      {"dma.constants", KeyType::integer_map, kOptional,
+       "other values for some of the unit's constants", "", 0, kMaxConstant},
       {"accelerator", KeyType::table_list, kOptional, "the accelerators, in order of preference"},
       {"accelerator[].unit", KeyType::text, kRequired,
        "folder with an `accelerator.toml`, relative to this file"},
@@ -219,6 +228,10 @@ std::vector<KeyDef> soc_keys() {
        kMaxAddress},
       {"accelerator[].memory", KeyType::integer_map, kOptional,
        "bus address of each private memory"},
+      {"accelerator[].constants", KeyType::integer_map, kOptional,
+       "other values for some of the unit's constants", "", 0, kMaxConstant},
+      {"accelerator[].uses", KeyType::text_map, kOptional,
+       "the SoC's memory behind a name of a memory in the unit's rules"},
   };
 }
 

@@ -196,6 +196,7 @@ class Checker {
       case KeyType::integer_map:
         for (const TomlMember& member : value.members) {
           check_entry(TomlKind::integer, member.key, member.key_place, member.value);
+          if (member.value.kind == TomlKind::integer) check_range(def, member.key, member.value);
         }
         break;
       case KeyType::table:

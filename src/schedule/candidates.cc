@@ -39,6 +39,14 @@ StorageOf choose_storage(const Graph& graph, const Soc& soc,
     const Value& stored = graph.value(value);
     if (layout && !stored.constant) storage.emplace(value, padded_storage(stored.type, *layout));
   };
+  // What a unit works on in place lies as that unit wants it; a DMA copes with any rows.
+  for (const Match* match : chosen) {
+    if (match->target < 0) continue;
+    for (const OperandPlacement& placement : rule_of(soc, *match).operands) {
+      const ValueId value = match->find(placement.operand);
+      if (value.valid() && soc.in_place(placement, false)) pad(*match, value);
+    }
+  }
   for (const Match* match : chosen) {
     if (match->target >= 0) pad(*match, match->output(graph));
   }
@@ -51,6 +59,12 @@ StorageOf choose_storage(const Graph& graph, const Soc& soc,
     if (!graph.value(id).constant) storage.emplace(id, dense_storage(graph.value(id).type));
   }
   return storage;
+}
+
+Match untiled(Match match, const Diagnostics& errors) {
+  for (const Diagnostic& error : errors)
+    match.failed.push_back({"a tile that fits", error.message, error.remedy});
+  return match;
 }
 
 Result<Candidates> make_candidates(const Graph& graph, const Soc& soc, const Matches& matches) {
@@ -68,11 +82,7 @@ Result<Candidates> make_candidates(const Graph& graph, const Soc& soc, const Mat
       candidates.usable.push_back({match, std::move(*tiling), cycles});
       continue;
     }
-    Match refused = match;
-    for (const Diagnostic& error : tiling.errors()) {
-      refused.failed.push_back({"a tile that fits", error.message, error.remedy});
-    }
-    candidates.untileable.push_back(std::move(refused));
+    candidates.untileable.push_back(untiled(match, tiling.errors()));
   }
   return candidates;
 }

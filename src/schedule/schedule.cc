@@ -21,11 +21,13 @@ std::vector<int> indices_of(const std::vector<NodeId>& nodes) {
 std::vector<CoverItem> cover_items(const Candidates& candidates) {
   std::vector<CoverItem> items;
   for (const Candidate& candidate : candidates.usable) {
-    // On a tie accelerators go before the CPU, then the order of the SoC and of the rules.
+    // On a tie accelerators go before the CPU and take as many operators as they can, then the
+    // order of the SoC and of the rules.
     const int64_t target_rank =
         candidate.match.target < 0 ? 1'000'000 : candidate.match.target * 1'000;
-    items.push_back(
-        {indices_of(candidate.match.nodes), candidate.cycles, target_rank + candidate.match.rule});
+    const int64_t operators = static_cast<int64_t>(candidate.match.nodes.size());
+    items.push_back({indices_of(candidate.match.nodes), candidate.cycles,
+                     target_rank * operators + candidate.match.rule});
   }
   return items;
 }
@@ -112,13 +114,21 @@ std::string why_here(const Soc& soc, const Policy& policy, const Matches& matche
   if (match.target < 0)
     return why_not_accelerated(soc, matches, candidates, match, step.candidate.cycles);
   if (policy.objective == Objective::first_match) return "first accelerator that accepts it";
+  if (step.candidate.cycles == 0)
+    return fmt::format("no cycles; the CPU needs {}", thousands(step.cycles_on_cpu));
   const int64_t tenths = step.cycles_on_cpu * 10 / std::max<int64_t>(step.candidate.cycles, 1);
   return fmt::format("{}.{}x fewer cycles than the CPU", thousands(tenths / 10), tenths % 10);
 }
 
+// A step that has no tile beside its neighbours, and why.
+struct Unsettled {
+  Match match;
+  Diagnostics errors;
+};
+
 // Tilings were solved for the storage that each candidate alone would choose; where a neighbour
 // decided otherwise, solve again.
-Status settle_storage(const Graph& graph, const Soc& soc, Schedule& schedule) {
+std::optional<Unsettled> settle_storage(const Graph& graph, const Soc& soc, Schedule& schedule) {
   std::vector<const Match*> chosen;
   for (const Step& step : schedule.steps) chosen.push_back(&step.candidate.match);
   schedule.storage = choose_storage(graph, soc, chosen);
@@ -134,11 +144,24 @@ Status settle_storage(const Graph& graph, const Soc& soc, Schedule& schedule) {
     });
     if (same) continue;
     Result<Tiling> tiling = solve_tiling(graph, soc, match, schedule.storage);
-    if (!tiling.ok()) return tiling.errors();
+    if (!tiling.ok()) return Unsettled{match, tiling.errors()};
     step.candidate.cycles = tiling->cost.total;
     step.candidate.tiling = std::move(*tiling);
   }
-  return Unit{};
+  return std::nullopt;
+}
+
+// One candidate less each time, so that this comes to an end.
+Candidates without(const Candidates& candidates, const Unsettled& unsettled) {
+  Candidates rest = candidates;
+  const size_t gone = std::erase_if(rest.usable, [&](const Candidate& candidate) {
+    return candidate.match.target == unsettled.match.target &&
+           candidate.match.rule == unsettled.match.rule &&
+           candidate.match.nodes == unsettled.match.nodes;
+  });
+  HEDDLE_CHECK(gone > 0, "a step that was no candidate");
+  rest.untileable.push_back(untiled(unsettled.match, unsettled.errors));
+  return rest;
 }
 
 std::vector<ValueId> materialised_values(const Graph& graph, const std::vector<Step>& steps) {
@@ -173,8 +196,9 @@ Result<Schedule> make_schedule(const Graph& graph, const Soc& soc, const Policy&
   std::sort(schedule.steps.begin(), schedule.steps.end(), [](const Step& a, const Step& b) {
     return a.candidate.match.nodes.back() < b.candidate.match.nodes.back();
   });
-  const Status settled = settle_storage(graph, soc, schedule);
-  if (!settled.ok()) return settled.errors();
+  if (const std::optional<Unsettled> unsettled = settle_storage(graph, soc, schedule)) {
+    return make_schedule(graph, soc, policy, matches, without(candidates, *unsettled));
+  }
   for (Step& step : schedule.steps) {
     const bool in_place = needs_no_code(graph, schedule.aliases, step.candidate.match);
     step.cycles_on_cpu = in_place ? 0 : cycles_on_cpu(candidates, items, step.candidate.match);

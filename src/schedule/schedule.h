@@ -23,6 +23,8 @@ struct Candidates {
   // Accepted matches without a tile; `failed` holds the tiler's reason.
   std::vector<Match> untileable;
 };
+// The match, refused for these reasons of the tiler.
+Match untiled(Match match, const Diagnostics& errors);
 // Error: a CPU rule whose cost cannot be computed for a layer (overflow, division by zero).
 Result<Candidates> make_candidates(const Graph& graph, const Soc& soc, const Matches& matches);
 
@@ -42,8 +44,9 @@ struct Schedule {
   int64_t cycles = 0;
 };
 
-// How every value would be stored: padded as the device that produces it wants, or, for graph
-// inputs and CPU results, as its first accelerator consumer wants; dense otherwise.
+// How every value would be stored: padded as a device that works on it in place wants, else as the
+// device that produces it wants, or, for graph inputs and CPU results, as its first accelerator
+// consumer wants; dense otherwise.
 StorageOf choose_storage(const Graph& graph, const Soc& soc,
                          const std::vector<const Match*>& chosen);
 

@@ -7,7 +7,7 @@ namespace {
 
 class Builder : public NetworkBuilder {
  public:
-  explicit Builder(std::mt19937& random) : random_(random) {}
+  Builder(std::mt19937& random, bool same) : random_(random), same_(same) {}
 
   int64_t pick(int64_t lo, int64_t hi) {
     return lo + static_cast<int64_t>(random_() % static_cast<uint64_t>(hi - lo + 1));
@@ -42,6 +42,8 @@ class Builder : public NetworkBuilder {
     const int64_t pad_x = chance(70) ? fx / 2 : 0;
     Attributes attributes = window_attributes(stride, pad_y, pad_x);
     if (chance(10)) attributes["pad_right"] = pad_x + 1;
+    if (same_ && chance(80)) attributes = same_padding(fy, fx);
+    if (same_ && chance(50)) attributes["x_zero_point"] = pick(-128, 127);
     if (!depthwise) attributes["group"] = int64_t{1};
     const ValueId weights = drawn(DType::int8, {k, depthwise ? 1 : in[1], fy, fx}, -128, 127);
     const ValueId y =
@@ -75,6 +77,13 @@ class Builder : public NetworkBuilder {
   }
 
  private:
+  static Attributes same_padding(int64_t fy, int64_t fx) {
+    Attributes attributes = window_attributes(1, (fy - 1) / 2, (fx - 1) / 2);
+    attributes["pad_bottom"] = fy / 2;
+    attributes["pad_right"] = fx / 2;
+    return attributes;
+  }
+
   // A 1x1 convolution that keeps the shape.
   ValueId conv_like(ValueId x) {
     const Shape in = shape(x);
@@ -98,12 +107,11 @@ class Builder : public NetworkBuilder {
   }
 
   std::mt19937& random_;
+  bool same_;
 };
 
-}  // namespace
-
-Graph random_shift_network(std::mt19937& random) {
-  Builder builder(random);
+Graph random_network(std::mt19937& random, bool same) {
+  Builder builder(random, same);
   builder.graph.name = "random";
   builder.graph.dialect = "random shift network";
   ValueId x = builder.input(
@@ -132,6 +140,11 @@ Graph random_shift_network(std::mt19937& random) {
   builder.graph.outputs = {x};
   return std::move(builder.graph);
 }
+
+}  // namespace
+
+Graph random_shift_network(std::mt19937& random) { return random_network(random, false); }
+Graph random_same_network(std::mt19937& random) { return random_network(random, true); }
 
 void shrink_memories(Soc& soc, std::mt19937& random) {
   const auto shrink = [&](Memory& memory, const std::string& main_memory) {

@@ -4,10 +4,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "compile/verify.h"
 #include "emit/names.h"
 #include "ops/op.h"
 #include "random_network.h"
+#include "run_network.h"
 
 namespace heddle {
 namespace {
@@ -17,31 +17,10 @@ namespace fs = std::filesystem;
 constexpr int kShards = 8;
 constexpr int kNetworksPerShard = 26;  // 208 networks in all
 
-struct Seen {
-  int accelerated = 0, tiled = 0, on_cpu = 0;
-  std::map<std::string, int> rules;
-};
-
-Soc diana() {
-  Result<Soc> soc = load_soc(fs::path(HEDDLE_SOURCE_DIR) / "rules" / "soc" / "diana.toml");
-  HEDDLE_CHECK(soc.ok(), format_diagnostics(soc.errors()));
-  return std::move(*soc);
-}
+Soc diana() { return load("diana"); }
 
 // On random shapes the CPU is often faster: HTVM's policy offloads whatever a rule accepts.
 Policy first_match() { return {"first_match", "", Objective::first_match, {}}; }
-
-// The emitted C, drivers and models run under both sanitizers. AddressSanitizer reserves far more
-// addresses than memory, so the child has no limit on them.
-Result<EmittedRun> run_sanitized(const Compilation& compilation, const fs::path& folder,
-                                 const std::vector<Sample>& samples) {
-  constexpr const char* kSanitizers =
-      "-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all";
-  for (const char* const variable : {"CFLAGS", "LDFLAGS"}) setenv(variable, kSanitizers, 1);
-  Result<EmittedRun> run = run_emitted(compilation, folder, samples, {.memory_bytes = 0});
-  for (const char* const variable : {"CFLAGS", "LDFLAGS"}) unsetenv(variable);
-  return run;
-}
 
 void run_one(uint32_t seed, Seen& seen) {
   SCOPED_TRACE("seed " + std::to_string(seed));
@@ -53,34 +32,7 @@ void run_one(uint32_t seed, Seen& seen) {
   enlarge_main_memory(c.soc);
   if (seed % 2 == 1) shrink_memories(c.soc, random);
   c.policy = first_match();
-  const Status valid = verify_graph(c.graph);
-  ASSERT_TRUE(valid.ok()) << format_diagnostics(valid.errors());
-  CompileOptions options;
-  Result<Compilation> compiled = compile_graph(std::move(c), options);
-  ASSERT_TRUE(compiled.ok()) << format_diagnostics(compiled.errors());
-
-  const std::vector<Sample> samples = {random_inputs(compiled->graph, seed),
-                                       random_inputs(compiled->graph, seed + 1)};
-  Result<ReferenceRun> reference = run_reference(compiled->graph, samples);
-  ASSERT_TRUE(reference.ok()) << format_diagnostics(reference.errors());
-  const TemporaryFolder temporary;
-  Result<EmittedRun> run = run_sanitized(*compiled, temporary.path() / "bundle", samples);
-  ASSERT_TRUE(run.ok()) << format_diagnostics(run.errors());
-  const Comparison comparison = compare_emitted(*compiled, *reference, *run);
-  EXPECT_TRUE(comparison.ok()) << to_string(*comparison.first);
-
-  for (size_t s = 0; s < compiled->schedule.steps.size(); ++s) {
-    const Candidate& candidate = compiled->schedule.steps[s].candidate;
-    if (!candidate.tiling) {
-      ++seen.on_cpu;
-      continue;
-    }
-    ++seen.accelerated;
-    ++seen.rules[rule_of(compiled->soc, candidate.match).name];
-    if (candidate.tiling->tiles() > 1) ++seen.tiled;
-    EXPECT_EQ(run->accelerator_cycles[s], candidate.tiling->cost.compute)
-        << compiled->schedule.steps[s].name;
-  }
+  run_against_reference(std::move(c), seed, seen);
 }
 
 // Names come from strangers: whatever they are, the C compiles without a warning and computes the

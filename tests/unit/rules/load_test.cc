@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <fstream>
 #include <random>
+#include <sstream>
 
 #include "base/files.h"
 #include "base/text.h"
@@ -154,6 +155,45 @@ TEST(Load, AtMostSixteenUnits) {
   toml.resize(toml.rfind("[[accelerator]]"));
   std::ofstream(folder.path() / "soc.toml") << toml;
   EXPECT_EQ(loaded(load_soc(folder.path() / "soc.toml")).accelerators.size(), 15u);
+}
+
+// A SoC may set a unit's constants and say which of its memories the unit's rules mean; then the
+// unit needs neither DMA nor L1.
+TEST(Load, ConstantsAndUses) {
+  const Soc soc = loaded(load_soc(kRoot / "rules/soc/qvanilla.toml"));
+  EXPECT_FALSE(soc.dma);
+  const Target& unit = soc.accelerators[0].target;
+  for (const OperandPlacement& placement : unit.rules[0].operands) {
+    EXPECT_EQ(placement.memory, "ram") << placement.operand;
+    EXPECT_TRUE(soc.in_place(placement, unit.rules[0].packs(placement.operand)));
+  }
+  EXPECT_THAT(dump(soc), testing::HasSubstr("  unit.cycles_per_1000_macs = 0\n"));
+  EXPECT_THAT(dump(soc), testing::HasSubstr("  activations is memory ram\n"));
+
+  const TemporaryFolder temporary;
+  std::ostringstream file;
+  file << std::ifstream(kRoot / "rules/soc/qvanilla.toml").rdbuf();
+  std::string text = file.str();
+  const auto replace = [&](const std::string& from, const std::string& to) {
+    const size_t at = text.find(from);
+    ASSERT_NE(at, std::string::npos) << from;
+    text.replace(at, from.size(), to);
+  };
+  const auto load = [&] {
+    std::ofstream(temporary.path() / "soc.toml") << text;
+    return load_soc(temporary.path() / "soc.toml", {kRoot / "accelerators", kRoot / "cpu_codegen"});
+  };
+  replace("cycles_per_1000_macs = 0", "cycles_per_1000_macs = 62");
+  const Soc slower = loaded(load());
+  EXPECT_THAT(dump(slower), testing::HasSubstr("  unit.cycles_per_1000_macs = 62\n"));
+  // Constants elsewhere: a job would have to have them moved.
+  replace("constant_memory = \"ram\"", "constant_memory = \"flash\"");
+  replace("[cpu]", "[[memory]]\nname = \"flash\"\nbytes = 4096\nbase = 0x10000000\n[cpu]");
+  const Result<Soc> moved = load();
+  ASSERT_FALSE(moved.ok());
+  EXPECT_THAT(format_diagnostics(moved.errors()), testing::HasSubstr("accelerators need a DMA"));
+  replace("constants = \"ram\"", "constants = \"flash\"");
+  EXPECT_EQ(loaded(load()).accelerators[0].target.rules[0].operands[1].memory, "flash");
 }
 
 TEST(Load, EverySocAndPolicyThatShips) {

@@ -120,6 +120,39 @@ TEST(Schedule, ValuesAreStoredAsTheirAcceleratorWants) {
   EXPECT_THAT(schedule->materialised, ElementsAre(x, y, z));
 }
 
+// Two units that work in place and want the value between them in different layouts, without being
+// told its pitches: one layer stays on the CPU, with the reason.
+TEST(Schedule, WhatHasNoTileBesideItsNeighboursIsCoveredOtherwise) {
+  Soc soc = load_diana();
+  for (Rule& rule : soc.accelerators[0].target.rules) {
+    for (OperandPlacement& placement : rule.operands) {
+      if (placement.memory == "l1") placement.memory = soc.main_memory;
+    }
+    for (const char* told : {"x_pitch", "x_plane", "y_pitch", "y_plane"})
+      std::erase_if(rule.job->fields, [&](const JobField& f) { return f.name == told; });
+  }
+  soc.accelerators.push_back(soc.accelerators[0]);
+  soc.accelerators[0].target.name = "first";
+  soc.accelerators[1].target.name = "second";
+  Rule& narrow = soc.accelerators[0].target.rules[0];
+  narrow.when.push_back({*parse_expr("c == 8", in_file("unit.toml")), "c == 8", "a test", {}});
+  soc.accelerators[1].target.rules[0].layout->row = 64;
+  Network network;
+  const ValueId x = network.input({1, 8, 20, 20});
+  network.graph.outputs = {network.conv(network.conv(x, 16), 16)};
+  const Result<Schedule> schedule = schedule_of(network.graph, soc, kLatency);
+  ASSERT_TRUE(schedule.ok()) << format_diagnostics(schedule.errors());
+  int accelerated = 0;
+  for (const Step& step : schedule->steps) {
+    accelerated += step.candidate.match.target >= 0;
+    if (step.candidate.match.target < 0) {
+      EXPECT_THAT(step.why, HasSubstr("does not lie in `l2` as the rule's layout says"));
+    }
+  }
+  EXPECT_EQ(schedule->steps.size(), 2u);
+  EXPECT_EQ(accelerated, 1);
+}
+
 TEST(Schedule, ACpuRuleWithoutACostIsTheUsersError) {
   Soc soc = load_diana();
   soc.cpu.rules.back().compute = *parse_expr("macs / (macs - macs)", in_file("cpu.toml"));

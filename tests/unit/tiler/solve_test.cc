@@ -196,8 +196,26 @@ TEST(Reasons, OfEveryRefusal) {
     const char* message;
   } cases[] = {
       {[](Layer& l) { l.soc.dma.reset(); }, "soc `diana` has no DMA to fill memory `l1`"},
-      {[](Layer& l) { rule_in(l).operands[0].memory = "l2"; },
-       "rule `conv2d` wants tiles of `x` in `l2`, which is the main memory of soc `diana`"},
+      {[](Layer& l) {
+         l.soc.memories.push_back({"flash", 4096, 0x20000000});
+         l.soc.constant_memory = "flash";
+         rule_in(l).operands[0].memory = "flash";
+       },
+       "rule `conv2d` wants tiles of `x` in `flash`, which is the constant memory of soc `diana`"},
+      {[](Layer& l) {
+         l.soc.memories.push_back({"flash", 4096, 0x20000000});
+         l.soc.constant_memory = "flash";
+         rule_in(l).operands[1].memory = "l2";
+       },
+       "rule `conv2d` wants tiles of `weights` in `l2`, which is the main memory of soc `diana`"},
+      {[](Layer& l) {  // a job without pitches, on rows that are padded otherwise
+         rule_in(l).operands[0].memory = "l2";
+         std::erase_if(rule_in(l).job->fields,
+                       [](const JobField& field) { return field.name == "x_pitch"; });
+         l.storage.at(l.match.find("x")) =
+             padded_storage(l.graph.value(l.match.find("x")).type, {.row = 64, .plane = 1});
+       },
+       "a tile does not lie in `l2` as the rule's layout says, and the job has no `pitch`"},
       {[](Layer& l) { rule_in(l).operands[0].memory = "l3"; },
        "rule `conv2d` wants tiles of `x` in memory `l3`, which neither soc `diana` nor the "
        "accelerator has"},
