@@ -133,7 +133,10 @@ Report make_report(const std::string& network, const Graph& graph, const Soc& so
 }
 
 std::string percent(int64_t part, int64_t whole) {
-  const int64_t tenths = whole == 0 ? 0 : part * 1000 / whole;
+  // To the nearest; 100.0 % is all of it.
+  const int64_t tenths = whole == 0      ? 0
+                         : part == whole ? 1000
+                                         : std::min<int64_t>((part * 1000 + whole / 2) / whole, 999);
   return fmt::format("{}.{}", tenths / 10, tenths % 10);
 }
 

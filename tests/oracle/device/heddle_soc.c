@@ -5,6 +5,8 @@
 
 extern const heddle_model diana_dma_model;
 extern const heddle_model diana_digital_model;
+extern const heddle_model qvanilla_model;
+extern const heddle_model simple_dma_model;
 
 static uint8_t l1[TEST_L1_BYTES];
 static uint8_t weights[TEST_WEIGHTS_BYTES];
@@ -20,5 +22,7 @@ const unsigned heddle_host_memory_count = 4;
 heddle_host_unit heddle_host_units[] = {
     {"diana_dma", DIANA_DMA_BASE, 0x40, 0xF, &diana_dma_model, 0, 0, 0},
     {"diana_digital", DIANA_DIGITAL_BASE, 0x100, 0xC, &diana_digital_model, 0, 0, 0},
+    {"qvanilla", QVANILLA_BASE, 0x40, 0x7, &qvanilla_model, 0, 0, 0},
+    {"simple_dma", SIMPLE_DMA_BASE, 0x40, 0xF, &simple_dma_model, 0, 0, 0},
 };
-const unsigned heddle_host_unit_count = 2;
+const unsigned heddle_host_unit_count = 4;

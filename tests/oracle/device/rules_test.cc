@@ -10,6 +10,8 @@
 #include "diana_digital/driver.h"
 #include "diana_dma/driver.h"
 #include "expr/expr.h"
+#include "qvanilla/driver.h"
+#include "simple_dma/driver.h"
 #include "tests/oracle/device/machine.h"
 
 namespace heddle::device {
@@ -145,6 +147,68 @@ TEST(Rules, CyclesOfTheDmaAreThoseOfItsModel) {
     ASSERT_EQ(heddle_status(), HEDDLE_OK) << heddle_host_error();
     const Names names = {{"row_bytes", row_bytes}, {"rows", rows}, {"planes", planes}};
     ASSERT_EQ(counters_of("diana_dma").cycles - before.cycles,
+              static_cast<uint64_t>(value_of(*target.transfer_cycles, names)));
+  }
+}
+
+// With the rates that this machine's heddle_soc.h sets.
+TEST(Rules, CyclesOfQvanillaAreThoseOfItsModel) {
+  heddle_host_reset();
+  const Target target = load("qvanilla");
+  ASSERT_EQ(target.rules.size(), 1u);
+  EXPECT_EQ(target.base_macro, "QVANILLA_BASE");
+  EXPECT_GE(target.register_bytes, QVANILLA_KERNEL_ZERO_POINT + 4);
+  ASSERT_EQ(target.constants.size(), 1u);
+  EXPECT_EQ(target.constants[0], (std::pair<std::string, int64_t>("cycles_per_1000_macs", 0)));
+  Random random(9);
+  for (int i = 0; i < 200; ++i) {
+    const qvanilla_conv2d_job job = {.ifmap = kX,
+                                     .weights = kX + 0x8000,
+                                     .bias = kX + 0x18000,
+                                     .result = kY,
+                                     .oc = number(random, 1, 9),
+                                     .iw = number(random, 1, 20),
+                                     .ih = number(random, 1, 20),
+                                     .ic = number(random, 1, 9),
+                                     .kh = number(random, 1, 7),
+                                     .kw = number(random, 1, 7),
+                                     .input_zero_point = 0,
+                                     .kernel_zero_point = 0};
+    const Counters before = counters_of("qvanilla");
+    qvanilla_conv2d_start(&job);
+    ASSERT_EQ(heddle_status(), HEDDLE_OK) << heddle_host_error();
+    const int64_t macs = int64_t{job.oc} * job.ic * job.kh * job.kw * job.ih * job.iw;
+    const Names names = {{"macs", macs},
+                         {"unit.cycles_per_1000_macs", QVANILLA_CYCLES_PER_1000_MACS}};
+    ASSERT_EQ(counters_of("qvanilla").cycles - before.cycles,
+              static_cast<uint64_t>(value_of(target.rules[0].launch, names) +
+                                    value_of(target.rules[0].compute, names)));
+  }
+}
+
+TEST(Rules, CyclesOfTheSimpleDmaAreThoseOfItsModel) {
+  heddle_host_reset();
+  const Target target = load("simple_dma");
+  ASSERT_TRUE(target.transfer_cycles.has_value());
+  EXPECT_EQ(target.transfer_unit_bytes, 1);
+  EXPECT_GE(target.register_bytes, SIMPLE_DMA_DESTINATION_PLANE_STRIDE + 4);
+  EXPECT_EQ(target.constants.size(), 3u);
+  Random random(10);
+  for (int i = 0; i < 200; ++i) {
+    const uint32_t row_bytes = number(random, 1, 500), rows = number(random, 1, 9),
+                   planes = number(random, 1, 9);
+    const simple_dma_job job = {kX,        kY,        row_bytes, rows,     planes,
+                                row_bytes, row_bytes, row_bytes, row_bytes};
+    const Counters before = counters_of("simple_dma");
+    simple_dma_start(&job);
+    ASSERT_EQ(heddle_status(), HEDDLE_OK) << heddle_host_error();
+    const Names names = {{"row_bytes", row_bytes},
+                         {"rows", rows},
+                         {"planes", planes},
+                         {"unit.cycles_per_transfer", SIMPLE_DMA_CYCLES_PER_TRANSFER},
+                         {"unit.cycles_per_row", SIMPLE_DMA_CYCLES_PER_ROW},
+                         {"unit.bytes_per_cycle", SIMPLE_DMA_BYTES_PER_CYCLE}};
+    ASSERT_EQ(counters_of("simple_dma").cycles - before.cycles,
               static_cast<uint64_t>(value_of(*target.transfer_cycles, names)));
   }
 }

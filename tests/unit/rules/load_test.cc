@@ -188,7 +188,7 @@ TEST(Load, ConstantsAndUses) {
   EXPECT_THAT(dump(slower), testing::HasSubstr("  unit.cycles_per_1000_macs = 62\n"));
   // Constants elsewhere: a job would have to have them moved.
   replace("constant_memory = \"ram\"", "constant_memory = \"flash\"");
-  replace("[cpu]", "[[memory]]\nname = \"flash\"\nbytes = 4096\nbase = 0x10000000\n[cpu]");
+  replace("[cpu]", "[[memory]]\nname = \"flash\"\nbytes = 4096\nbase = 0x30000000\n[cpu]");
   const Result<Soc> moved = load();
   ASSERT_FALSE(moved.ok());
   EXPECT_THAT(format_diagnostics(moved.errors()), testing::HasSubstr("accelerators need a DMA"));
