@@ -127,7 +127,25 @@ TEST(FirmwareModels, AreALibraryOfTheirOwn) {
   EXPECT_THAT(none, HasSubstr("there"));
 }
 
-// What a network that cannot run says, on a machine that is not ours.
+// The network's C with another body of its entry.
+FileSet with_body(const std::string& soc, const std::string& body) {
+  FileSet files = compiled(soc).files;
+  files["src/small.c"] =
+      "#include \"../include/small.h\"\n"
+      "int small_run(void *arena, const small_inputs *inputs, small_outputs *outputs) {\n"
+      "  (void)arena;\n  (void)inputs;\n  (void)outputs;\n" +
+      body + "}\n";
+  return files;
+}
+
+// Builds and runs it; "exit status 2" of make means that QEMU's was another than 0.
+std::string run_on(const std::string& qemu, const FileSet& files) {
+  return test::make(
+      files, {"--eval", "run: build/firmware.elf ; timeout 60 " + qemu + " -nographic -kernel $<",
+              "build/firmware.elf", "run"});
+}
+
+// Machines that are not ours: what firmware says of networks that run, and of others.
 class OnQemu : public Firmware {
  protected:
   void SetUp() override {
@@ -136,21 +154,7 @@ class OnQemu : public Firmware {
       GTEST_SKIP() << "qemu-system-riscv32 is not installed (package qemu-system-misc)";
   }
   static std::string run(const FileSet& files) {
-    return test::make(
-        files, {"--eval",
-                "run: build/firmware.elf ; timeout 60 qemu-system-riscv32 -M virt -bios none "
-                "-nographic -icount shift=0 -kernel $<",
-                "build/firmware.elf", "run"});
-  }
-  // The network's C with another body of its entry.
-  static FileSet with_body(const std::string& body) {
-    FileSet files = compiled("qemu_virt").files;
-    files["src/small.c"] =
-        "#include \"../include/small.h\"\n"
-        "int small_run(void *arena, const small_inputs *inputs, small_outputs *outputs) {\n"
-        "  (void)arena;\n  (void)inputs;\n  (void)outputs;\n" +
-        body + "}\n";
-    return files;
+    return run_on("qemu-system-riscv32 -M virt -bios none -icount shift=0", files);
   }
 };
 
@@ -164,15 +168,15 @@ TEST_F(OnQemu, SamplesAreExact) {
 }
 
 TEST_F(OnQemu, DifferencesStatusAndTrapsAreTold) {
-  const std::string wrong = run(with_body("  return 0;\n"));
+  const std::string wrong = run(with_body("qemu_virt", "  return 0;\n"));
   EXPECT_THAT(wrong, HasSubstr("sample 0: 240 of 240 elements differ\n"));
-  EXPECT_THAT(wrong, HasSubstr("exit status 2"));  // make's, of QEMU's 1
-  const std::string status = run(with_body("  return 2;\n"));
+  EXPECT_THAT(wrong, HasSubstr("exit status 2"));
+  const std::string status = run(with_body("qemu_virt", "  return 2;\n"));
   EXPECT_THAT(status, HasSubstr("sample 1: status 2\n"));
   EXPECT_THAT(status, HasSubstr("exit status 2"));
-  const std::string trap =
-      run(with_body("  volatile uint32_t *volatile p = (volatile uint32_t *)(uintptr_t)4u;\n  "
-                    "return (int)*p;\n"));
+  const std::string trap = run(with_body("qemu_virt",
+                                         "  volatile uint32_t *volatile p = (volatile uint32_t "
+                                         "*)(uintptr_t)4u;\n  return (int)*p;\n"));
   EXPECT_THAT(trap, testing::ContainsRegex(
                         "sample 0\ntrap: cause 5 at 0x8[0-9a-f]{7}, address 0x00000004\n"));
   EXPECT_THAT(trap, HasSubstr("exit status 2"));
@@ -180,16 +184,93 @@ TEST_F(OnQemu, DifferencesStatusAndTrapsAreTold) {
 
 TEST_F(OnQemu, ADeepStackIsMeasuredAndAnOverflowTold) {
   const auto used = [](uint32_t bytes) {
-    return run(with_body(
-        fmt::format("  volatile uint8_t deep[{}];\n  for (int i = 0; i < {}; ++i) deep[i] = 1;\n"
-                    "  return deep[7] - 1;\n",
-                    bytes, bytes)));
+    return run(with_body("qemu_virt", fmt::format("  volatile uint8_t deep[{0}];\n"
+                                                  "  for (int i = 0; i < {0}; ++i) deep[i] = 1;\n"
+                                                  "  return deep[7] - 1;\n",
+                                                  bytes)));
   };
   EXPECT_THAT(used(60000), testing::ContainsRegex("stack 60[0-9]{3} of 65536 bytes\n"));
   const std::string over = used(65536);
   EXPECT_THAT(over, HasSubstr("stack overflow: more than 65536 of 65536 bytes\n"));
   EXPECT_THAT(over, HasSubstr("exit status 2"));
 }
+
+// The start-up puts initialised data where they belong, from where they were loaded.
+constexpr const char* kWithData =
+    "  static volatile uint32_t counter = 0x1234567u, zero;\n"
+    "  if (zero++ == 0u && counter++ != 0x1234567u) return 7;\n  return 3;\n";
+
+TEST_F(OnQemu, InitialisedDataAreThere) {
+  EXPECT_THAT(run(with_body("qemu_virt", kWithData)), HasSubstr("sample 0: status 3\n"));
+}
+
+struct Arm {
+  const char* soc;
+  const char* machine;
+};
+
+class OnQemuArm : public testing::TestWithParam<Arm> {
+ protected:
+  void SetUp() override {
+    if (!test::has_program("arm-none-eabi-gcc"))
+      GTEST_SKIP() << "arm-none-eabi-gcc is not installed";
+    if (!test::has_program("qemu-system-arm"))
+      GTEST_SKIP() << "qemu-system-arm is not installed (package qemu-system-arm)";
+  }
+  static std::string run(const FileSet& files) {
+    return run_on(fmt::format("qemu-system-arm -M {} -icount shift=7 -semihosting-config "
+                              "enable=on,target=native",
+                              GetParam().machine),
+                  files);
+  }
+  static std::string run_body(const std::string& body) {
+    return run(with_body(GetParam().soc, body));
+  }
+};
+
+TEST_P(OnQemuArm, SamplesAreExact) {
+  const std::string said = run(compiled(GetParam().soc).files);
+  EXPECT_THAT(
+      said, testing::ContainsRegex("^sample 0: exact, checksum 0x[0-9a-f]{8}, instructions [0-9]+\n"
+                                   "sample 1: exact, checksum 0x[0-9a-f]{8}, instructions [0-9]+\n"
+                                   "stack [0-9]+ of 8192 bytes\n"));
+  EXPECT_EQ(said, run(compiled(GetParam().soc).files));
+}
+
+TEST_P(OnQemuArm, StatusFaultsAndDataAreTold) {
+  EXPECT_THAT(run_body("  return 2;\n"), HasSubstr("sample 1: status 2\n"));
+  EXPECT_THAT(run_body("  return 2;\n"), HasSubstr("exit status 2"));
+  EXPECT_THAT(run_body(kWithData), HasSubstr("sample 0: status 3\n"));
+  const std::string fault = run_body(
+      "  volatile uint32_t *volatile p = (volatile uint32_t *)(uintptr_t)0xF1234560u;\n"
+      "  return (int)*p;\n");
+  EXPECT_THAT(fault, testing::ContainsRegex("sample 0\ntrap: cause 3 at 0x0000[0-9a-f]{4}, address "
+                                            "0xf1234560\n"));
+  EXPECT_THAT(fault, HasSubstr("exit status 2"));
+}
+
+// A loop of two instructions, n times: the counter is exact, and lasts for more than 2^32 ticks.
+TEST_P(OnQemuArm, TheCounterIsExact) {
+  const auto count = [](int64_t n) {
+    const std::string said = run_body(fmt::format(
+        "  uint32_t n = {}u;\n"
+        "  extern const int8_t small_golden_0_output_0[240];\n"
+        "  for (int i = 0; i < 240; ++i) outputs->pool_y[i] = small_golden_0_output_0[i];\n"
+        "  __asm__ volatile(\"1: subs %0, #1\\n bne 1b\" : \"+r\"(n) : : \"cc\");\n  return 0;\n",
+        n));
+    const size_t at = said.find("instructions ");
+    EXPECT_NE(at, std::string::npos) << said;
+    return at == std::string::npos ? 0 : std::stoll(said.substr(at + 13));
+  };
+  const int64_t base = count(1);
+  for (const int64_t n : {2, 3, 1001, 700000001})
+    EXPECT_EQ(count(n) - base, 2 * (n - 1)) << n;
+}
+
+INSTANTIATE_TEST_SUITE_P(Machines, OnQemuArm,
+                         testing::Values(Arm{"cortex_m4", "mps2-an386"},
+                                         Arm{"cortex_m55", "mps3-an547"}),
+                         [](const auto& arm) { return std::string(arm.param.soc); });
 
 }  // namespace
 }  // namespace heddle
