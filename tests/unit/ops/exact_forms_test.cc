@@ -148,6 +148,82 @@ TEST(ExactForms, RequantAtEveryStep) {
   EXPECT_EQ(program.run(), "");
 }
 
+// ONNX's rounding: halves to even, of a product that float32 has rounded.
+void add_real(Program& program, Random& r) {
+  constexpr int64_t kChannels = 3, kCount = 120;
+  const Range ranges[] = {
+      {INT32_MIN, INT32_MAX}, {-140000, 150000}, {-33000000, 30000000}, {0, 65025}, {-128, 127}};
+  const Range range = ranges[r.between(0, 4)];
+  std::vector<float> mul;
+  std::vector<int64_t> x;
+  const int64_t exponent = r.between(-26, 0);
+  for (int64_t k = 0; k < kChannels; ++k) {
+    const bool round = r.between(0, 3) == 0;  // of a power of two: every second step is a tie
+    float scale = round ? 1.0f : static_cast<float>(r.between(1 << 23, 1 << 24)) / (1 << 23);
+    scale = std::ldexp(scale, static_cast<int>(exponent - r.between(0, r.coin() ? 2 : 40)));
+    mul.push_back(r.between(0, 9) == 0 ? -scale : scale);
+    // Around every half.
+    std::set<int64_t> values{range.lo, range.hi};
+    for (int i = 0; i < 38; ++i) {
+      const double half = static_cast<double>(r.between(-280, 280)) + 0.5;
+      const double at = half / static_cast<double>(mul.back());
+      for (int d = -1; d <= 1; ++d) {
+        if (std::abs(at) < 2147483000.0) values.insert(std::llround(at) + d);
+      }
+    }
+    std::vector<int64_t> inside;
+    for (int64_t value : values) {
+      if (range.contains({value, value})) inside.push_back(value);
+    }
+    while (std::ssize(inside) < kCount) inside.push_back(r.between(range.lo, range.hi));
+    inside.resize(kCount);
+    x.insert(x.end(), inside.begin(), inside.end());
+  }
+  const Range bounds[] = {{-128, 127}, {0, 255}, {-32768, 32767}, {-7, 7}};
+  const Range bound = bounds[r.between(0, 3)];
+  Attributes attributes = test::requant("float", 0, bound.lo, bound.hi);
+  attributes["zero_point"] = r.coin() ? r.between(bound.lo, bound.hi) : int64_t{0};
+  attributes["x_zero_point"] = r.between(0, 3) == 0 ? r.between(-128, 127) : int64_t{0};
+  attributes["axis"] = int64_t{0};
+  const bool one = r.between(0, 3) == 0;
+  const Graph given =
+      graph_of("requant", attributes,
+               {activation({kChannels, kCount}, range),
+                one ? test::real_constant({1}, {mul[0]}) : test::real_constant({kChannels}, mul)});
+  if (!test::infer(given).ok()) return;
+  const Graph graph = test::inferred(given);
+  const Result<std::vector<Tensor>> values = interpret(
+      graph,
+      std::vector{Tensor::of(graph.value(graph.inputs[0]).type.dtype, {kChannels, kCount}, x)});
+  ASSERT_TRUE(values.ok()) << test::errors_of(values);
+  const int number = program.cases;
+  std::string scales;
+  for (float scale : mul) scales += c_literal(scale) + ",";
+  program.add(op_of(graph.nodes[0]).c_body(test::view_of(graph)),
+              fmt::format("static const float m_{0}[] = {{{1}}};\nstatic const int32_t x_{0}[] = "
+                          "{{{2}}};\n",
+                          number, scales, literals(x)),
+              {{"mul", fmt::format("m_{}[k]", number)}});
+  program.calls += fmt::format(
+      "  (void)m_{0};\n  for (int i = 0; i < {1}; ++i) printf(\"%ld \", (long)case_{0}(x_{0}[i], "
+      "0, i "
+      "/ {2}));\n  printf(\"\\n\");\n",
+      number, x.size(), kCount);
+  for (const int64_t y : values->back().to_ints()) program.expected += fmt::format("{} ", y);
+  program.expected += "\n";
+}
+
+TEST(ExactForms, FloatRequantAroundEveryHalf) {
+  Random random(13);
+  Program program;
+  for (int i = 0; i < 300; ++i) add_real(program, random);
+  EXPECT_GT(program.cases, 200);
+  size_t fixed = 0, at = 0;
+  while ((at = program.functions.find("row_high = ", at) + 1) != 0) ++fixed;
+  EXPECT_GT(fixed, 120u);
+  EXPECT_EQ(program.run(), "");
+}
+
 // Every pair of values of two 8-bit types.
 void add_sum(Program& program, const Graph& given) {
   const Graph graph = test::inferred(given);
