@@ -13,7 +13,13 @@
 namespace heddle {
 namespace {
 
-const std::array<KernelGenerator, 1> kGenerators = {rv32::depthwise_conv2d};
+std::vector<FailedCondition> refuse_nothing(const Graph&, const Match&) { return {}; }
+
+constexpr KernelGenerator kUnrolledMap = {
+    "unrolled_map", "the generic loops of elementwise operators, several elements a turn",
+    refuse_nothing, make_unrolled_map};
+
+const std::array<KernelGenerator, 2> kGenerators = {rv32::depthwise_conv2d, kUnrolledMap};
 
 std::vector<std::string> known_names() {
   std::vector<std::string> names;

@@ -124,7 +124,9 @@ void KernelBuilder::print_body(CWriter& out, const std::string& store) {
       is_map ? operand_hole(std::string(op_of(anchor_).operands[0].name)) : "";
   const std::string update = is_map ? "" : fill_loops(body_.update);
   const std::string value = is_map ? first : fill_loops(body_.result);
+  const int64_t copies = is_map && !loops_.empty() ? copies_of(loops_.back()) : 1;
   for (size_t depth = 0; depth <= loops_.size(); ++depth) {
+    if (copies > 1 && depth == loops_.size()) break;  // they stand in every copy
     for (const std::string& line : at_depth_[depth]) out.line(line);
     if (depth == parallel_ && accumulates) {
       if (!counts_.empty())
@@ -133,8 +135,9 @@ void KernelBuilder::print_body(CWriter& out, const std::string& store) {
     }
     if (depth == loops_.size()) break;
     const std::string& name = nest_.axes[static_cast<size_t>(loops_[depth].axis)].name;
-    out.open(fmt::format("for (int32_t {0} = {1}; {0} < {2}; ++{0})", name, loops_[depth].begin,
-                         loops_[depth].end));
+    const bool steps_inside = copies > 1 && depth + 1 == loops_.size();
+    out.open(fmt::format("for (int32_t {0} = {1}; {0} < {2};{3})", name, loops_[depth].begin,
+                         loops_[depth].end, steps_inside ? "" : " ++" + name));
   }
   if (accumulates) {
     if (!guards_.empty()) out.open(fmt::format("if ({})", fmt::join(guards_, " && ")));
@@ -143,16 +146,35 @@ void KernelBuilder::print_body(CWriter& out, const std::string& store) {
   }
   for (size_t depth = loops_.size(); depth > parallel_; --depth) out.close();
   const DType dtype = graph_.value(result).type.dtype;
-  if (maps_.empty()) {
-    out.line(fmt::format("{} = {};", store, is_map || accumulates ? cast(dtype, value) : value));
-  } else {
-    const ValueId start = is_map ? anchor_.inputs[0] : anchor_.output;
-    const bool real = graph_.value(start).type.dtype == DType::float32;
-    out.line(fmt::format("{} value = {};", real ? "float" : "int32_t", value));
-    for (const std::string& statements : maps_) out.lines(statements);
-    out.line(fmt::format("{} = {};", store, cast(dtype, value_)));
+  for (int64_t copy = 0; copy < copies; ++copy) {
+    if (copies > 1) {
+      out.open("");
+      for (const std::string& line : at_depth_.back()) out.line(line);
+    }
+    if (maps_.empty()) {
+      out.line(fmt::format("{} = {};", store, is_map || accumulates ? cast(dtype, value) : value));
+    } else {
+      const ValueId start = is_map ? anchor_.inputs[0] : anchor_.output;
+      const bool real = graph_.value(start).type.dtype == DType::float32;
+      out.line(fmt::format("{} value = {};", real ? "float" : "int32_t", value));
+      for (const std::string& statements : maps_) out.lines(statements);
+      out.line(fmt::format("{} = {};", store, cast(dtype, value_)));
+    }
+    if (copies > 1) {
+      out.close();
+      out.line(fmt::format("++{};", nest_.axes[static_cast<size_t>(loops_.back().axis)].name));
+    }
   }
   for (size_t depth = parallel_; depth > 0; --depth) out.close();
+}
+
+// How many elements a turn of the innermost loop computes.
+int64_t KernelBuilder::copies_of(const Loop& loop) const {
+  const int64_t extent = nest_.axes[static_cast<size_t>(loop.axis)].extent;
+  for (const int64_t copies : {4, 5, 3, 2}) {
+    if (unrolled_ && extent % copies == 0) return copies;
+  }
+  return 1;
 }
 
 // An operator that computes a whole row (the innermost dimension) at once.
@@ -201,7 +223,8 @@ void KernelBuilder::print_block(CWriter& out) {
   for (size_t i = 0; i < loops_.size(); ++i) out.close();
 }
 
-Kernel KernelBuilder::build(const std::string& function) {
+Kernel KernelBuilder::build(const std::string& function, bool unrolled) {
+  unrolled_ = unrolled;
   CWriter body;
   body.indent();
   if (!body_.block.empty()) {
@@ -242,6 +265,13 @@ void add_math(const Graph& graph, const Match& match, Kernel& kernel) {
     return op_of(graph.node(id)).c_body({graph, graph.node(id)}).uses_math;
   });
   if (uses_math) kernel.headers.emplace_back("heddle_math.h");
+}
+
+Kernel make_unrolled_map(const Graph& graph, const Match& match, const StorageOf& storage,
+                         const std::string& function) {
+  Kernel kernel = KernelBuilder(graph, match, storage).build(function, true);
+  add_math(graph, match, kernel);
+  return kernel;
 }
 
 Kernel make_kernel(const Graph& graph, const Match& match, const StorageOf& storage,

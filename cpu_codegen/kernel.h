@@ -1,5 +1,5 @@
-// C functions for regions on the CPU. The generic generator makes one from the operators' loop nests
-// and C bodies; a rule may name another one (cpu_codegen/generators.h).
+// C functions for regions on the CPU. The generic generator makes one from the operators' loop
+// nests and C bodies; a rule may name another one (cpu_codegen/generators.h).
 #pragma once
 
 #include <set>
@@ -33,8 +33,8 @@ struct Kernel {
   std::string text;                       // "static void function(...) {...}\n"
   std::vector<KernelArgument> arguments;  // the output is the last one
   std::vector<KernelTable> tables{};
-  int64_t scratch_bytes = 0;             // holds nothing before and after a call
-  std::vector<std::string> headers{};    // of kernel libraries (runtime.h): "heddle_math.h"
+  int64_t scratch_bytes = 0;           // holds nothing before and after a call
+  std::vector<std::string> headers{};  // of kernel libraries (runtime.h): "heddle_math.h"
 };
 
 // An anchor with its loop nest, then map operators on the element while it is in a register. Values
@@ -44,6 +44,11 @@ struct Kernel {
 // `in_place`: parts of a concat that were computed right into it.
 Kernel make_kernel(const Graph& graph, const Match& match, const StorageOf& storage,
                    const std::string& function, const std::set<ValueId>& in_place = {});
+
+// The same for elementwise operators only, two to five elements a turn of the innermost loop where
+// its length is a multiple: a CPU without branch prediction pays for every turn.
+Kernel make_unrolled_map(const Graph& graph, const Match& match, const StorageOf& storage,
+                         const std::string& function);
 
 // Copies all elements in row-major order between two storages; the shapes hold equally many.
 Kernel make_copy(DType dtype, const Shape& from_shape, const Storage& from, const Shape& to_shape,

@@ -40,7 +40,7 @@ class KernelBuilder {
   KernelBuilder(const Graph& graph, const Match& match, const StorageOf& storage,
                 std::vector<Axis> loops, Access output, UniqueNames names);
 
-  Kernel build(const std::string& function);
+  Kernel build(const std::string& function, bool unrolled = false);
   FusedMaps fuse(size_t first);
 
  private:
@@ -61,6 +61,7 @@ class KernelBuilder {
   void add_map(const Node& node, ValueId spine, std::vector<std::string>& statements);
   std::string fill_loops(const std::string& text);
   void print_body(CWriter& out, const std::string& store);
+  int64_t copies_of(const Loop& loop) const;
   void print_accumulation(CWriter& out);
   void print_block(CWriter& out);
 
@@ -81,6 +82,7 @@ class KernelBuilder {
   std::map<size_t, std::string> operands_;  // text of the anchor's operands
   std::vector<std::string> maps_;           // statements on `value_`
   std::string value_ = "value";             // the variable that holds the element
+  bool unrolled_ = false;                   // elementwise operators: several elements a turn
 };
 
 }  // namespace heddle

@@ -112,6 +112,30 @@ TEST(Rv32, DepthwiseEqualsItsReference) {
   EXPECT_EQ(program.run(), "");
 }
 
+TEST(Rv32, UnrolledMapsEqualTheirReference) {
+  const KernelGenerator* const generator = find_generator("unrolled_map");
+  ASSERT_NE(generator, nullptr);
+  Random random(22);
+  test::Program program;
+  int unrolled = 0;
+  for (int i = 0; i < 60; ++i) {
+    const Shape shape{random.between(1, 2), random.between(1, 4), random.between(1, 7),
+                      random.between(1, 10)};
+    Graph graph =
+        test::inferred(test::graph_of("clip", {{"lo", int64_t{-9000}}, {"hi", int64_t{9000}}},
+                                      {test::activation(shape, {-9999, 9999})}));
+    append_maps(random, graph);
+    const StorageOf storage = image_storages(random, graph);
+    const Kernel kernel =
+        generator->make(graph, test::whole_match(graph), storage, program.next_function());
+    unrolled += kernel.text.find(";) {") != std::string::npos ? 1 : 0;
+    program.add(kernel, graph, storage, test::random_inputs(random, graph));
+  }
+  EXPECT_GT(unrolled, 30);
+  EXPECT_LT(unrolled, 60);
+  EXPECT_EQ(program.run(), "");
+}
+
 // One refusal for each thing that the walk along the columns cannot do.
 TEST(Rv32, DepthwiseSaysWhatItRefuses) {
   const KernelGenerator* const generator = find_generator("rv32_depthwise_conv2d");
