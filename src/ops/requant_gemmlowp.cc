@@ -75,6 +75,24 @@ Range result(const OpView& op) {
   return range;
 }
 
+// Bounds over all channels of the high product while it is rounded.
+Range high_range(const OpView& op) {
+  const Range x = op.input(X).range;
+  Range range;
+  for (int64_t k = 0; k < channels_of(op); ++k) {
+    const int64_t shift = shift_of(op, k), right = right_of(shift);
+    const int64_t scale = int64_t{1} << left_of(shift);
+    const int64_t a = high_product(x.lo * scale, at_channel(op, MUL, k, 1));
+    const int64_t b = high_product(x.hi * scale, at_channel(op, MUL, k, 1));
+    const int64_t half = right > 0 ? int64_t{1} << (right - 1) : 0;
+    const Range channel{std::min(a, b) - 1, std::max(a, b) + half};
+    range = k == 0 ? channel : united(range, channel);
+  }
+  return range;
+}
+
+// (x * mul + 2^30) >> 31 is the high product for either sign: C's division would round towards zero,
+// and the nudge of a negative product is one more than that of a positive one.
 std::string c_body(const OpView& op) {
   const std::string mul =
       per_channel(op, MUL) ? "$mul" : c_literal(at_channel(op, MUL, 0, 1));
@@ -88,27 +106,29 @@ std::string c_body(const OpView& op) {
   }
   const std::string shifted =
       left == "0" ? "(int64_t)$value" : fmt::format("(int64_t)$value * ((int64_t)1 << {})", left);
-  std::string body = fmt::format(
-      "{{\n"
-      "  int64_t wide = {} * {};\n"
-      "  wide = (wide + (wide >= 0 ? 1073741824 : -1073741823)) / INT64_C(2147483648);\n",
-      shifted, mul);
+  const Range high = high_range(op);
+  const bool narrow = fits_int32(high.lo, high.hi);
+  const std::string product = fmt::format("({} * {} + 1073741824) >> 31", shifted, mul);
+  std::string body = narrow ? fmt::format("{{\n  int32_t row_high = (int32_t)({});\n", product)
+                            : fmt::format("{{\n  int64_t wide = {};\n", product);
+  const std::string name = narrow ? "row_high" : "wide";
   if (right != "0") {
     // Halves away from zero: a negative number loses one before it is rounded up.
+    const std::string one = narrow ? "(int32_t)1" : "(int64_t)1";
     body += per_channel(op, SHIFTS)
-                ? fmt::format(
-                      "  if ({0} > 0) wide = (wide - (wide < 0) + ((int64_t)1 << ({0} - 1))) >> {0};\n",
-                      right)
-                : fmt::format("  wide = (wide - (wide < 0) + {}) >> {};\n",
+                ? fmt::format("  if ({0} > 0) {1} = ({1} - ({1} < 0) + ({2} << ({0} - 1))) >> {0};\n",
+                              right, name, one)
+                : fmt::format("  {0} = ({0} - ({0} < 0) + {1}) >> {2};\n", name,
                               c_literal(int64_t{1} << (right_of(shift_of(op, 0)) - 1)), right);
   }
   const Range known = result(op);
   const std::string zero_point = c_plus(op.attribute("zero_point"));
   if (fits_int32(known.lo, known.hi)) {
-    body += fmt::format("  $value = (int32_t)wide{};\n}}\n", zero_point);
+    body += fmt::format("  $value = {}{}{};\n}}\n", narrow ? "" : "(int32_t)", name, zero_point);
     return body + c_clamp("$value", known, bounds_of(op));
   }
-  body += fmt::format("  wide = wide{};\n", zero_point);
+  body += narrow ? fmt::format("  int64_t wide = (int64_t)row_high{};\n", zero_point)
+                 : fmt::format("  wide = wide{};\n", zero_point);
   return body + indented(c_clamp("wide", known, bounds_of(op))) +
          "\n  $value = (int32_t)wide;\n}";
 }

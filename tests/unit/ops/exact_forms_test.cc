@@ -89,11 +89,13 @@ std::vector<int64_t> telling(Random& r, const Range& range, int64_t m, int64_t s
 
 void add_requant(Program& program, Random& r) {
   constexpr int64_t kChannels = 3;
-  const bool half_up = r.coin(), vary = r.coin();
+  const char* const roundings[] = {"half_up", "floor", "tflite_double"};
+  const std::string rounding = roundings[r.between(0, 2)];
+  const bool vary = r.coin();
   const Range ranges[] = {
       {INT32_MIN, INT32_MAX}, {-40000, 50000}, {-3000000, 2500000}, {0, 100000}, {INT32_MIN, 0}};
   const Range range = ranges[r.between(0, 4)];
-  const int64_t shift = r.between(31, 40);
+  const int64_t shift = rounding == "tflite_double" ? r.between(24, 40) : r.between(31, 40);
   std::vector<int64_t> mul, shifts;
   for (int64_t k = 0; k < kChannels; ++k) {
     mul.push_back(r.between(0, 5) == 0   ? 0
@@ -112,7 +114,7 @@ void add_requant(Program& program, Random& r) {
   const int64_t zero_points[] = {0, -128, 127, 4, -65536, 65536};
   const Range bounds[] = {{-128, 127}, {0, 255}, {INT32_MIN, INT32_MAX}, {-300, 70000}};
   const Range bound = bounds[r.between(0, 3)];
-  Attributes attributes = test::requant(half_up ? "half_up" : "floor", shift, bound.lo, bound.hi);
+  Attributes attributes = test::requant(rounding, shift, bound.lo, bound.hi);
   attributes["zero_point"] = zero_points[r.between(0, 5)];
   attributes["axis"] = int64_t{0};
   const Graph given =
@@ -142,7 +144,7 @@ void add_requant(Program& program, Random& r) {
 TEST(ExactForms, RequantAtEveryStep) {
   Random random(11);
   Program program;
-  for (int i = 0; i < 300; ++i) add_requant(program, random);
+  for (int i = 0; i < 400; ++i) add_requant(program, random);
   EXPECT_GT(program.cases, 150);
   EXPECT_NE(program.functions.find(">> 32)"), std::string::npos);
   EXPECT_EQ(program.run(), "");
