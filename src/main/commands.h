@@ -38,7 +38,7 @@ struct CommandOptions {
 
 int compile_command(const CommandOptions& options);
 int run_command(const CommandOptions& options);
-int run_on_soc(const CommandOptions& options);  // run --on soc
+int run_firmware(const CommandOptions& options);  // run --on soc, run --on qemu
 int inspect_command(const CommandOptions& options);
 int verify_command(const CommandOptions& options);
 int why_command(const CommandOptions& options);

@@ -67,8 +67,8 @@ void add_machine(CLI::App& command, CommandOptions& options) {
 void add_virtual_soc(CLI::App& command, CommandOptions& options) {
   command
       .add_option("--on", options.on,
-                  "the emitted C on this host, or the firmware on the virtual SoC")
-      ->check(CLI::IsMember({"host", "soc"}))
+                  "the emitted C on this host, or the firmware on the virtual SoC, or on QEMU")
+      ->check(CLI::IsMember({"host", "soc", "qemu"}))
       ->capture_default_str();
   command
       .add_option("--max-cycles", options.max_cycles,

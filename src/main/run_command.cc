@@ -75,7 +75,7 @@ int run_bundle(const CommandOptions& options) {
 }  // namespace
 
 int run_command(const CommandOptions& options) {
-  if (options.on == "soc") return run_on_soc(options);
+  if (options.on != "host") return run_firmware(options);
   if (fs::is_directory(options.compile.model)) return run_bundle(options);
   const Progress progress;
   Result<Compilation> compilation = compile_to(options, progress, "bundle");

@@ -1,9 +1,10 @@
-// `heddle run --on soc`: the firmware of a bundle on the virtual SoC.
+// `heddle run --on soc` and `--on qemu`: the firmware of a bundle on the virtual SoC, or on QEMU.
 #include <fmt/format.h>
 
 #include <algorithm>
 
 #include "base/text.h"
+#include "compile/qemu.h"
 #include "main/common.h"
 #include "report/simulation.h"
 #include "sim/child.h"
@@ -71,12 +72,28 @@ int simulate_and_show(const CommandOptions& options, const fs::path& bundle,
   return result.ok() ? show(options, *result) : fail(result.errors());
 }
 
+int run_and_show(const CommandOptions& options, const fs::path& bundle, const Progress& progress) {
+  if (options.on == "soc") return simulate_and_show(options, bundle, progress);
+  progress.show("building firmware and running it on QEMU");
+  const Result<QemuRun> run = run_on_qemu(bundle);
+  progress.show("");
+  if (!run.ok()) return fail(run.errors());
+  fmt::print("{}", options.json ? qemu_json(*run) : qemu_text(*run));
+  if (!run->passed) {
+    fmt::print(stderr, "{}",
+               format_diagnostic(error_at({}, "the firmware says that something is wrong",
+                                          "what it printed is below")));
+    print_console(run->console);
+  }
+  return run->passed ? 0 : 1;
+}
+
 }  // namespace
 
-int run_on_soc(const CommandOptions& options) {
+int run_firmware(const CommandOptions& options) {
   if (!options.labels.empty())
-    return fail("--labels", "the virtual SoC holds outputs against the reference only",
-                "leave out `--on soc` for the accuracy");
+    return fail("--labels", "firmware holds outputs against the reference only",
+                fmt::format("leave out `--on {}` for the accuracy", options.on));
   const Progress progress;
   const fs::path& model = options.compile.model;
   if (fs::is_directory(model)) {
@@ -86,7 +103,7 @@ int run_on_soc(const CommandOptions& options) {
     if (!options.inputs.empty())
       return fail(model, "a bundle runs its own golden vectors",
                   "give the model itself together with --inputs");
-    return simulate_and_show(options, model, progress);
+    return run_and_show(options, model, progress);
   }
   CommandOptions with_vectors = options;
   if (!options.inputs.empty()) {
@@ -102,7 +119,7 @@ int run_on_soc(const CommandOptions& options) {
   const fs::path bundle = options.output.empty() ? temporary.path() / "bundle" : options.output;
   const Status written = write_folder(bundle, compilation->bundle);
   if (!written.ok()) return fail(written.errors());
-  return simulate_and_show(options, bundle, progress);
+  return run_and_show(options, bundle, progress);
 }
 
 }  // namespace heddle
