@@ -26,6 +26,8 @@ constexpr int64_t kMostEdges = 4;
 struct Walk {
   Window window;
   Shape in, out;
+  // Of a tall image the columns are walked down instead: all of this speaks of its transpose.
+  bool transposed = false;
   int64_t sums = 1;      // outputs that a column can add to
   int64_t prologue = 0;  // columns of the first window before its last `stride_w`
   int64_t first = 0, last = 0;
@@ -36,9 +38,18 @@ struct Walk {
   int64_t column(int64_t ox) const { return ox * window.stride_w + prologue - window.pad_left; }
 };
 
-Walk walk_of(const OpView& op) {
-  Walk walk{conv_window(op), op.input(0).shape, op.output().shape};
-  const Window& w = walk.window;
+Walk walk_along(const OpView& op, bool transposed) {
+  Walk walk{conv_window(op), op.input(0).shape, op.output().shape, transposed};
+  Window& w = walk.window;
+  if (transposed) {
+    std::swap(w.kernel_h, w.kernel_w);
+    std::swap(w.stride_h, w.stride_w);
+    std::swap(w.dilation_h, w.dilation_w);
+    std::swap(w.pad_top, w.pad_left);
+    std::swap(w.pad_bottom, w.pad_right);
+    std::swap(walk.in[2], walk.in[3]);
+    std::swap(walk.out[2], walk.out[3]);
+  }
   walk.sums = std::min((w.kernel_w + w.stride_w - 1) / w.stride_w, walk.out[3]);
   walk.prologue = std::max<int64_t>(w.kernel_w - w.stride_w, 0);
   const int64_t width = walk.in[3], outputs = walk.out[3];
@@ -54,6 +65,20 @@ Walk walk_of(const OpView& op) {
     walk.meets = walk.meets || (left + w.kernel_w > 0 && left < width);
   }
   return walk;
+}
+
+bool short_edges(const Walk& walk) {
+  return walk.first <= kMostEdges && walk.out[3] - walk.last <= kMostEdges;
+}
+
+// The ends of a row cost what an output or two do, so the long side of an image is walked along.
+Walk walk_of(const OpView& op) {
+  const Shape& out = op.output().shape;
+  if (out[2] >= 2 * out[3]) {
+    Walk down = walk_along(op, true);
+    if (short_edges(down) && down.meets) return down;
+  }
+  return walk_along(op, false);
 }
 
 // Every partial sum of products of x itself, without its zero point, that starts at the bias less
@@ -107,11 +132,11 @@ std::vector<FailedCondition> refusals(const Graph& graph, const Match& match) {
   const Window& w = walk.window;
   need(w.dilation_h == 1 && w.dilation_w == 1, "dilation == 1",
        "neighbouring columns belong to neighbouring taps",
-       fmt::format("the dilation is {} x {}", w.dilation_h, w.dilation_w));
+       fmt::format("the dilation is {} x {}", op.attribute("dilation_h"),
+                   op.attribute("dilation_w")));
   need(w.kernel_h * w.kernel_w <= kMostTaps, "fy * fx <= 25", "larger filters are looped over",
        fmt::format("the filter is {} x {}", w.kernel_h, w.kernel_w));
-  need(walk.first <= kMostEdges && walk.out[3] - walk.last <= kMostEdges,
-       "at most 4 outputs at either end of a row reach into the padding",
+  need(short_edges(walk), "at most 4 outputs at either end of a row reach into the padding",
        "each of them is written out",
        fmt::format("{} and {} do", walk.first, walk.out[3] - walk.last));
   need(walk.meets, "a window meets the image", "there is nothing to read",
@@ -136,6 +161,10 @@ struct Writer {
   CWriter out{};
   std::set<int64_t> taps{}, edges{};  // that have been used
 
+  const char* down() const { return walk.transposed ? "ox" : "oy"; }
+  const char* across() const { return walk.transposed ? "oy" : "ox"; }
+  int64_t row_stride() const { return x.strides[walk.transposed ? 3 : 2]; }
+  int64_t column_stride() const { return x.strides[walk.transposed ? 2 : 3]; }
   int64_t taps_high() const { return walk.window.kernel_h; }
   int64_t taps_wide() const { return walk.window.kernel_w; }
 
@@ -176,12 +205,12 @@ struct Writer {
 
   // One output and the columns that complete it; `known` where ox is a number.
   void period(std::optional<int64_t> known) {
-    const int64_t stride = x.strides[3];
+    const int64_t stride = column_stride();
     for (int64_t t = 0; t < std::min(taps_wide(), walk.window.stride_w); ++t) {
       if (!known) {
         const std::vector<StridedIndex> index{
             {{{{0, walk.window.stride_w}}, walk.column(0) + t}, stride}};
-        const std::vector<Axis> axes{{"ox", walk.out[3]}};
+        const std::vector<Axis> axes{{across(), walk.out[3]}};
         column(t, stride == 1 ? print_affine(index[0].index, axes) : print_index(index, axes),
                walk.sums);
       } else {
@@ -201,19 +230,15 @@ struct Writer {
     out.line(fmt::format("sum{} = start;", walk.sums - 1));
   }
 
-  void next(bool moves) {
-    if (moves) out.line("++ox;");
-  }
-
   // Pointers to the rows of the window under row oy of the outputs.
   void pointers() {
     const Window& w = walk.window;
-    const std::vector<Axis> axes{{"oy", walk.out[2]}};
+    const std::vector<Axis> axes{{down(), walk.out[2]}};
     const auto row = [&](int64_t fy) {
       return simplified({{{0, w.stride_h}}, fy - w.pad_top}, axes);
     };
     const auto start = [&](int64_t fy) {
-      return fmt::format("plane + {}", print_index({{row(fy), x.strides[2]}}, axes));
+      return fmt::format("plane + {}", print_index({{row(fy), row_stride()}}, axes));
     };
     for (int64_t fy = 0; fy < taps_high(); ++fy) {
       const std::string iy = print_affine(row(fy), axes);
@@ -236,32 +261,33 @@ struct Writer {
     for (int64_t c = 0; c < walk.prologue; ++c) {
       const int64_t at = c - w.pad_left;
       const bool in_image = at >= 0 && at < walk.in[3];
-      column(c - walk.prologue, in_image ? fmt::format("{}", at * x.strides[3]) : "", walk.sums);
+      column(c - walk.prologue, in_image ? fmt::format("{}", at * column_stride()) : "", walk.sums);
     }
     outputs();
   }
 
   void outputs() {
     const bool one = walk.out[3] == 1;
-    if (!one) out.line("int32_t ox = 0;");
+    const std::string next = fmt::format("++{};", across());
+    if (!one) out.line(fmt::format("int32_t {} = 0;", across()));
     for (int64_t ox = 0; ox < walk.first; ++ox) {
       period(ox);
-      next(!one);
+      if (!one) out.line(next);
     }
     // Two a turn: the counter and the pointers move half as often.
     constexpr int64_t unrolled = 2;
     const int64_t turns = (walk.last - walk.first) / unrolled;
     if (turns > 1) {
-      out.open(fmt::format("while (ox < {})", walk.first + unrolled * turns));
+      out.open(fmt::format("while ({} < {})", across(), walk.first + unrolled * turns));
       for (int64_t i = 0; i < unrolled; ++i) {
         period(std::nullopt);
-        next(true);
+        out.line(next);
       }
       out.close();
     }
     for (int64_t ox = walk.first + (turns > 1 ? unrolled * turns : 0); ox < walk.out[3]; ++ox) {
       period(ox);
-      next(!one && ox + 1 < walk.out[3]);
+      if (ox + 1 < walk.out[3]) out.line(next);
     }
   }
 
@@ -270,11 +296,11 @@ struct Writer {
     if (walk.pads_rows) {
       out.line(fmt::format("{0} *const padding = ({0} *)scratch;", type));
       out.line(fmt::format("for (int32_t i = 0; i < {}; ++i) padding[{}] = {};", walk.in[3],
-                           x.strides[3] == 1 ? "i" : fmt::format("i * {}", x.strides[3]),
+                           column_stride() == 1 ? "i" : fmt::format("i * {}", column_stride()),
                            c_literal(zero_point)));
     }
     const int64_t loops[] = {walk.out[0], walk.out[1], walk.out[2]};
-    const char* const names[] = {"n", "k", "oy"};
+    const char* const names[] = {"n", "k", down()};
     for (size_t d = 0; d < 3; ++d) {
       if (loops[d] > 1)
         out.open(fmt::format("for (int32_t {0} = 0; {0} < {1}; ++{0})", names[d], loops[d]));
@@ -299,7 +325,9 @@ struct Writer {
     Writer after = *this;  // what the rows use is declared in front of them
     after.row();
     for (const int64_t i : after.taps) {
-      const std::string index = print_index({at(1, taps_high() * taps_wide()), {{{}, i}, 1}}, axes);
+      const int64_t tap = walk.transposed ? i % taps_wide() * taps_high() + i / taps_wide() : i;
+      const std::string index =
+          print_index({at(1, taps_high() * taps_wide()), {{{}, tap}, 1}}, axes);
       out.line(fmt::format("const int32_t w{} = weights[{}];", i, index));
     }
     for (const int64_t fx : after.edges) {
@@ -317,18 +345,22 @@ Kernel make(const Graph& graph, const Match& match, const StorageOf& storage,
   const Start start = start_of(graph, match);
   const Shape& shape = op.output().shape;
   UniqueNames names;
-  for (const char* name :
-       {"x", "weights", "bias", "scratch", "padding", "plane", "start", "ox", "i"})
+  for (const char* name : {"x", "weights", "bias", "scratch", "padding", "plane", "start", "i"})
     names.take(name);
   const Walk walk = walk_of(op);
   for (int64_t i = 0; i < walk.window.kernel_h * walk.window.kernel_w; ++i) {
     for (const char* name : {"x", "w", "v", "sum", "edge"})
       names.take(fmt::format("{}{}", name, i));
   }
-  const std::vector<Axis> loops{
-      {"n", shape[0]}, {"k", shape[1]}, {"oy", shape[2]}, {"ox", shape[3]}};
-  const FusedMaps maps = fuse_maps(graph, match, storage, start.has_bias ? 2 : 1, loops,
-                                   {along(0), along(1), along(2), along(3)}, names);
+  // Loops from the outermost one, and the output's index in terms of them.
+  const bool down = walk.transposed;
+  const std::vector<Axis> loops{{"n", shape[0]},
+                                {"k", shape[1]},
+                                {down ? "ox" : "oy", walk.out[2]},
+                                {down ? "oy" : "ox", walk.out[3]}};
+  const FusedMaps maps =
+      fuse_maps(graph, match, storage, start.has_bias ? 2 : 1, loops,
+                {along(0), along(1), along(down ? 3 : 2), along(down ? 2 : 3)}, names);
   const bool biased =
       std::any_of(start.bias.begin(), start.bias.end(), [](int64_t b) { return b != 0; });
   const ValueId x = op.node.inputs[0];
@@ -347,7 +379,7 @@ Kernel make(const Graph& graph, const Match& match, const StorageOf& storage,
   int64_t scratch = 0;
   if (walk.pads_rows) {
     scratch =
-        round_up(((walk.in[3] - 1) * writer.x.strides[3] + 1) * bytes_of(op.input(0).dtype), 4);
+        round_up(((walk.in[3] - 1) * writer.column_stride() + 1) * bytes_of(op.input(0).dtype), 4);
     arguments.push_back({.name = "scratch", .dtype = DType::int32, .value = {}, .scratch = true});
   }
   arguments.insert(arguments.end(), maps.arguments.begin(), maps.arguments.end());
