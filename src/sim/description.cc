@@ -44,9 +44,10 @@ void read_memories(const Fields& soc, Description& d) {
         name == d.main_memory || (name != d.constant_memory && name != d.program_memory);
     d.memories.push_back(std::move(m));
   }
-  for (const auto& [key, name] : {std::pair{"main_memory", &d.main_memory},
-                                  {"constant_memory", &d.constant_memory},
-                                  {"program_memory", &d.program_memory}}) {
+  for (const auto& [key, memory_name] : {std::pair{"main_memory", &d.main_memory},
+                                         {"constant_memory", &d.constant_memory},
+                                         {"program_memory", &d.program_memory}}) {
+    const std::string* const name = memory_name;  // clang 14 captures no structured bindings
     const bool known = std::any_of(
         d.memories.begin(), d.memories.end(),
         [&](const MemoryDescription& m) { return m.memory.name == *name && m.owner.empty(); });

@@ -46,8 +46,10 @@ Result<CpuConfig> config_of(const Description& description) {
   };
   Diagnostics errors;
   for (const auto& [name, cycles] : description.cpu_cycles) {
-    const auto found = std::find_if(classes.begin(), classes.end(),
-                                    [&](const auto& known) { return name == known.first; });
+    const auto found =
+        std::find_if(classes.begin(), classes.end(),
+                     // (clang 14 captures no structured bindings by reference)
+                     [&, &wanted = name](const auto& known) { return wanted == known.first; });
     if (found == classes.end()) {
       errors.push_back(error_at(
           in_file("soc.json"),

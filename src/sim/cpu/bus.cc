@@ -8,25 +8,12 @@
 namespace heddle::sim {
 namespace {
 
-template <class T>
-T* zeros(uint64_t count) {
-  void* const p = std::calloc(count, sizeof(T));
-  HEDDLE_CHECK(p != nullptr, "out of memory");
-  return static_cast<T*>(p);
-}
-
 // [a, a + a_bytes) and [b, b + b_bytes) share a byte.
 bool overlap(uint64_t a, uint64_t a_bytes, uint64_t b, uint64_t b_bytes) {
   return a < b + b_bytes && b < a + a_bytes;
 }
 
 }  // namespace
-
-Bus::Bus()
-    : reads_(zeros<Page>(kPages)),
-      writes_(zeros<Page>(kPages)),
-      none_(zeros<Page>(kPages)),
-      is_code_(zeros<uint8_t>(kPages)) {}
 
 Status Bus::claim(const std::string& name, uint32_t base, uint64_t bytes) const {
   if (bytes == 0 || base + bytes > uint64_t{1} << 32)
@@ -49,7 +36,7 @@ Status Bus::add(Memory memory) {
     HEDDLE_CHECK(extra <= 10000, "extra cycles of a memory are at most 10000");
     most_extra_cycles_ = std::max(most_extra_cycles_, extra);
   }
-  storage_.emplace_back(zeros<uint8_t>(memory.bytes));
+  storage_.emplace_back(memory.bytes);
   memories_.push_back(std::move(memory));
   refresh(memories_.back().base, memories_.back().bytes);
   return Unit{};

@@ -6,12 +6,11 @@
 #pragma once
 
 #include <cstdint>
-#include <cstdlib>
-#include <memory>
 #include <string>
 #include <vector>
 
 #include "base/result.h"
+#include "sim/cpu/lazy_zeros.h"
 
 namespace heddle::sim {
 
@@ -72,7 +71,7 @@ class Bus {
     uint64_t cycles = 0;      // extra cycles of an access
   };
 
-  Bus();
+  Bus() = default;
   Bus(const Bus&) = delete;
   Bus& operator=(const Bus&) = delete;
 
@@ -120,19 +119,13 @@ class Bus {
   void set_code_listener(CodeListener listener) { code_listener_ = listener; }
 
  private:
-  struct Free {
-    void operator()(void* p) const { std::free(p); }
-  };
-  template <class T>
-  using Table = std::unique_ptr<T[], Free>;  // of calloc: untouched pages cost nothing
-
   const Memory* memory_at(uint32_t address) const;
   const Device* device_at(uint32_t address, int size) const;
   Status claim(const std::string& name, uint32_t base, uint64_t bytes) const;
   void refresh(uint32_t base, uint64_t bytes);
   void refresh_page(uint32_t page);
   BusAnswer ask_watches(Access access, uint32_t address, int size, uint64_t now);
-  // Every byte from memory, which may be two: nullptr-free or nothing.
+  // Where each byte lies, which may be in two memories; false: not all are in one.
   bool pointers(uint32_t address, int size, uint8_t* (&bytes)[4], const Memory** first) const;
 
   struct Numbered {
@@ -140,15 +133,15 @@ class Bus {
     uint64_t number;
   };
   std::vector<Memory> memories_;
-  std::vector<Table<uint8_t>> storage_;  // one per memory
+  std::vector<LazyZeros<uint8_t>> storage_;  // one per memory
   std::vector<Device> devices_;
   std::vector<Numbered> watches_;
   uint64_t next_watch_ = 0;
   WatchHandler watch_handler_;
   CodeListener code_listener_;
   uint32_t most_extra_cycles_ = 0;
-  Table<Page> reads_, writes_, none_;
-  Table<uint8_t> is_code_;  // per page
+  LazyZeros<Page> reads_{kPages}, writes_{kPages}, none_{kPages};
+  LazyZeros<uint8_t> is_code_{kPages};
   std::vector<uint32_t> code_pages_;
 };
 

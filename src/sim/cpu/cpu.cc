@@ -1,7 +1,6 @@
 #include "sim/cpu/cpu.h"
 
 #include <algorithm>
-#include <cstdlib>
 
 namespace heddle::sim {
 namespace {
@@ -50,10 +49,8 @@ Cpu::Cpu(Bus& bus, const CpuConfig& config)
   HEDDLE_CHECK(c.misaligned <= 10000 && c.load_use <= 10000, "extra cycles are 0 .. 10000");
   HEDDLE_CHECK(c.branch_taken >= c.branch, "a taken branch costs at least as much as another");
   taken_extra_ = static_cast<int32_t>(c.branch_taken - c.branch);
-  // Untouched memory of calloc costs nothing.
-  arena_ = static_cast<Op*>(std::calloc(kArena, sizeof(Op)));
-  slots_ = static_cast<uint32_t**>(std::calloc(Bus::kPages, sizeof(uint32_t*)));
-  HEDDLE_CHECK(arena_ != nullptr && slots_ != nullptr, "out of memory");
+  arena_ = arena_owner_.get();
+  slots_ = slots_owner_.get();
   interpret(nullptr);
   bus_.set_code_listener({this, [](void* cpu, uint32_t address, uint64_t bytes) {
                             static_cast<Cpu*>(cpu)->code_written(address, bytes);
@@ -63,8 +60,6 @@ Cpu::Cpu(Bus& bus, const CpuConfig& config)
 Cpu::~Cpu() {
   forget();
   bus_.set_code_listener({});
-  std::free(arena_);
-  std::free(slots_);
 }
 
 void Cpu::set_pc(uint32_t pc) {

@@ -198,11 +198,13 @@ class Cpu {
   } loops_[2];
   int32_t taken_extra_ = 0;  // branch_taken - branch
   uint32_t lowest_sp_ = UINT32_MAX;
-  Op* arena_ = nullptr;
-  uint32_t** slots_ = nullptr;  // per page: per half-word: index in the arena, 0 none
+  Op* arena_;
+  uint32_t** slots_;  // per page: per half-word: index in the arena, 0 none
 
   Bus& bus_;
   const CpuConfig config_;
+  LazyZeros<Op> arena_owner_{kArena};
+  LazyZeros<uint32_t*> slots_owner_{Bus::kPages};
   StopReason stop_ = StopReason::until;
   Trap trap_;
   uint32_t used_ = kScratch;

@@ -103,15 +103,15 @@ void Cpu::emit(Kind kind, uint32_t pc, const Decoded* d, uint32_t cycles) {
   if (d == nullptr) return;
   op.rest_instructions = 1;
   op.immediate = d->immediate;
+  op.bytes = d->bytes;
   if (!is_instruction(kind)) return;
   op.rd = writes_rd(info(kind).form) && d->rd == 0 ? 32 : d->rd;
   op.rs1 = d->rs1;
   op.rs2 = d->rs2;
-  op.bytes = d->bytes;
   const Form form = info(kind).form;
   const bool of_pc = form == Form::upper_pc || form == Form::loop_offset ||
                      form == Form::loop_setup || form == Form::loop_setup_immediate;
-  if (of_pc) op.immediate += static_cast<int32_t>(pc);
+  if (of_pc) op.immediate = static_cast<int32_t>(static_cast<uint32_t>(d->immediate) + pc);
   if (kind == Kind::lp_setupi) {  // 12 bits where its registers would be
     op.rs1 = static_cast<uint8_t>(d->count);
     op.rs2 = static_cast<uint8_t>(d->count >> 8);

@@ -104,10 +104,12 @@ TEST(Instructions, ShiftsByImmediates) {
 
 TEST(Instructions, UpperImmediates) {
   Core core;
-  core.run({lui(5, 0xfffff000u), (0xfffff000u | 6 << 7 | 0x17), (0x00001000u | 7 << 7 | 0x17)});
+  core.run({lui(5, 0xfffff000u), (0xfffff000u | 6 << 7 | 0x17), (0x00001000u | 7 << 7 | 0x17),
+            (0x80000000u | 8 << 7 | 0x17)});
   EXPECT_EQ(core->reg(5), 0xfffff000u);
   EXPECT_EQ(core->reg(6), kRam + 4 - 0x1000);
   EXPECT_EQ(core->reg(7), kRam + 8 + 0x1000);
+  EXPECT_EQ(core->reg(8), 12u);  // around the end of the addresses
 }
 
 TEST(Instructions, Branches) {
