@@ -57,6 +57,19 @@ TEST_P(InPlace, WithoutDmaAndL1) {
   EXPECT_GE(seen.on_cpu, 5);
 }
 
+// The same rule with an L1 and a DMA: tiles of channels.
+TEST_P(InPlace, OrInTilesWithTheSameRule) {
+  const Seen seen = run("qvanilla_tiled", true, [](Soc& soc, std::mt19937& random) {
+    ASSERT_TRUE(soc.dma.has_value());
+    set_rate(soc, static_cast<int64_t>(random() % 3) * 333);
+    for (Memory& memory : soc.memories) {
+      if (memory.name == "l1") memory.bytes /= int64_t{1} << random() % 4;
+    }
+  });
+  EXPECT_GE(seen.accelerated, 3);
+  EXPECT_GE(seen.tiled, 1);
+}
+
 // DIANA's core, made to work on the arena with some of its operands.
 TEST_P(InPlace, BesideOperandsThatAreMoved) {
   const Seen seen = run("diana", false, [](Soc& soc, std::mt19937& random) {

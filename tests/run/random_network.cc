@@ -116,6 +116,7 @@ Graph random_network(std::mt19937& random, bool same) {
   builder.graph.dialect = "random shift network";
   ValueId x = builder.input(
       {1, builder.chance(50) ? 16 : builder.pick(1, 33), builder.pick(1, 40), builder.pick(1, 70)});
+  if (same) x = builder.conv(x, false);
   const int64_t blocks = builder.pick(1, 4);
   for (int64_t block = 0; block < blocks; ++block) {
     switch (builder.pick(0, 5)) {

@@ -14,8 +14,8 @@ namespace heddle {
 // accelerator takes (uneven pads, large kernels).
 Graph random_shift_network(std::mt19937& random);
 
-// The same, but most convolutions have SAME padding, uneven for even kernels, stride 1, and many a
-// zero point.
+// The same behind a convolution; most convolutions have SAME padding, uneven for even kernels,
+// stride 1, and many a zero point.
 Graph random_same_network(std::mt19937& random);
 
 // The SoC with a random fraction of its L1 and private memories, so that layers must be tiled.
