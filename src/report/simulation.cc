@@ -38,8 +38,9 @@ Row row_of(const SimulationResult& result, const std::string& name, const std::s
          {split.compute, split.driver, split.waiting, use_of(result, split, UnitKind::dma).cycles,
           use_of(result, split, UnitKind::accelerator).cycles})
       row.cells.push_back(number(part));
+  } else {
+    row.cells.push_back(number(split.instructions));
   }
-  row.cells.push_back(number(split.instructions));
   row.cells.push_back(percent(static_cast<int64_t>(split.cycles), static_cast<int64_t>(whole)) +
                       " %");
   return row;
@@ -50,8 +51,9 @@ std::string table_of(const SimulationResult& result, const sim::SampleResult& sa
   if (!result.units.empty()) {
     for (const char* const title : {"compute", "driver", "waiting", "DMA busy", "acc. busy"})
       columns.push_back({title, true});
+  } else {
+    columns.push_back({"instructions", true});
   }
-  columns.push_back({"instructions", true});
   columns.push_back({"share", true});
   std::vector<Row> rows;
   const uint64_t whole = sample.total.cycles;
@@ -76,9 +78,9 @@ std::string range_of_samples(const SimulationResult& result) {
     low = std::min(low, sample.total.cycles);
     high = std::max(high, sample.total.cycles);
   }
-  if (low == high) return fmt::format("{} samples alike", result.samples.size());
-  return fmt::format("{} samples, {} to {} cycles", result.samples.size(), number(low),
-                     number(high));
+  return fmt::format("samples: {}, {}", result.samples.size(),
+                     low == high ? "all of as many cycles"
+                                 : fmt::format("{} to {} cycles", number(low), number(high)));
 }
 
 std::string costs(const SimulationResult& result) {
@@ -97,9 +99,10 @@ std::string simulation_text(const SimulationResult& result) {
   if (!result.samples.empty()) {
     const sim::SampleResult& first = result.samples.front();
     text += table_of(result, first);
-    text += fmt::format("an inference: {} cycles, {} at {}; {}\n", number(first.total.cycles),
-                        milliseconds(result, first.total.cycles), megahertz(result),
-                        range_of_samples(result));
+    text += fmt::format("an inference: {} cycles, {} at {}; {} instructions\n",
+                        number(first.total.cycles), milliseconds(result, first.total.cycles),
+                        megahertz(result), number(first.total.instructions));
+    text += range_of_samples(result) + "\n";
   }
   text += fmt::format("set-up: {} cycles, {}, from reset to the first inference\n",
                       number(result.setup_cycles), milliseconds(result, result.setup_cycles));
