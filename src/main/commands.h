@@ -9,6 +9,7 @@
 #include "compile/compare.h"
 #include "compile/compile.h"
 #include "import/samples.h"
+#include "sim/child.h"
 
 namespace heddle {
 
@@ -31,7 +32,7 @@ struct CommandOptions {
   std::string on = "host";
   int64_t max_cycles = 0;       // 0: the virtual SoC's own limit
   std::filesystem::path trace;  // empty: none
-  std::string trace_kind = "instructions";
+  sim::TraceKind trace_kind = sim::TraceKind::all;
   int gdb_port = 0;  // 0: no debugger
   bool json = false;
 };

@@ -74,6 +74,15 @@ void add_virtual_soc(CLI::App& command, CommandOptions& options) {
       .add_option("--max-cycles", options.max_cycles,
                   "soc: end after this many cycles of its clock")
       ->check(CLI::Range(int64_t{1}, std::numeric_limits<int64_t>::max()));
+  command.add_option("--trace", options.trace, "soc: write what the CPU does to this file");
+  command
+      .add_option_function<std::string>(
+          "--trace-kind",
+          [&options](const std::string& kind) {
+            options.trace_kind = heddle::sim::trace_kind_of(kind);
+          },
+          "soc: every instruction, every access to memory, or all of both (default)")
+      ->check(CLI::IsMember(heddle::sim::trace_kinds()));
 }
 
 CLI::App* add_command(CLI::App& app, const char* name, const char* summary,

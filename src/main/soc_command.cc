@@ -19,8 +19,7 @@ sim::SimulateOptions simulate_options(const CommandOptions& options) {
   if (options.max_cycles > 0)
     simulate.limits.max_cycles = static_cast<uint64_t>(options.max_cycles);
   simulate.trace = options.trace;
-  simulate.trace_kind =
-      options.trace_kind == "memory" ? sim::TraceKind::memory : sim::TraceKind::instructions;
+  simulate.trace_kind = options.trace_kind;
   simulate.gdb_port = options.gdb_port;
   return simulate;
 }

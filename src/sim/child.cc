@@ -40,6 +40,17 @@ ProcessLimits own_limits(ProcessLimits limits) {
 
 }  // namespace
 
+const std::vector<std::string>& trace_kinds() {
+  static const std::vector<std::string> names = {"instructions", "memory", "all"};
+  return names;
+}
+
+TraceKind trace_kind_of(const std::string& name) {
+  const auto found = std::find(trace_kinds().begin(), trace_kinds().end(), name);
+  HEDDLE_CHECK(found != trace_kinds().end(), "no kind of trace: " + name);
+  return static_cast<TraceKind>(found - trace_kinds().begin());
+}
+
 Result<SimulationResult> simulate_bundle(const fs::path& bundle, const SimulateOptions& options) {
   // First, because its errors say more than those of make.
   const Result<Description> description = read_description(bundle);

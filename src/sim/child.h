@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include "base/process.h"
 #include "base/result.h"
@@ -13,7 +14,10 @@
 
 namespace heddle::sim {
 
-enum class TraceKind : uint8_t { instructions, memory };
+// What a trace holds: every instruction, every load and store, or both.
+enum class TraceKind : uint8_t { instructions, memory, all };
+const std::vector<std::string>& trace_kinds();     // as the command line calls them, in this order
+TraceKind trace_kind_of(const std::string& name);  // precondition: one of them
 
 struct SimulateOptions {
   MachineLimits limits;

@@ -59,14 +59,6 @@ double Fields::number(const char* key, std::optional<double> otherwise) const {
   return 0;
 }
 
-bool Fields::boolean(const char* key) const {
-  const Json* const value = find(key, true);
-  if (value == nullptr) return false;
-  if (value->is_boolean()) return value->get<bool>();
-  report(key, fmt::format("is {}, but true or false stands here", shown(*value)));
-  return false;
-}
-
 std::string Fields::text(const char* key, std::optional<std::string> otherwise) const {
   const Json* const value = find(key, !otherwise);
   if (value == nullptr) return otherwise.value_or("");

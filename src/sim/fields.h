@@ -32,7 +32,6 @@ class Fields {
     return static_cast<uint64_t>(integer(key, 0, std::numeric_limits<int64_t>::max(), otherwise));
   }
   double number(const char* key, std::optional<double> otherwise = {}) const;
-  bool boolean(const char* key) const;
   std::string text(const char* key, std::optional<std::string> otherwise = {}) const;
   std::vector<std::string> texts(const char* key) const;
 

@@ -21,7 +21,7 @@ std::string to_json(const Request& request) {
                   {"max_cycles", options.limits.max_cycles},
                   {"max_instructions", options.limits.max_instructions},
                   {"trace", options.trace.string()},
-                  {"trace_memory", options.trace_kind == TraceKind::memory},
+                  {"trace_kind", static_cast<int>(options.trace_kind)},
                   {"gdb_port", options.gdb_port}});
 }
 
@@ -36,8 +36,7 @@ Result<Request> request_from_json(const std::string& text, const std::string& fi
   request.options.limits.max_cycles = fields.count("max_cycles");
   request.options.limits.max_instructions = fields.count("max_instructions");
   request.options.trace = fields.text("trace");
-  request.options.trace_kind =
-      fields.boolean("trace_memory") ? TraceKind::memory : TraceKind::instructions;
+  request.options.trace_kind = static_cast<TraceKind>(fields.integer("trace_kind", 0, 2));
   request.options.gdb_port = static_cast<int>(fields.integer("gdb_port", 0, 65535));
   if (!errors.empty()) return errors;
   return request;

@@ -9,6 +9,7 @@
 
 #include "base/files.h"
 #include "sim/child.h"
+#include "sim/cpu/trace.h"
 #include "sim/footprint.h"
 #include "sim/request.h"
 
@@ -81,7 +82,19 @@ Result<SimulationResult> simulate(const Request& request) {
   Result<std::unique_ptr<Machine>> machine =
       Machine::make(*description, *elf, *models, request.options.limits);
   if (!machine.ok()) return machine.errors();
+  std::unique_ptr<Trace> trace;
+  if (!request.options.trace.empty()) {
+    const TraceKind kind = request.options.trace_kind;
+    Result<std::unique_ptr<Trace>> started =
+        Trace::start(request.options.trace, (*machine)->cpu(), *elf,
+                     {kind != TraceKind::memory, kind != TraceKind::instructions});
+    if (!started.ok()) return started.errors();
+    trace = std::move(*started);
+  }
   SimulationResult result = (*machine)->run();
+  if (trace != nullptr) {
+    if (Status status = trace->finish(); !status.ok()) return status.errors();
+  }
   add_sections(*bytes, result.footprint);
   return result;
 }
