@@ -83,6 +83,8 @@ void add_virtual_soc(CLI::App& command, CommandOptions& options) {
           },
           "soc: every instruction, every access to memory, or all of both (default)")
       ->check(CLI::IsMember(heddle::sim::trace_kinds()));
+  command.add_option("--gdb", options.gdb_port, "soc: wait for a debugger at this port of 127.0.0.1")
+      ->check(CLI::Range(1, 65535));
 }
 
 CLI::App* add_command(CLI::App& app, const char* name, const char* summary,

@@ -65,8 +65,14 @@ int show(const CommandOptions& options, const sim::SimulationResult& result) {
 int simulate_and_show(const CommandOptions& options, const fs::path& bundle,
                       const Progress& progress) {
   progress.show("building firmware and running it on the virtual SoC");
-  const Result<sim::SimulationResult> result =
-      sim::simulate_bundle(bundle, simulate_options(options));
+  sim::SimulateOptions simulate = simulate_options(options);
+  simulate.starts = [&] {
+    if (options.gdb_port == 0) return;
+    progress.show("");
+    fmt::print(stderr, "waits for a debugger: gdb-multiarch {} -ex 'target remote :{}'\n",
+               terminal_text((bundle / "build/firmware.elf").string(), 4096), options.gdb_port);
+  };
+  const Result<sim::SimulationResult> result = sim::simulate_bundle(bundle, simulate);
   progress.show("");
   return result.ok() ? show(options, *result) : fail(result.errors());
 }

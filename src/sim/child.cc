@@ -31,7 +31,10 @@ Diagnostic crash_error(const fs::path& bundle, const ProcessOutcome& outcome) {
                               bundle.string()));
 }
 
-ProcessLimits own_limits(ProcessLimits limits) {
+ProcessLimits limits_of_child(const SimulateOptions& options) {
+  ProcessLimits limits = options.process;
+  constexpr int64_t kDay = int64_t{24} * 3600;
+  if (options.gdb_port != 0) limits.wall_seconds = limits.cpu_seconds = kDay;  // somebody thinks
 #if defined(__SANITIZE_ADDRESS__)
   limits.memory_bytes = 0;  // its shadow is larger than any limit
 #endif
@@ -66,11 +69,12 @@ Result<SimulationResult> simulate_bundle(const fs::path& bundle, const SimulateO
   const fs::path file = temporary.path() / "request.json";
   if (Status status = write_file(file, to_json(request)); !status.ok()) return status.errors();
   const fs::path tool = options.tool.empty() ? fs::path("/proc/self/exe") : options.tool;
+  if (options.starts) options.starts();
   std::error_code ignored;
   const fs::path program = fs::read_symlink(tool, ignored);
   const Result<ProcessOutcome> outcome = run_process(
       {program.empty() ? fs::absolute(tool).string() : program.string(), "simulate", file.string()},
-      bundle, own_limits(options.process));
+      bundle, limits_of_child(options));
   if (!outcome.ok()) return outcome.errors();
   if (outcome->exit_status != 0 || !fs::exists(request.result))
     return crash_error(bundle, *outcome);

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -23,8 +24,9 @@ struct SimulateOptions {
   MachineLimits limits;
   std::filesystem::path trace;  // empty: none
   TraceKind trace_kind = TraceKind::instructions;
-  int gdb_port = 0;            // 0: no debugger
-  std::filesystem::path tool;  // heddle itself; empty: the program that runs
+  int gdb_port = 0;              // 0: no debugger; else on 127.0.0.1
+  std::function<void()> starts;  // called when all is built, before the run
+  std::filesystem::path tool;    // heddle itself; empty: the program that runs
   ProcessLimits process;
 };
 

@@ -44,6 +44,7 @@ class Machine {
   // step), or until the end: then nullopt.
   std::optional<StopReason> resume(uint64_t max_instructions = Cpu::kForever);
   SimulationResult finish();
+  std::optional<RunEnd> end() const { return end_; }  // empty: it can still go on
 
  private:
   struct Port {  // what a device's callbacks get

@@ -9,6 +9,7 @@
 
 #include "base/files.h"
 #include "sim/child.h"
+#include "sim/cpu/gdb_server.h"
 #include "sim/cpu/trace.h"
 #include "sim/footprint.h"
 #include "sim/request.h"
@@ -69,6 +70,21 @@ Result<std::vector<const heddle_model*>> load_models(const fs::path& bundle,
   return models;
 }
 
+// Until the debugger leaves; a program that it has let go runs on.
+Status debug(Machine& machine, int port) {
+  const GdbRun run = [&](uint64_t max_instructions) {
+    const std::optional<StopReason> stopped = machine.resume(max_instructions);
+    if (stopped) return GdbProgress{*stopped, false, 0};
+    return GdbProgress{StopReason::device, true, machine.end() == RunEnd::passed ? 0 : 1};
+  };
+  const Result<GdbEnd> end =
+      serve_gdb(machine.cpu(), machine.bus(), static_cast<uint16_t>(port), run);
+  if (!end.ok()) return end.errors();
+  if (*end == GdbEnd::killed)
+    return error_at({}, "the debugger ended the run", "`detach` lets it go on");
+  return Unit{};
+}
+
 Result<SimulationResult> simulate(const Request& request) {
   const Result<Description> description = read_description(request.bundle);
   if (!description.ok()) return description.errors();
@@ -90,6 +106,10 @@ Result<SimulationResult> simulate(const Request& request) {
                      {kind != TraceKind::memory, kind != TraceKind::instructions});
     if (!started.ok()) return started.errors();
     trace = std::move(*started);
+  }
+  if (request.options.gdb_port != 0) {
+    if (Status status = debug(**machine, request.options.gdb_port); !status.ok())
+      return status.errors();
   }
   SimulationResult result = (*machine)->run();
   if (trace != nullptr) {
