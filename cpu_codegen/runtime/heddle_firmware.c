@@ -28,4 +28,10 @@ void heddle_reg_write(uint32_t address, uint32_t value) {
   barrier();
 }
 
+void heddle_idle(void) {
+#if defined(__GNUC__) && (defined(__riscv) || defined(__arm__))
+  __asm__ volatile("wfi" ::: "memory");
+#endif
+}
+
 int heddle_status(void) { return HEDDLE_OK; }

@@ -211,6 +211,9 @@ void heddle_reg_write(uint32_t address, uint32_t value) {
   step(unit);
 }
 
+/* A unit is idle again before the program goes on. */
+void heddle_idle(void) {}
+
 int heddle_status(void) {
   power_on();
   const int code = error_code;

@@ -47,6 +47,10 @@ uint32_t heddle_bus_address(const void* memory, uint32_t bytes, int kind);
 uint32_t heddle_reg_read(uint32_t address);
 void heddle_reg_write(uint32_t address, uint32_t value);
 
+/* For the loops of drivers that wait for a unit, between two looks at its status: firmware sleeps (wfi) until a
+ * unit has ended its job, a host process returns at once. It may return before. Without it a loop polls. */
+void heddle_idle(void);
+
 /* HEDDLE_OK, or the first error since the last call. */
 int heddle_status(void);
 

@@ -210,6 +210,8 @@ std::string emit_soc_json(const Network& network) {
     entry["kind"] = is_dma(network, unit) ? "dma" : "accelerator";
     entry["base"] = unit.unit->base;
     entry["register_bytes"] = unit.unit->target.register_bytes;
+    if (unit.unit->target.wait_register >= 0)
+      entry["wait_register"] = unit.unit->target.wait_register;
     entry["interrupt"] = interrupt_of(network, unit);
     entry["base_macro"] = unit.unit->target.base_macro;
     entry["model_symbol"] = unit.model;

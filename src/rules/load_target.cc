@@ -206,6 +206,14 @@ std::optional<Target> read_target(const fs::path& folder, Reading& reading) {
            "choose another name");
   }
   target.register_bytes = integer_at(root, "registers");
+  target.wait_register = integer_at(root, "wait_register", -1);
+  if (target.wait_register >= 0 &&
+      (target.wait_register % 4 != 0 || target.wait_register + 4 > target.register_bytes)) {
+    report(reading, place_at(root, "wait_register"),
+           fmt::format("no register of {} bytes has the offset {}", target.register_bytes,
+                       target.wait_register),
+           "registers are words: give a multiple of 4 inside the window");
+  }
   target.base_macro = identifier_at(root, "base_macro", reading);
   target.headers = read_files(root, "headers", ".h", folder, reading);
   target.sources = read_files(root, "sources", ".c", folder, reading);

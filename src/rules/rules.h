@@ -138,6 +138,7 @@ struct Target {
   // placements of `rules` are resolved already.
   std::vector<std::pair<std::string, std::string>> uses;
   int64_t register_bytes = 0;  // size of the register window; 0 for a CPU
+  int64_t wait_register = -1;  // offset; a load from it stalls until the unit is idle; -1: none
   // File names in the folder, copied into the bundle.
   std::vector<std::string> headers, sources, models;
   // Macro of driver.h that the bundle defines as the base of the register window.

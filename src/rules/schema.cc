@@ -33,6 +33,9 @@ std::vector<KeyDef> identity(std::string_view what, std::string_view kinds = "")
 std::vector<KeyDef> unit_keys() {
   return {
       {"registers", KeyType::integer, kRequired, "bytes of the register window", "", 4, kMaxCount},
+      {"wait_register", KeyType::integer, kOptional,
+       "offset of a register whose load stalls the processor until the unit is idle; -1: none", "-1",
+       -1, kMaxCount},
       {"base_macro", KeyType::text, kRequired,
        "C macro of `driver.h` that the bundle defines as the window's bus address"},
       {"headers", KeyType::text_list, kRequired,

@@ -11,8 +11,9 @@
 namespace heddle::sim {
 namespace {
 
-constexpr uint32_t kMstatus = 0x300, kMie = 0x304;
+constexpr uint32_t kMstatus = 0x300;
 constexpr uint32_t kMstatusMie = 1u << 3;
+constexpr int kReturnAddress = 1, kStackPointer = 2;
 constexpr const char* kStackTop = "heddle_stack_top";       // of the linker script
 constexpr const char* kTrapFunction = "heddle_bench_trap";  // where mtvec leads: cause, pc, address
 
@@ -164,8 +165,7 @@ void Machine::leave_at(uint32_t address, uint32_t tag) {
 }
 
 bool Machine::probed(uint32_t tag) {
-  constexpr int kRa = 1, kSp = 2;
-  const uint32_t sp = cpu_->reg(kSp);
+  const uint32_t sp = cpu_->reg(kStackPointer);
   if (tag == kTrapped) {
     trapped({cpu_->reg(10), cpu_->reg(11), cpu_->reg(12)});
     return false;
@@ -173,7 +173,7 @@ bool Machine::probed(uint32_t tag) {
   if (tag == kEnterRun) {
     ledger_.enter_run(clock());
     run_sp_ = sp;
-    leave_at(cpu_->reg(kRa), kLeaveRun);
+    leave_at(cpu_->reg(kReturnAddress), kLeaveRun);
   } else if (tag == kLeaveRun) {
     if (!ledger_.in_run() || sp != run_sp_) return true;
     check_stack();
@@ -181,7 +181,7 @@ bool Machine::probed(uint32_t tag) {
   } else if ((tag - kLayers) % 2 == 0) {
     ledger_.enter_layer((tag - kLayers) / 2, clock());
     layer_sp_ = sp;
-    leave_at(cpu_->reg(kRa), tag + 1);
+    leave_at(cpu_->reg(kReturnAddress), tag + 1);
   } else {
     if (!ledger_.in_layer() || sp != layer_sp_) return true;
     check_stack();
@@ -228,7 +228,13 @@ Hazard Machine::hazard_at(HazardKind kind, uint64_t cycle, std::string text,
   hazard.layer = ledger_.layer_name();
   hazard.cycle = cycle;
   hazard.pc = cpu_->pc();
-  if (const Symbol* function = function_at(elf_, hazard.pc)) hazard.function = function->name;
+  const Symbol* function = function_at(elf_, hazard.pc);
+  // Of an access by way of the runtime's leaf functions, who called them says more.
+  if (function != nullptr && function->name.starts_with("heddle_reg_")) {
+    hazard.pc = cpu_->reg(kReturnAddress);
+    function = function_at(elf_, hazard.pc);
+  }
+  if (function != nullptr) hazard.function = function->name;
   hazard.text = std::move(text);
   hazard.remedy = std::move(remedy);
   return hazard;
@@ -246,10 +252,9 @@ bool Machine::interrupts_enabled() {
   return (cpu_->read_csr(kMstatus).value_or(0) & kMstatusMie) != 0;
 }
 
-// wfi ends when a line is pending that mie lets through; with an empty mie, when any is.
+// wfi ends when a line is pending that mie lets through.
 bool Machine::sleep() {
-  const bool any = cpu_->read_csr(kMie).value_or(0) == 0;
-  while (!(any ? lines_ != 0 : cpu_->interrupt_pending())) {
+  while (!cpu_->interrupt_pending()) {
     if (next_due_ == UINT64_MAX) return false;
     const uint64_t from = cpu_->cycles();
     if (next_due_ > from) {
@@ -288,7 +293,7 @@ std::optional<StopReason> Machine::resume(uint64_t max_instructions) {
       case StopReason::wfi:
         if (!sleep()) {
           raise(hazard_at(HazardKind::nothing_pending, cpu_->cycles(),
-                          "the CPU sleeps, no unit works, and no interrupt will ever come",
+                          "the CPU sleeps, and no unit works whose interrupt `mie` lets through",
                           "start a job before wfi, and look at its status before each wfi"));
         }
         break;

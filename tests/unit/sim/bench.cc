@@ -155,6 +155,7 @@ Machine& Bench::make(const MachineLimits& limits) {
       limits);
   EXPECT_TRUE(made.ok()) << (made.ok() ? "" : format_diagnostics(made.errors()));
   machine = std::move(*made);
+  EXPECT_TRUE(machine->cpu().write_csr(0x304, 0xFFFF0000));  // as the start-up of firmware does
   return *machine;
 }
 

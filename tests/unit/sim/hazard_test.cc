@@ -136,7 +136,18 @@ const std::vector<Case>& cases() {
        "",
        1,
        {},
-       "the CPU sleeps, no unit works"},
+       "the CPU sleeps, and no unit works"},
+      {"SleepThroughTheEndOfAJob",
+       [](Code& c) {
+         c.put(as::csrrw(0, 0x304, 0));  // mie
+         job_a(c);
+         c.put(as::kWfi);
+       },
+       HazardKind::nothing_pending,
+       "",
+       20 + 1000,
+       {},
+       "no unit works whose interrupt `mie` lets through"},
       {"ALoadFromNowhere",
        [](Code& c) { c.load(0x70000004); },
        HazardKind::bus_fault,

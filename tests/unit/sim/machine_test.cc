@@ -108,7 +108,7 @@ TEST(Machine, WfiBetweenPollsIsCountedOnce) {
             1);
 }
 
-// wfi waits for the units that mie names, and for any if it names none.
+// wfi waits for the units whose lines mie lets through.
 TEST(Machine, WfiWaitsForTheUnitThatMieNames) {
   for (const bool only_b : {false, true}) {
     Bench bench;
