@@ -24,6 +24,11 @@ const heddle_exception_table heddle_exceptions __attribute__((used, section(".he
      heddle_fault, heddle_fault, heddle_fault, heddle_fault, heddle_fault, heddle_fault, heddle_fault}};
 
 void heddle_reset(void) {
+#if defined(__ARM_FP) || defined(__ARM_FEATURE_MVE)
+  /* Coprocessors 10 and 11: without this, floating point and vectors are faults. */
+  *(volatile uint32_t *)(uintptr_t)0xE000ED88u |= 0xFu << 20;
+  __asm__ volatile("dsb\n isb" : : : "memory");
+#endif
   const uint32_t *from = heddle_data_load;
   for (uint32_t *to = heddle_data_start; to != heddle_data_end; ++to) *to = *from++;
   for (uint32_t *to = heddle_zeros_start; to != heddle_zeros_end; ++to) *to = 0;

@@ -139,11 +139,13 @@ size: objects
 
 FIRMWARE_PREFIX ?= @PREFIX@
 FIRMWARE_CC ?= $(FIRMWARE_PREFIX)gcc
+# The core, for the compiler and for its choice of libraries.
 FIRMWARE_ARCH ?= @ARCH@
+FIRMWARE_LIBRARIES ?= @LINK@
 FIRMWARE_CFLAGS ?= -O2
 FIRMWARE_STRICT = $(STRICT) -ffreestanding -ffunction-sections -fdata-sections -fno-unwind-tables -fno-asynchronous-unwind-tables
 FIRMWARE_COMPILE = $(FIRMWARE_CC) $(FIRMWARE_ARCH) $(FIRMWARE_STRICT) -DHEDDLE_KEEP_LAYERS $(FIRMWARE_CFLAGS) $(INCLUDES)
-FIRMWARE_LINK = $(FIRMWARE_CC) @LINK@ -nostartfiles -T src/heddle_soc.ld -Wl,--gc-sections,-n,-Map=$(BUILD)/firmware.map
+FIRMWARE_LINK = $(FIRMWARE_CC) $(FIRMWARE_LIBRARIES) -nostartfiles -T src/heddle_soc.ld -Wl,--gc-sections,-n,-Map=$(BUILD)/firmware.map
 FIRMWARE_START = $(filter %.S,$(START))
 FIRMWARE_OBJECTS = $(FIRMWARE_START:%.S=$(BUILD)/firmware/%.o) \
   $(patsubst %.c,$(BUILD)/firmware/%.o,$(filter %.c,$(START)) $(FIRMWARE)) $(BENCH:%.c=$(BUILD)/firmware/%.bench.o)
@@ -319,8 +321,10 @@ std::string emit_readme(const Network& network) {
   text +=
       "`make test` runs the golden vectors on this machine, `make objects CC=... CFLAGS=...` "
       "compiles what goes into\n"
-      "firmware, `make size` prints its bytes. Link `runtime/heddle_firmware.c` on the SoC "
-      "itself.\n\n"
+      "firmware, `make size` prints its bytes. `make build/firmware.elf` builds a program for the "
+      "SoC "
+      "itself that runs\n"
+      "the golden vectors, `make rom` prints what the network takes of its memories.\n\n"
       "| file | what it holds |\n|---|---|\n";
   text += fmt::format(
       "| `include/{0}.h` | the interface |\n| `src/{0}.c` | one function a layer, and `{0}_run` |\n"
