@@ -11,8 +11,8 @@
 #include "heddle_network.h"
 #include "heddle_runtime.h"
 
-/* The arena is spoilt between samples, the stack before the first one: what a network leaves behind must not matter,
- * and shows how deep the stack was. */
+/* The arena is spoilt between samples, because what a network leaves behind must not matter; the stack once, which shows
+ * how deep it was. */
 #define POISON 0xA5A5A5A5u
 
 static const heddle_network *const network = &heddle_network_under_test;
@@ -132,13 +132,14 @@ static int run(uint32_t sample, const void *const *inputs, const void *const *ex
 int main(void) {
   int passed = 1;
   heddle_board_start();
-  paint_stack();
   if (network->reset != 0 && network->reset(heddle_bench_arena) != HEDDLE_OK) {
     put_text("the states cannot be reset\n");
     passed = 0;
   }
   const void *const *golden = network->golden;
   for (uint32_t sample = 0; sample < network->golden_count; ++sample) {
+    /* Not before the first one, if there are others: the way from reset to there is what set-up costs. */
+    if (sample == 1u || network->golden_count == 1u) paint_stack();
     if (!run(sample, golden, golden + network->input_count)) passed = 0;
     golden += network->input_count + network->output_count;
     if (network->reset != 0) continue; /* states live in the arena */

@@ -17,7 +17,9 @@ heddle_start:
   .option norelax /* gp cannot be found relative to itself */
   la gp, __global_pointer$
   .option pop
-  la sp, heddle_stack_top
+  /* In one step: half an address in sp would look like a deep stack to whoever measures it. */
+  la t0, heddle_stack_top
+  mv sp, t0
 
   /* One core runs; others, if there are any, sleep. */
   csrr t0, mhartid
@@ -56,7 +58,8 @@ heddle_start:
   .section .text.heddle_trap_entry, "ax", @progbits
   .balign 4
 heddle_trap_entry:
-  la sp, heddle_stack_top
+  la t0, heddle_stack_top
+  mv sp, t0
   csrr a0, mcause
   csrr a1, mepc
   csrr a2, mtval

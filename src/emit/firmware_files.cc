@@ -139,12 +139,18 @@ std::string emit_linker_script(const Network& network) {
 std::string emit_bench_memory(const Network& network) {
   CWriter out;
   out.comment({"The memory of the test bench: the network's arena, and a buffer for each output."});
-  out.raw(fmt::format("#include \"heddle_bench.h\"\n\n#include \"../include/{}.h\"\n\n",
-                      network.prefix));
+  out.raw(fmt::format(
+      "#include \"heddle_bench.h\"\n#include \"heddle_soc.h\"\n\n#include \"../include/{}.h\"\n\n",
+      network.prefix));
   out.raw(
       fmt::format("uint8_t heddle_bench_arena[{0}_ARENA_BYTES]\n    "
                   "__attribute__((section(\".heddle_arena\"), aligned({0}_ARENA_ALIGNMENT)));\n",
                   network.upper));
+  const std::string& memory = network.memory_macros.at(network.soc->main_memory);
+  out.raw(fmt::format(
+      "typedef char heddle_assert_arena_and_stack_fit[({}_ARENA_BYTES + {}u <= {}_BYTES) ? 1 : -1];"
+      "\n\n",
+      network.upper, network.soc->firmware.stack_bytes, memory));
   std::string list;
   for (size_t i = 0; i < network.returned.size(); ++i) {
     const TensorType& type = network.graph->value(network.returned[i]).type;

@@ -88,7 +88,8 @@ TEST_P(Qemu, EverySampleIsExact) {
 
   const ProcessOutcome ours = heddle({"run", bundle, "--on", "soc", "--json"});
   ASSERT_EQ(ours.exit_status, 0) << ours.err;
-  const std::string console = nlohmann::json::parse(ours.out)["console"];
+  const nlohmann::json on_soc = nlohmann::json::parse(ours.out);
+  const std::string console = on_soc["console"];
   size_t number = 0;
   for (const auto& sample : on_qemu["samples"]) {
     EXPECT_THAT(console, HasSubstr("sample " + std::to_string(number++) + ": exact, checksum " +
@@ -96,6 +97,9 @@ TEST_P(Qemu, EverySampleIsExact) {
                                    sample["instructions"].dump() + "\n"));
   }
   EXPECT_THAT(console, HasSubstr("stack " + on_qemu["ram"]["stack"].dump() + " of "));
+  // The stack pointer knows of words that are reserved and never written.
+  EXPECT_GE(on_soc["memory"]["stack_peak"], on_qemu["ram"]["stack"]);
+  EXPECT_LE(on_soc["memory"]["stack_peak"], on_qemu["ram"]["stack"].get<int>() + 128);
 }
 
 INSTANTIATE_TEST_SUITE_P(Models, Qemu, testing::ValuesIn(cases()), [](const auto& each) {
