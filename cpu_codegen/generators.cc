@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/text.h"
+#include "cpu_codegen/rv32/conv2d.h"
 #include "cpu_codegen/rv32/depthwise.h"
 
 namespace heddle {
@@ -18,8 +19,6 @@ std::vector<FailedCondition> refuse_nothing(const Graph&, const Match&) { return
 constexpr KernelGenerator kUnrolledMap = {
     "unrolled_map", "the generic loops of elementwise operators, several elements a turn",
     refuse_nothing, make_unrolled_map};
-
-const std::array<KernelGenerator, 2> kGenerators = {rv32::depthwise_conv2d, kUnrolledMap};
 
 std::vector<std::string> known_names() {
   std::vector<std::string> names;
@@ -35,7 +34,10 @@ const KernelGenerator* generator_of(const Soc& soc, const Match& match) {
 
 }  // namespace
 
-std::span<const KernelGenerator> kernel_generators() { return kGenerators; }
+std::span<const KernelGenerator> kernel_generators() {
+  static const std::array<KernelGenerator, 3> generators = {rv32::conv2d, rv32::depthwise_conv2d, kUnrolledMap};
+  return generators;
+}
 
 const KernelGenerator* find_generator(std::string_view name) {
   const std::span<const KernelGenerator> all = kernel_generators();

@@ -49,6 +49,13 @@ void CWriter::close(std::string_view tail) {
   line(fmt::format("}}{}", tail));
 }
 
+void CWriter::reopen(std::string_view head) {
+  HEDDLE_CHECK(depth_ > 0, "a brace is closed that was never opened");
+  --depth_;
+  line(fmt::format("}} {} {{", head));
+  ++depth_;
+}
+
 void CWriter::comment(const std::vector<std::string>& entries) {
   HEDDLE_CHECK(!entries.empty(), "an empty comment");
   if (entries.size() == 1) return line(fmt::format("/* {} */", entries[0]));

@@ -16,6 +16,7 @@ class CWriter {
   void lines(std::string_view text);  // every line of `text` at the current indentation
   void open(std::string_view head);   // "head {", then one level deeper
   void close(std::string_view tail = "");  // "}tail" one level up
+  void reopen(std::string_view head);      // "} else {"
   void indent() { ++depth_; }
   // A comment block, one entry a line; foreign text in it must have passed c_comment().
   void comment(const std::vector<std::string>& entries);

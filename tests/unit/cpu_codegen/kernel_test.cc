@@ -8,63 +8,9 @@
 namespace heddle {
 namespace {
 
+using test::append;
+using test::append_maps;
 using test::Random;
-
-// Appends a node; its first input is the last node's output, unless `second` says that it is the
-// second one.
-void append(Graph& graph, const std::string& op, Attributes attributes, std::vector<Value> others,
-            bool second = false) {
-  Node node{.name = op,
-            .op = op,
-            .attributes = std::move(attributes),
-            .inputs = {graph.nodes.back().output},
-            .output = {}};
-  for (Value& other : others) {
-    node.inputs.push_back(graph.add_value(other));
-    if (!other.constant) graph.inputs.push_back(node.inputs.back());
-  }
-  if (second) std::swap(node.inputs[0], node.inputs[1]);
-  node.output =
-      graph.add_value({.name = "y", .type = {}, .constant = {}, .producer = {}, .consumers = {}});
-  graph.outputs = {node.output};
-  const NodeId id = graph.add_node(std::move(node));
-  const Result<TensorType> type = op_of(graph.node(id)).infer({graph, graph.node(id)});
-  if (!type.ok()) internal_error(__FILE__, __LINE__, test::errors_of(type));
-  graph.value(graph.outputs[0]).type = *type;
-}
-
-// A random chain of elementwise operators after the first node, each keeping the range small enough
-// for the next.
-void append_maps(Random& r, Graph& graph) {
-  const auto shape = [&] { return graph.value(graph.outputs[0]).type.shape; };
-  const int64_t axis = r.between(0, std::ssize(shape()) - 1);
-  const Shape channels{shape()[static_cast<size_t>(axis)]};
-  const Attributes int8{{"axis", axis}, {"lo", int64_t{-128}}, {"hi", int64_t{127}}};
-  if (graph.value(graph.outputs[0]).type.dtype == DType::float32)
-    append(graph, "quantize", int8, {r.scale_of(channels)});
-  append(graph, "requant",
-         {{"axis", axis},
-          {"rounding", std::string("half_up")},
-          {"shift", int64_t{7}},
-          {"lo", int64_t{-128}},
-          {"hi", int64_t{127}}},
-         {r.constant_of(channels, {1, 90}), r.constant_of(channels, {-999, 999})});
-  if (r.coin())
-    append(graph, "bias_add", {{"axis", axis}}, {r.constant_of(channels, {-1000, 1000})});
-  if (r.coin()) {
-    Shape residual = shape();
-    residual[static_cast<size_t>(r.between(0, std::ssize(residual) - 1))] = 1;
-    append(graph, "add", {}, {test::activation(r.coin() ? residual : shape(), r.range())},
-           r.coin());
-  }
-  if (r.coin()) append(graph, "relu", {}, {});
-  if (r.coin()) append(graph, "clip", {{"lo", int64_t{-5}}, {"hi", int64_t{100}}}, {});
-  if (r.coin()) {  // to float32 and perhaps back
-    append(graph, "dequantize", {{"axis", axis}, {"zero_point", r.between(-9, 9)}},
-           {r.scale_of(channels)});
-    if (r.coin()) append(graph, "quantize", int8, {r.scale_of({})});
-  }
-}
 
 TEST(Kernel, EveryOperatorEqualsItsReference) {
   Random random(1);

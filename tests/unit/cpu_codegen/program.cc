@@ -70,6 +70,58 @@ StorageOf random_storages(Random& random, const Graph& graph) {
   return storage;
 }
 
+void append(Graph& graph, const std::string& op, Attributes attributes, std::vector<Value> others,
+            bool second) {
+  Node node{.name = op,
+            .op = op,
+            .attributes = std::move(attributes),
+            .inputs = {graph.nodes.back().output},
+            .output = {}};
+  for (Value& other : others) {
+    node.inputs.push_back(graph.add_value(other));
+    if (!other.constant) graph.inputs.push_back(node.inputs.back());
+  }
+  if (second) std::swap(node.inputs[0], node.inputs[1]);
+  node.output =
+      graph.add_value({.name = "y", .type = {}, .constant = {}, .producer = {}, .consumers = {}});
+  graph.outputs = {node.output};
+  const NodeId id = graph.add_node(std::move(node));
+  const Result<TensorType> type = op_of(graph.node(id)).infer({graph, graph.node(id)});
+  if (!type.ok()) internal_error(__FILE__, __LINE__, errors_of(type));
+  graph.value(graph.outputs[0]).type = *type;
+}
+
+void append_maps(Random& r, Graph& graph) {
+  const auto shape = [&] { return graph.value(graph.outputs[0]).type.shape; };
+  const int64_t axis = r.between(0, std::ssize(shape()) - 1);
+  const Shape channels{shape()[static_cast<size_t>(axis)]};
+  const Attributes int8{{"axis", axis}, {"lo", int64_t{-128}}, {"hi", int64_t{127}}};
+  if (graph.value(graph.outputs[0]).type.dtype == DType::float32)
+    append(graph, "quantize", int8, {r.scale_of(channels)});
+  append(graph, "requant",
+         {{"axis", axis},
+          {"rounding", std::string("half_up")},
+          {"shift", int64_t{7}},
+          {"lo", int64_t{-128}},
+          {"hi", int64_t{127}}},
+         {r.constant_of(channels, {1, 90}), r.constant_of(channels, {-999, 999})});
+  if (r.coin())
+    append(graph, "bias_add", {{"axis", axis}}, {r.constant_of(channels, {-1000, 1000})});
+  if (r.coin()) {
+    Shape residual = shape();
+    residual[static_cast<size_t>(r.between(0, std::ssize(residual) - 1))] = 1;
+    append(graph, "add", {}, {activation(r.coin() ? residual : shape(), r.range())},
+           r.coin());
+  }
+  if (r.coin()) append(graph, "relu", {}, {});
+  if (r.coin()) append(graph, "clip", {{"lo", int64_t{-5}}, {"hi", int64_t{100}}}, {});
+  if (r.coin()) {  // to float32 and perhaps back
+    append(graph, "dequantize", {{"axis", axis}, {"zero_point", r.between(-9, 9)}},
+           {r.scale_of(channels)});
+    if (r.coin()) append(graph, "quantize", int8, {r.scale_of({})});
+  }
+}
+
 Match whole_match(const Graph& graph) {
   Match match;
   for (size_t n = 0; n < graph.nodes.size(); ++n)
@@ -154,14 +206,15 @@ void Program::add_copy(Random& random, DType dtype, const Shape& from, const Sha
 std::string Program::run() const {
   const TemporaryFolder folder;
   std::ofstream(folder.path() / "kernels.c") << "#include <stdint.h>\n#include <stdio.h>\n"
-                                             << "#include \"heddle_math.h\"\n"
+                                             << "#include \"heddle_math.h\"\n#include \"heddle_rv32.h\"\n"
                                              << kMain << functions_ << "int main(void) {\n"
                                              << main_ << "  return failures != 0;\n}\n";
   const Result<ProcessOutcome> compiled = run_process(
       {"cc", "-std=c99", "-pedantic", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror",
        "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-ffp-contract=off",
-       "-I" HEDDLE_SOURCE_DIR "/cpu_codegen/runtime", "-o", "kernels", "kernels.c",
-       HEDDLE_SOURCE_DIR "/cpu_codegen/runtime/heddle_math.c"},
+       "-I" HEDDLE_SOURCE_DIR "/cpu_codegen/runtime", "-I" HEDDLE_SOURCE_DIR "/cpu_codegen/rv32/runtime",
+       "-o", "kernels", "kernels.c", HEDDLE_SOURCE_DIR "/cpu_codegen/runtime/heddle_math.c",
+       HEDDLE_SOURCE_DIR "/cpu_codegen/rv32/runtime/heddle_rv32.c"},
       folder.path());
   if (!compiled.ok() || compiled->exit_status != 0)
     return "the compiler: " + (compiled.ok() ? compiled->err : errors_of(compiled));

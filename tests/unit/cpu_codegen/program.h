@@ -13,6 +13,14 @@ Storage random_storage(Random& random, const TensorType& type);
 // Random storages for graph inputs and outputs.
 StorageOf random_storages(Random& random, const Graph& graph);
 
+// Appends a node; its first input is the last node's output, unless `second` says that it is the
+// second one.
+void append(Graph& graph, const std::string& op, Attributes attributes, std::vector<Value> others,
+            bool second = false);
+// A random chain of elementwise operators after the first node, each keeping the range small enough
+// for the next.
+void append_maps(Random& r, Graph& graph);
+
 // All nodes of the graph as one region on the CPU.
 Match whole_match(const Graph& graph);
 

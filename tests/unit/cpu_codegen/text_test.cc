@@ -78,12 +78,13 @@ TEST(Writer, FillsHoles) {
 }
 
 TEST(Runtime, IsEmbeddedByteForByte) {
-  const std::filesystem::path folder =
-      std::filesystem::path(HEDDLE_SOURCE_DIR) / "cpu_codegen/runtime";
+  const std::filesystem::path folder = std::filesystem::path(HEDDLE_SOURCE_DIR) / "cpu_codegen";
   size_t files = 0;
-  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(folder)) {
     const std::string extension = entry.path().extension().string();
-    if (extension != ".c" && extension != ".h") continue;
+    if (entry.path().parent_path().filename() != "runtime" ||
+        (extension != ".c" && extension != ".h"))
+      continue;
     ++files;
     const std::string name = entry.path().filename().string();
     ASSERT_TRUE(runtime_files().contains(name)) << name;

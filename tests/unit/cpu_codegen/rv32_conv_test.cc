@@ -1,0 +1,264 @@
+// The kernels of the flavour rv32 against the reference interpreter, and the proofs that they rest
+// on.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "cpu_codegen/generators.h"
+#include "cpu_codegen/rv32/dot_program.h"
+#include "unit/cpu_codegen/program.h"
+
+namespace heddle {
+namespace {
+
+using test::append;
+using test::append_maps;
+using test::Random;
+using rv32::make_dot_program;
+using testing::HasSubstr;
+
+using Weights = std::vector<std::vector<int64_t>>;
+
+// Reads a program back: the lengths of its runs, pair after pair, each pair ended by a 0.
+struct Runs {
+  std::vector<int64_t> lengths;
+  Weights weights;
+};
+Runs runs_of(const rv32::DotProgram& program) {
+  Runs result;
+  for (size_t at = 0; at < program.program.size();) {
+    result.weights.resize(result.weights.size() + 2);
+    for (;;) {
+      const int64_t length = program.program[at++];
+      result.lengths.push_back(length);
+      if (length == 0) break;
+      for (int64_t i = 0; i < length; ++i) {
+        (result.weights.end() - 2)->push_back(program.program[at++]);
+        (result.weights.end() - 1)->push_back(program.program[at++]);
+      }
+    }
+  }
+  return result;
+}
+
+// The largest magnitude that a sum of these products can reach, by trying both ends of each.
+Range reach(const std::vector<int64_t>& weights, size_t begin, size_t end, const Range& x) {
+  Range range;
+  for (size_t i = begin; i < end; ++i) {
+    range.lo += std::min(weights[i] * x.lo, weights[i] * x.hi);
+    range.hi += std::max(weights[i] * x.lo, weights[i] * x.hi);
+  }
+  return range;
+}
+
+TEST(DotProgram, RunsFitAndAreTheLongestThatDo) {
+  Random random(1);
+  const Range half{-32768, 32767};
+  for (int round = 0; round < 200; ++round) {
+    const Range ranges[] = {{-128, 127}, {0, 127}, {-128, 0}, {-5, 5}, {-100, 255}, {127, 127}};
+    const Range x = ranges[random.between(0, 5)];
+    const int64_t channels = random.between(1, 5), taps = random.between(1, 60);
+    Weights weights;
+    for (int64_t k = 0; k < channels; ++k)
+      weights.push_back(random.values(taps, {-random.between(0, 128), random.between(0, 127)}));
+    const rv32::DotProgram program =
+        make_dot_program(weights, std::vector<int64_t>(weights.size(), 7), x);
+    const Runs runs = runs_of(program);
+    if (channels % 2 == 1) weights.emplace_back(static_cast<size_t>(taps), 0);
+    ASSERT_EQ(runs.weights, weights);
+    size_t pair = 0, tap = 0;
+    int64_t count = 0;
+    for (const int64_t length : runs.lengths) {
+      if (length == 0) {
+        EXPECT_EQ(tap, static_cast<size_t>(taps));
+        pair += 2;
+        tap = 0;
+        continue;
+      }
+      ++count;
+      const size_t end = tap + static_cast<size_t>(length);
+      bool next_fits = length < rv32::kLongestRun && end < static_cast<size_t>(taps);
+      for (size_t k = pair; k < pair + 2; ++k) {
+        EXPECT_TRUE(half.contains(reach(weights[k], tap, end, x)));
+        if (next_fits) next_fits = half.contains(reach(weights[k], tap, end + 1, x));
+      }
+      EXPECT_FALSE(next_fits) << "a run ends early";
+      tap = end;
+    }
+    EXPECT_EQ(program.runs, count);
+  }
+}
+
+TEST(DotProgram, ExtremesFitJustSo) {
+  // 255 * -128 = -32640 fits, 256 * -128 = -32768 too, 256 * 128 does not.
+  EXPECT_EQ(make_dot_program({{127, 127, 2}}, {0}, {-128, 127}).program,
+            (std::vector<int64_t>{3, 127, 0, 127, 0, 2, 0, 0}));
+  EXPECT_EQ(make_dot_program({{127, 127, 3}}, {0}, {-128, 127}).program,
+            (std::vector<int64_t>{2, 127, 0, 127, 0, 1, 3, 0, 0}));
+  EXPECT_EQ(make_dot_program({{-128, -127, -1}}, {0}, {-128, 127}).program,
+            (std::vector<int64_t>{2, -128, 0, -127, 0, 1, -1, 0, 0}));
+  EXPECT_EQ(make_dot_program({{-128, -128}}, {0}, {-128, 127}).runs, 2);
+  EXPECT_TRUE(rv32::fits_half(-128, {-255, 255}));
+  EXPECT_FALSE(rv32::fits_half(-128, {-256, 255}));
+  EXPECT_FALSE(rv32::fits_half(128, {0, 1}));
+}
+
+// The generator's kernel for the whole graph, run on these inputs; "" if it refuses, or its
+// reasons.
+std::string add_kernel(test::Program& program, Random& random, std::string_view name,
+                       const Graph& graph, const std::vector<Tensor>& inputs) {
+  const KernelGenerator* const generator = find_generator(name);
+  HEDDLE_CHECK(generator != nullptr, "no generator " + std::string(name));
+  const Match match = test::whole_match(graph);
+  std::string reasons;
+  for (const FailedCondition& failed : generator->refusals(graph, match))
+    reasons += failed.condition + ": " + failed.why + ": " + failed.values + "\n";
+  if (!reasons.empty()) return reasons;
+  const StorageOf storage = test::random_storages(random, graph);
+  program.add(generator->make(graph, match, storage, program.next_function()), graph, storage,
+              inputs);
+  return "";
+}
+
+// Every element of the inputs at one end of its range.
+std::vector<Tensor> extreme_inputs(const Graph& graph, bool highest) {
+  std::vector<Tensor> inputs;
+  for (const ValueId id : graph.inputs) {
+    const TensorType& type = graph.value(id).type;
+    Tensor tensor(type.dtype, type.shape);
+    for (int64_t i = 0; i < tensor.elements() && type.dtype != DType::float32; ++i)
+      tensor.set(i, highest ? type.range.hi : type.range.lo);
+    inputs.push_back(std::move(tensor));
+  }
+  return inputs;
+}
+
+Graph random_conv(Random& r) {
+  const Range ranges[] = {{-128, 127}, {0, 255}, {-128, 0}, {-3, 4}, {-128, 255}, {17, 90}};
+  const Range x = ranges[r.between(0, 5)];
+  const int64_t kernel_h = r.between(1, 4), kernel_w = r.between(1, 4);
+  const bool pointwise = r.between(0, 3) == 0;
+  const int64_t fy = pointwise ? 1 : kernel_h, fx = pointwise ? 1 : kernel_w;
+  const int64_t channels = r.between(1, 9), outputs = r.between(1, 7);
+  Attributes attributes = {
+      {"stride_h", r.between(1, 2)},   {"stride_w", r.between(1, 3)},
+      {"dilation_h", r.between(1, 2)}, {"dilation_w", r.between(1, 2)},
+      {"pad_top", r.between(0, 2)},    {"pad_left", r.between(0, 3)},
+      {"pad_bottom", r.between(0, 2)}, {"pad_right", r.between(0, 3)},
+      {"group", int64_t{1}},           {"x_zero_point", r.between(x.lo, x.hi)}};
+  if (pointwise && r.coin()) attributes = test::with(test::conv_group(), {{"x_zero_point", x.lo}});
+  const Shape shape{r.between(1, 2), channels, r.between(8, 12),
+                    r.between(0, 2) == 0 ? r.between(30, 70) : r.between(8, 20)};
+  const int64_t most = r.between(1, 127);
+  return test::inferred(test::graph_of(
+      "conv2d", attributes,
+      {test::activation(shape, x),
+       test::constant({outputs, channels, fy, fx},
+                      r.values(outputs * channels * fy * fx, {-most - r.between(0, 1), most}))}));
+}
+
+TEST(Rv32, Conv2dEqualsTheReference) {
+  Random random(2);
+  for (int part = 0; part < 3; ++part) {  // of a size that a compiler likes
+    test::Program program;
+    for (int i = 0; i < 40; ++i) {
+      Graph graph = random_conv(random);
+      if (random.coin())
+        append(graph, "bias_add", {{"axis", int64_t{1}}},
+               {random.constant_of({graph.value(graph.outputs[0]).type.shape[1]}, {-9999, 9999})});
+      if (random.coin()) append_maps(random, graph);
+      const int64_t kind = random.between(0, 3);
+      const std::vector<Tensor> inputs =
+          kind < 2 ? extreme_inputs(graph, kind == 0) : test::random_inputs(random, graph);
+      EXPECT_EQ(add_kernel(program, random, "rv32_conv2d", graph, inputs), "");
+    }
+    EXPECT_EQ(program.run(), "");
+  }
+}
+
+// All weights and activations at their ends, so that every run is as full as it may be.
+TEST(Rv32, FullRunsDoNotOverflow) {
+  Random random(3);
+  test::Program program;
+  for (const int64_t first : {-128, 127}) {
+    for (const int64_t second : {-128, 127, 1}) {
+      for (const bool highest : {false, true}) {
+        std::vector<int64_t> weights;
+        for (int64_t i = 0; i < 2 * 5 * 9; ++i) weights.push_back(i % 3 == 0 ? first : second);
+        const Graph graph = test::inferred(test::graph_of(
+            "conv2d", test::with(test::conv(1, 1), {{"group", int64_t{1}}}),
+            {test::activation({1, 5, 6, 9}, {-128, 127}), test::constant({2, 5, 3, 3}, weights)}));
+        EXPECT_EQ(add_kernel(program, random, "rv32_conv2d", graph, extreme_inputs(graph, highest)),
+                  "");
+      }
+    }
+  }
+  EXPECT_EQ(program.run(), "");
+}
+
+TEST(Rv32, RefusalsSayWhy) {
+  Random random(4);
+  test::Program program;
+  const auto reasons = [&](const Graph& graph) {
+    return add_kernel(program, random, "rv32_conv2d", graph, {});
+  };
+  const Value weights = random.constant_of({4, 2, 3, 3}, {-128, 127});
+  EXPECT_THAT(
+      reasons(test::inferred(test::graph_of(
+          "conv2d", test::conv_group(2), {test::activation({1, 4, 5, 5}, {-128, 127}), weights}))),
+      HasSubstr("conv2d.group is 2"));
+  EXPECT_THAT(
+      reasons(test::inferred(test::graph_of(
+          "conv2d", test::conv_group(), {test::activation({1, 2, 3, 3}, {-128, 127}), weights}))),
+      HasSubstr("the output has one"));
+  EXPECT_THAT(
+      reasons(test::inferred(test::graph_of(
+          "conv2d", test::conv_group(), {test::activation({1, 2, 5, 5}, {-600, 600}), weights}))),
+      HasSubstr("x in [-600, 600]"));
+  EXPECT_THAT(
+      reasons(test::inferred(test::graph_of("conv2d", test::conv_group(),
+                                            {test::activation({1, 2, 5, 5}, {0, 1}),
+                                             random.constant_of({4, 2, 3, 3}, {-300, 300})}))),
+      HasSubstr("weights in"));
+  EXPECT_THAT(
+      reasons(test::inferred(test::graph_of(
+          "conv2d", test::conv_group(),
+          {test::real_activation({1, 1, 5, 5}), test::real_constant({1, 1, 2, 2}, {1, 2, 3, 4})}))),
+      HasSubstr("x is float32"));
+  EXPECT_THAT(reasons(test::inferred(
+                  test::graph_of("relu", {}, {test::activation({1, 1, 5, 5}, {-9, 9})}))),
+              HasSubstr("the anchor is relu"));
+}
+
+TEST(Generators, AreSortedAndKnown) {
+  const std::span<const KernelGenerator> all = kernel_generators();
+  ASSERT_FALSE(all.empty());
+  for (size_t i = 0; i + 1 < all.size(); ++i) EXPECT_LT(all[i].name, all[i + 1].name);
+  for (const KernelGenerator& generator : all)
+    EXPECT_EQ(find_generator(generator.name), &generator);
+  EXPECT_EQ(find_generator("rv32"), nullptr);
+}
+
+TEST(Generators, RulesThatNameOthersAreRefused) {
+  Target cpu;
+  Rule rule;
+  rule.name = "conv";
+  rule.kernel = "rv32_conv2";
+  rule.place = in_file("cpu.toml");
+  Rule any;
+  any.name = "any";
+  cpu.rules = {rule, any};
+  const Status unknown = check_generators(cpu);
+  ASSERT_FALSE(unknown.ok());
+  EXPECT_THAT(format_diagnostics(unknown.errors()),
+              HasSubstr("cpu.toml: error: rule `conv` names the kernel generator `rv32_conv2`, "
+                        "which this tool does not have; did you mean `rv32_conv2d`?"));
+  cpu.rules[0].kernel = "rv32_conv2d";
+  EXPECT_TRUE(check_generators(cpu).ok());
+  std::swap(cpu.rules[0], cpu.rules[1]);
+  const Status last = check_generators(cpu);
+  ASSERT_FALSE(last.ok());
+  EXPECT_THAT(format_diagnostics(last.errors()), HasSubstr("must accept every operator"));
+}
+
+}  // namespace
+}  // namespace heddle
