@@ -57,7 +57,7 @@ FusedMaps fuse_maps(const Graph& graph, const Match& match, const StorageOf& sto
 
 bool is_plane(const Graph& graph, const Match& match, const StorageOf& storage, size_t first) {
   const Shape& shape = graph.value(graph.node(match.nodes.front()).output).type.shape;
-  HEDDLE_CHECK(shape.size() == 4, "a plane of something that is no image");
+  HEDDLE_CHECK(shape.size() == 4 && shape[3] > 1, "a plane of something that is no image of rows");
   const auto contiguous = [&](ValueId id) {
     const Value& value = graph.value(id);
     const auto found = storage.find(id);

@@ -32,7 +32,7 @@ FusedMaps fuse_maps(const Graph& graph, const Match& match, const StorageOf& sto
 
 // Whether all values of the anchor's shape [n, k, oy, ox] that operators nodes[first] ... read or
 // write, constants too, have rows that follow each other without a gap, and all others do not vary
-// within a plane.
+// within a plane. Precondition: rows of more than one element; their dimension then holds the index.
 bool is_plane(const Graph& graph, const Match& match, const StorageOf& storage, size_t first);
 
 }  // namespace heddle

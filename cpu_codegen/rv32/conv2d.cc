@@ -55,6 +55,18 @@ bool runs_over_rows(const Graph& graph, const Match& match, const StorageOf& sto
          is_plane(graph, match, storage, first_map);
 }
 
+// Exchanges rows and columns.
+void turn(PixelRow& row) {
+  Window& w = row.window;
+  std::swap(w.kernel_h, w.kernel_w);
+  std::swap(w.stride_h, w.stride_w);
+  std::swap(w.dilation_h, w.dilation_w);
+  std::swap(w.pad_top, w.pad_left);
+  std::swap(w.pad_bottom, w.pad_right);
+  std::swap(row.height, row.width);
+  std::swap(row.strides[2], row.strides[3]);
+}
+
 class Conv2d {
  public:
   Conv2d(const Graph& graph, const Match& match, const StorageOf& storage)
@@ -77,8 +89,10 @@ class Conv2d {
     row_.element = c_name_of(op_.input(0).dtype);
     if (in[0] > 1) row_.image = "image";
     rows_ = out[2];
-    whole_planes_ = runs_over_rows(graph, match, storage, row_.window, sums_.first_map);
-    if (whole_planes_) {
+    if (upright_ = out[3] == 1; upright_) {
+      turn(row_);
+      std::swap(rows_, row_.pixels);
+    } else if (runs_over_rows(graph, match, storage, row_.window, sums_.first_map)) {
       row_.pixels = out[2] * out[3];
       row_.width = in[2] * in[3];
       row_.height = rows_ = 1;
@@ -104,15 +118,22 @@ class Conv2d {
   PixelRow row_;
   Groups groups_;
   int64_t rows_ = 1;
-  bool whole_planes_ = false;
+  bool upright_ = false;  // neighbouring pixels are those of a column
 };
 
-// In the order in which the strips hold the taps: c, fy, fx.
+// In the order in which the strips hold the taps: c, then rows of the window, turned or not.
 std::vector<std::vector<int64_t>> Conv2d::weights() const {
   const std::vector<int64_t> all = op_.constant(1)->to_ints();
+  const int64_t height = op_.input(1).shape[2], width = op_.input(1).shape[3];
   std::vector<std::vector<int64_t>> result;
-  for (auto at = all.begin(); at != all.end(); at += row_.taps())
-    result.emplace_back(at, at + row_.taps());
+  for (auto at = all.begin(); at != all.end(); at += row_.taps()) {
+    std::vector<int64_t>& channel = result.emplace_back(at, at + row_.taps());
+    for (int64_t tap = 0; upright_ && tap < row_.taps(); ++tap) {
+      const int64_t plane = tap / (height * width) * height * width;
+      const int64_t fx = tap % (height * width) / height, fy = tap % height;
+      channel[static_cast<size_t>(tap)] = at[plane + fy * width + fx];
+    }
+  }
   return result;
 }
 
@@ -125,7 +146,8 @@ FusedMaps Conv2d::maps(UniqueNames names) const {
                                    {"ox", groups_.three <= groups_.in_chunk ? 1 : row_.pixels},
                                    {"k", out[1]},
                                    {"j", chunk_pixels()}};
-  const Access index = {along(kN), along(kK), along(kOy), {{{kOx, 1}, {kJ, 1}}, 0}};
+  Access index = {along(kN), along(kK), along(kOy), {{{kOx, 1}, {kJ, 1}}, 0}};
+  if (upright_) std::swap(index[2], index[3]);
   return fuse_maps(graph_, match_, storage_, sums_.first_map, loops, index, names);
 }
 

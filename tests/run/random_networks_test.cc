@@ -140,6 +140,24 @@ TEST_P(RandomNetworks, EmittedCEqualsTheReference) {
   EXPECT_GE(seen.rules.size(), 3u) << testing::PrintToString(seen.rules);
 }
 
+// The same networks on a CPU whose flavour has kernels of its own.
+TEST(RandomNetworksOnRv32, EmittedCEqualsTheReference) {
+  Seen seen;
+  for (uint32_t seed = 0; seed < 40; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    std::mt19937 random(seed);
+    Compilation c;
+    c.name = "random";
+    c.graph = random_shift_network(random);
+    c.soc = load("cpu_only_rv32");
+    enlarge_main_memory(c.soc);
+    c.policy = {"latency", "", Objective::latency, {}};
+    run_against_reference(std::move(c), seed, seen);
+  }
+  EXPECT_GE(seen.cpu_rules["conv2d"], 20) << testing::PrintToString(seen.cpu_rules);
+  EXPECT_GE(seen.cpu_rules["depthwise_rows"], 10) << testing::PrintToString(seen.cpu_rules);
+}
+
 INSTANTIATE_TEST_SUITE_P(Shards, RandomNetworks, testing::Range(0, kShards));
 
 }  // namespace

@@ -41,6 +41,7 @@ void run_against_reference(Compilation c, uint32_t seed, Seen& seen) {
     const Candidate& candidate = compiled->schedule.steps[s].candidate;
     if (!candidate.tiling) {
       ++seen.on_cpu;
+      ++seen.cpu_rules[rule_of(compiled->soc, candidate.match).name];
       continue;
     }
     ++seen.accelerated;

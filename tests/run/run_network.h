@@ -12,7 +12,8 @@ namespace heddle {
 // What a series of networks has exercised.
 struct Seen {
   int accelerated = 0, tiled = 0, on_cpu = 0;
-  std::map<std::string, int> rules;
+  std::map<std::string, int> rules;  // of accelerators
+  std::map<std::string, int> cpu_rules;
 };
 
 Soc load(const std::string& name);  // of rules/soc

@@ -9,7 +9,7 @@ namespace heddle {
 namespace {
 
 using test::append;
-using test::append_maps;
+using test::append_random_maps;
 using test::Random;
 
 TEST(Kernel, EveryOperatorEqualsItsReference) {
@@ -34,7 +34,7 @@ TEST(Kernel, FusedRegionsEqualTheReference) {
     for (int i = 0; i < 6; ++i) {
       Graph graph = test::random_graph(random, op);
       if (graph.value(graph.outputs[0]).type.shape.empty()) continue;
-      append_maps(random, graph);
+      append_random_maps(random, graph);
       program.add(random, graph, test::random_storages(random, graph));
     }
   }

@@ -70,6 +70,21 @@ StorageOf random_storages(Random& random, const Graph& graph) {
   return storage;
 }
 
+Storage image_storage(Random& random, const TensorType& type) {
+  if (random.between(0, 2) != 0) return random_storage(random, type);
+  Storage storage = dense_storage(type);
+  const Shape& shape = type.shape;
+  storage.strides = {shape[1] * shape[2] * shape[3], 1, shape[3] * shape[1], shape[1]};
+  return storage;
+}
+
+StorageOf image_storages(Random& random, const Graph& graph) {
+  StorageOf storage;
+  for (const ValueId id : graph.inputs) storage[id] = image_storage(random, graph.value(id).type);
+  for (const ValueId id : graph.outputs) storage[id] = image_storage(random, graph.value(id).type);
+  return storage;
+}
+
 void append(Graph& graph, const std::string& op, Attributes attributes, std::vector<Value> others,
             bool second) {
   Node node{.name = op,
@@ -91,7 +106,7 @@ void append(Graph& graph, const std::string& op, Attributes attributes, std::vec
   graph.value(graph.outputs[0]).type = *type;
 }
 
-void append_maps(Random& r, Graph& graph) {
+void append_random_maps(Random& r, Graph& graph) {
   const auto shape = [&] { return graph.value(graph.outputs[0]).type.shape; };
   const int64_t axis = r.between(0, std::ssize(shape()) - 1);
   const Shape channels{shape()[static_cast<size_t>(axis)]};

@@ -13,13 +13,17 @@ Storage random_storage(Random& random, const TensorType& type);
 // Random storages for graph inputs and outputs.
 StorageOf random_storages(Random& random, const Graph& graph);
 
+// As the images of networks lie in memory: rows and planes with or without gaps, or channels last.
+Storage image_storage(Random& random, const TensorType& type);
+StorageOf image_storages(Random& random, const Graph& graph);
+
 // Appends a node; its first input is the last node's output, unless `second` says that it is the
 // second one.
 void append(Graph& graph, const std::string& op, Attributes attributes, std::vector<Value> others,
             bool second = false);
 // A random chain of elementwise operators after the first node, each keeping the range small enough
 // for the next.
-void append_maps(Random& r, Graph& graph);
+void append_random_maps(Random& r, Graph& graph);
 
 // All nodes of the graph as one region on the CPU.
 Match whole_match(const Graph& graph);

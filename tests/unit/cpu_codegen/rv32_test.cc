@@ -8,6 +8,7 @@
 namespace heddle {
 namespace {
 
+using test::image_storages;
 using test::Random;
 
 // Appends a node that reads the last one's result.
@@ -32,22 +33,6 @@ void append(Graph& graph, const std::string& op, Attributes attributes, std::vec
   const Result<TensorType> type = op_of(graph.node(id)).infer({graph, graph.node(id)});
   if (!type.ok()) internal_error(__FILE__, __LINE__, test::errors_of(type));
   graph.value(graph.outputs[0]).type = *type;
-}
-
-// As the images of networks lie in memory: rows and planes with or without gaps, or channels last.
-Storage image_storage(Random& random, const TensorType& type) {
-  if (random.between(0, 2) != 0) return test::random_storage(random, type);
-  Storage storage = dense_storage(type);
-  const Shape& shape = type.shape;
-  storage.strides = {shape[1] * shape[2] * shape[3], 1, shape[3] * shape[1], shape[1]};
-  return storage;
-}
-
-StorageOf image_storages(Random& random, const Graph& graph) {
-  StorageOf storage;
-  for (const ValueId id : graph.inputs) storage[id] = image_storage(random, graph.value(id).type);
-  for (const ValueId id : graph.outputs) storage[id] = image_storage(random, graph.value(id).type);
-  return storage;
 }
 
 // bias_add, a requantisation per channel as TFLite has it, a residual: each by chance.

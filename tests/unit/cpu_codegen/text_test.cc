@@ -83,7 +83,7 @@ TEST(Runtime, IsEmbeddedByteForByte) {
   for (const auto& entry : std::filesystem::recursive_directory_iterator(folder)) {
     const std::string extension = entry.path().extension().string();
     if (entry.path().parent_path().filename() != "runtime" ||
-        (extension != ".c" && extension != ".h"))
+        (extension != ".c" && extension != ".h" && extension != ".S"))
       continue;
     ++files;
     const std::string name = entry.path().filename().string();
