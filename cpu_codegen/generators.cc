@@ -35,7 +35,8 @@ const KernelGenerator* generator_of(const Soc& soc, const Match& match) {
 }  // namespace
 
 std::span<const KernelGenerator> kernel_generators() {
-  static const std::array<KernelGenerator, 3> generators = {rv32::conv2d, rv32::depthwise_conv2d, kUnrolledMap};
+  static const std::array<KernelGenerator, 3> generators = {rv32::conv2d, rv32::depthwise_conv2d,
+                                                            kUnrolledMap};
   return generators;
 }
 
