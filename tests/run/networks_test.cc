@@ -172,6 +172,7 @@ TEST(Digits, ANetworkThatDoesNotFitIsRefusedWithNumbers) {
   const TemporaryFolder temporary;
   std::string text = *read_file(kSource / "rules/soc/cpu_only.toml");
   text.replace(text.find("1048576"), 7, "8192");
+  text.replace(text.find("stack_bytes = 8192"), 18, "stack_bytes = 1024");
   const fs::path flavour = kSource / "cpu_codegen/generic";
   text.replace(text.find("../../cpu_codegen/generic"), 25, flavour.string());
   std::ofstream(temporary.path() / "small.toml") << text;
