@@ -2,8 +2,10 @@
 // races that are put into a bundle are found; QEMU says the same.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <cstdlib>
+#include <thread>
 
 #include "base/files.h"
 #include "base/process.h"
@@ -229,6 +231,27 @@ TEST_F(SocRun, DriversMaySleepOrStallInsteadOfPolling) {
     replace(std::string("drivers/") + unit + "/driver.c", "!= 0u) {\n  }",
             "!= 0u) {\n    heddle_idle();\n  }");
   holds(result());
+}
+
+// A debugger stops in the middle of a run, looks, and lets it go on to its end.
+TEST_F(SocRun, ADebuggerStopsAndGoesOn) {
+  if (is_missing("gdb-multiarch")) GTEST_SKIP() << "skipped: gdb-multiarch is absent";
+  compile("digits/digits.onnx", "diana");
+  const std::string port = std::to_string(20000 + getpid() % 20000);
+  ASSERT_EQ(run({"make", "-s", "build/firmware.elf", "build/models.so"}, bundle()).exit_status, 0);
+  ProcessOutcome simulation;
+  std::thread simulating([&] { simulation = run_on_soc({"--gdb", port}); });
+  // It tries for 15 s to reach the other side.
+  const ProcessOutcome debugger =
+      run({"gdb-multiarch", "-batch", "-nx", "-ex", "target remote 127.0.0.1:" + port, "-ex",
+           "break digits_layer_02_conv2", "-ex", "continue", "-ex", "info symbol $pc", "-ex",
+           "detach", "build/firmware.elf"},
+          bundle());
+  simulating.join();
+  EXPECT_THAT(debugger.out, HasSubstr("\ndigits_layer_02_conv2 + "));
+  EXPECT_EQ(simulation.exit_status, 0) << simulation.err;
+  EXPECT_THAT(simulation.err, HasSubstr("waits for a debugger: gdb-multiarch "));
+  EXPECT_THAT(simulation.out, HasSubstr("bit-exact with the reference: 3 of 3"));
 }
 
 struct Bug {
