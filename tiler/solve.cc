@@ -209,4 +209,24 @@ Result<Tiling> solve_tiling_exhaustively(const Graph& graph, const Soc& soc, con
   return tiling;
 }
 
+Result<TilingCost> cost_of_tiling(const Graph& graph, const Soc& soc, const Match& match,
+                                  const StorageOf& storage, const Tiling& tiling) {
+  Problem problem(graph, soc, match, storage);
+  Point point{{}, tiling.order};
+  for (const SearchAxis& axis : problem.axes) {
+    const int64_t size = tiling.tile_of(problem.region.nest.axes[at(axis.axis)].name, axis.extent);
+    const auto found = std::find(axis.sizes.begin(), axis.sizes.end(), size);
+    HEDDLE_CHECK(found != axis.sizes.end(), "a tile that is no candidate of its own problem");
+    point.index.push_back(static_cast<int>(found - axis.sizes.begin()));
+  }
+  const Evaluation evaluation = problem.evaluate(point);
+  if (evaluation.feasible) return evaluation.cost;
+  return error_at(node_place(problem),
+                  fmt::format("rule `{}` has no cost for the tile {}: {}",
+                              problem.region.rule->name, sizes_text(problem, point),
+                              evaluation.failed >= 0 ? problem.explain(point, evaluation.failed)
+                                                     : "it does not fit its memories"),
+                  "correct `launch` and `compute`");
+}
+
 }  // namespace heddle

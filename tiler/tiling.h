@@ -90,6 +90,12 @@ Result<Tiling> solve_tiling(const Graph& graph, const Soc& soc, const Match& mat
 Result<Tiling> solve_tiling_exhaustively(const Graph& graph, const Soc& soc, const Match& match,
                                          const StorageOf& storage);
 
+// The cost of exactly these tiles, in this loop order, under other costs of the rule or the SoC:
+// what solve_tiling() found for one set of constants, priced with another. Error: an expression
+// that cannot be evaluated, or a tile that this problem does not allow.
+Result<TilingCost> cost_of_tiling(const Graph& graph, const Soc& soc, const Match& match,
+                                  const StorageOf& storage, const Tiling& tiling);
+
 std::string dump(const Tiling& tiling);
 
 }  // namespace heddle

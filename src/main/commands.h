@@ -13,6 +13,12 @@
 
 namespace heddle {
 
+struct CalibrateOptions {
+  std::vector<std::string> fit, check;  // "MODEL=MEASURED.csv" or "MEASURED.csv"
+  std::string soc, policy;              // empty: as the measured files say
+  std::string rule;
+};
+
 struct CommandOptions {
   CompileOptions compile;
   std::vector<std::string> input_types;  // "NAME=uint8"
@@ -24,6 +30,7 @@ struct CommandOptions {
   int64_t random = 0;                    // number of random samples
   uint64_t seed = 0;                     // of the first of them
   Criterion criterion;                   // verify
+  CalibrateOptions calibrate;
   std::vector<std::filesystem::path> inputs, expected, activations;
   std::filesystem::path labels;
   std::filesystem::path emit_onnx;  // inspect: where the normalised graph goes
@@ -37,6 +44,7 @@ struct CommandOptions {
   bool json = false;
 };
 
+int calibrate_command(const CommandOptions& options);
 int compile_command(const CommandOptions& options);
 int run_command(const CommandOptions& options);
 int run_firmware(const CommandOptions& options);  // run --on soc, run --on qemu

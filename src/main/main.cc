@@ -22,9 +22,8 @@ constexpr const char* kFooter = R"(Examples:
 SoCs and policies are TOML files, or names in rules/soc and rules/policy of this installation or of the folders in
 HEDDLE_PATH. Exit status: 0 fine, 1 something is wrong with the input (a divergence included), 2 a bug of ours.)";
 
-void add_model(CLI::App& command, CommandOptions& options,
-               const char* what = "the network: an ONNX or TFLite file") {
-  command.add_option("MODEL", options.compile.model, what)->required();
+// What the importer is to know beside the file.
+void add_import(CLI::App& command, CommandOptions& options) {
   command.add_option(
       "--input-type", options.input_types,
       "type of a graph input that the file leaves open, e.g. image=uint8; float32: real numbers "
@@ -37,6 +36,12 @@ void add_model(CLI::App& command, CommandOptions& options,
       .add_option("--rounding", options.compile.import.rounding,
                   "how requantisations round, instead of as the file says")
       ->check(CLI::IsMember({"half_up", "floor", "shift", "tflite_double", "float"}));
+}
+
+void add_model(CLI::App& command, CommandOptions& options,
+               const char* what = "the network: an ONNX or TFLite file") {
+  command.add_option("MODEL", options.compile.model, what)->required();
+  add_import(command, options);
 }
 
 // Where the samples come from.
@@ -178,9 +183,32 @@ int run(int argc, char** argv) {
   add_machine(*why, options);
   on(why, heddle::why_command);
 
+  CLI::App* const calibrate = add_command(
+      app, "calibrate", "fit the constants of a SoC's cost model to measured cycles", options);
+  calibrate
+      ->add_option("MEASURED,--fit", options.calibrate.fit,
+                   "CSV files `layer,tile,cycles` to fit on: MODEL=FILE, or a FILE that says `# "
+                   "model: MODEL`")
+      ->required();
+  calibrate->add_option("--check", options.calibrate.check,
+                        "... of other networks, to hold the fitted constants against");
+  calibrate->add_option("--soc", options.calibrate.soc,
+                        "the SoC: a TOML file or a name (default: as the files say)");
+  calibrate->add_option("--policy", options.calibrate.policy,
+                        "the policy that was measured (default: as the files say, or latency)");
+  calibrate->add_option("--rule", options.calibrate.rule,
+                        "only layers of this rule, e.g. mac or generic/mac");
+  add_import(*calibrate, options);
+  calibrate->add_option("--accelerators", options.compile.accelerators,
+                        "folders to look for accelerator folders in");
+  calibrate->add_option("-o,--output", options.output,
+                        "write the SoC's file with the fitted constants here");
+  on(calibrate, heddle::calibrate_command);
+
   // What `run --on soc` starts as a child; for nobody else.
   if (argc == 3 && std::string(argv[1]) == "simulate")
     return heddle::sim::simulate_command(argv[2]);
+
   // CLI11 would only say that a subcommand is missing.
   std::vector<std::string> commands;
   for (const CLI::App* const command : app.get_subcommands({}))

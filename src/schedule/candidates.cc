@@ -87,6 +87,15 @@ Result<Candidates> make_candidates(const Graph& graph, const Soc& soc, const Mat
   return candidates;
 }
 
+Result<int64_t> modelled_cycles(const Graph& graph, const Soc& soc, const Candidate& candidate,
+                                const StorageOf& storage) {
+  if (!candidate.tiling) return cpu_cycles(graph, soc, candidate.match);
+  const Result<TilingCost> cost =
+      cost_of_tiling(graph, soc, candidate.match, storage, *candidate.tiling);
+  if (!cost.ok()) return cost.errors();
+  return cost->total;
+}
+
 std::string dump(const Graph& graph, const Soc& soc, const Candidates& candidates) {
   std::string text;
   for (const Candidate& candidate : candidates.usable) {

@@ -28,6 +28,12 @@ Match untiled(Match match, const Diagnostics& errors);
 // Error: a CPU rule whose cost cannot be computed for a layer (overflow, division by zero).
 Result<Candidates> make_candidates(const Graph& graph, const Soc& soc, const Matches& matches);
 
+// The modelled cycles of a candidate that is kept as it is (its tiles too), under the costs of this
+// SoC, whose constants may differ from those that it was chosen with; `storage` is the schedule's.
+// Error: a cost that cannot be computed.
+Result<int64_t> modelled_cycles(const Graph& graph, const Soc& soc, const Candidate& candidate,
+                                const StorageOf& storage);
+
 struct Step {
   Candidate candidate;
   std::string name;           // of the layer: the anchor's node name, foreign text

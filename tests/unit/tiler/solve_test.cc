@@ -58,6 +58,10 @@ TEST(Tiling, CostIsThatOfThePipelineAndBuffersHoldEveryTile) {
     tiled += tiling.tiles() > 1;
     const TilingCost cost = pipeline(*layer, tiling);
     EXPECT_EQ(tiling.cost.total, cost.total) << layer->text << "\n" << dump(tiling);
+    const Result<TilingCost> again =
+        cost_of_tiling(layer->graph, layer->soc, layer->match, layer->storage, tiling);
+    ASSERT_TRUE(again.ok()) << format_diagnostics(again.errors());
+    EXPECT_EQ(again->total, cost.total) << layer->text << "\n" << dump(tiling);
     EXPECT_EQ(tiling.cost.compute, cost.compute) << layer->text;
     EXPECT_EQ(tiling.cost.dma, cost.dma) << layer->text;
     EXPECT_EQ(tiling.cost.dma_bytes, cost.dma_bytes) << layer->text;
