@@ -246,6 +246,11 @@ Key BoxBound::lower(const PointBox& box) {
     }
     key.cycles = std::min(key.cycles, std::max(serial, traffic));
   }
+  // Starting a job is overlapped by nothing. The largest sizes make the fewest tiles.
+  int64_t jobs = 1;
+  for (size_t a = 0; a < box.hi.size(); ++a)
+    jobs = times(jobs, tile_count(static_cast<int>(a), box.hi[a]));
+  key.cycles = plus(key.cycles, times(problem_.driver, jobs));
   key.preference = sum_bound(preferences_, box);
   key.order = *std::min_element(box.orders.begin(), box.orders.end());
   return key;

@@ -59,8 +59,10 @@ TileTraffic Problem::traffic(const RegionOperand& operand, const TileBox& tile_b
   TileTraffic traffic;
   for (const Transfer& each : transfers) {
     const std::optional<int64_t> cycles = transfer_.evaluate(transfer_slots(each, !operand.output));
-    traffic.good = traffic.good && sensible(cycles) && traffic.cycles < kMaxCycles;
+    traffic.good =
+        traffic.good && sensible(cycles) && *cycles >= issue && traffic.cycles < kMaxCycles;
     traffic.cycles += traffic.good ? *cycles : 0;
+    ++traffic.transfers;
     traffic.moved_bytes += each.planes * each.rows * each.row_bytes;
   }
   if (!operand.in_place)
@@ -102,6 +104,7 @@ const TileFacts& Problem::facts(const std::vector<int>& classes) {
     const TileTraffic moved = traffic(operand, tile_box, transfers_of(region, operand, tile_box));
     good = good && moved.good;
     facts.dma.push_back(moved.cycles);
+    facts.transfers.push_back(moved.transfers);
     facts.dma_bytes.push_back(moved.moved_bytes);
     facts.bytes.push_back(moved.buffer_bytes);
   }
@@ -184,6 +187,13 @@ Evaluation Problem::evaluate(const Point& point, int64_t limit) {
     return table[flat];
   };
   TilingCost cost;
+  const auto add = [&](const TileFacts& now, size_t o, int64_t& cycles) {
+    const int64_t issuing = now.transfers[o] * issue;
+    cycles += now.dma[o];
+    cost.driver += issuing;
+    cost.dma += now.dma[o] - issuing;
+    cost.dma_bytes += now.dma_bytes[o];
+  };
   const auto load = [&](const TileFacts& now, bool first) {
     int64_t cycles = 0;
     for (size_t o = 0; o < operands; ++o) {
@@ -193,20 +203,16 @@ Evaluation Problem::evaluate(const Point& point, int64_t limit) {
         changed = along[l]->changes[o][tile.index[l]];
       }
       if (!changed) continue;
-      cycles += now.dma[o];
-      cost.dma_bytes += now.dma_bytes[o];
+      add(now, o, cycles);
     }
-    cost.dma += cycles;
     return cycles;
   };
   const auto store = [&](const TileFacts& now) {
     int64_t cycles = 0;
     for (size_t o = 0; o < operands; ++o) {
       if (!region.operands[o].output) continue;
-      cycles += now.dma[o];
-      cost.dma_bytes += now.dma_bytes[o];
+      add(now, o, cycles);
     }
-    cost.dma += cycles;
     return cycles;
   };
   const TileFacts* now = facts_now();
@@ -217,7 +223,8 @@ Evaluation Problem::evaluate(const Point& point, int64_t limit) {
     const TileFacts* const next = more ? facts_now() : nullptr;
     const int64_t load_next = more ? load(*next, false) : 0;
     cost.compute += now->compute;
-    cost.total += std::max(now->compute, store_before + load_next);
+    cost.driver += driver;
+    cost.total += driver + std::max(now->compute, store_before + load_next);
     store_before = store(*now);
     now = next;
     if (cost.total > limit) {

@@ -145,6 +145,7 @@ Problem::Problem(const Graph& graph, const Soc& soc, const Match& match, const S
     slots.push_back(*tile);
     return static_cast<int>(slots.size()) - 1;
   };
+  driver = rule.job ? soc.driver_cycles(*rule.job) : 0;
   launch = fold(rule.launch, constants, varies);
   compute = fold(rule.compute, constants, varies);
   launch_ = Formula(launch, slot);
@@ -158,9 +159,15 @@ Problem::Problem(const Graph& graph, const Soc& soc, const Match& match, const S
     prefer_.emplace_back(prefer_exprs.back(), slot);
   }
   if (soc.dma && soc.dma->target.transfer_cycles) {
-    transfer = fold(*soc.dma->target.transfer_cycles, transfer_constants(soc), [](auto name) {
-      return std::find(kTransferSlots.begin(), kTransferSlots.end(), name) != kTransferSlots.end();
-    });
+    issue = soc.dma->target.transfer ? soc.driver_cycles(*soc.dma->target.transfer) : 0;
+    transfer.op = ExprOp::add;
+    transfer.children = {fold(*soc.dma->target.transfer_cycles, transfer_constants(soc),
+                              [](auto name) {
+                                return std::find(kTransferSlots.begin(), kTransferSlots.end(),
+                                                 name) != kTransferSlots.end();
+                              }),
+                         Expr{}};
+    transfer.children.back().integer = issue;
     transfer_ = Formula(transfer, [](std::string_view name) {
       const auto found = std::find(kTransferSlots.begin(), kTransferSlots.end(), name);
       return found == kTransferSlots.end() ? -1 : static_cast<int>(found - kTransferSlots.begin());

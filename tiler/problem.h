@@ -43,14 +43,18 @@ struct TileFacts {
                        kTooManyTiles = kInexactStore + 2, kEmpty = kInexactStore + 3,
                        kLiesOtherwise = kInexactStore + 4;
   int64_t compute = 0;       // launch + compute
-  std::vector<int64_t> dma;  // cycles to load (or, for outputs, store) each operand
+  // Cycles to load (or, for outputs, store) each operand, with those of the CPU to issue its
+  // transfers, during which the DMA rests.
+  std::vector<int64_t> dma;
+  std::vector<int64_t> transfers;  // how many
   std::vector<int64_t> dma_bytes;
   std::vector<int64_t> bytes;  // of the tile buffer, over-read included
 };
 
 struct TileTraffic {
   bool good = true;    // the cycles could be computed
-  int64_t cycles = 0;  // of all transfers of one operand of one tile
+  int64_t cycles = 0;  // of all transfers of one operand of one tile, issuing them included
+  int64_t transfers = 0;
   int64_t moved_bytes = 0;
   int64_t buffer_bytes = 0;
 };
@@ -97,7 +101,9 @@ class Problem {
   int64_t alignment = 32;               // of offsets and copies of tile buffers
   std::vector<std::string> slot_names;  // names of expressions that differ between tiles
   std::vector<TileName> slots;
-  Expr launch, compute, transfer;       // folded
+  int64_t driver = 0;                   // cycles of the CPU to start one job
+  int64_t issue = 0;                    // ... and one transfer
+  Expr launch, compute, transfer;       // folded; `transfer` includes `issue`
   std::vector<Expr> requirement_exprs;  // folded
   std::vector<Expr> prefer_exprs;       // folded
   std::vector<Formula> requirements;

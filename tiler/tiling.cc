@@ -85,8 +85,8 @@ std::string dump(const Tiling& tiling) {
                         buffer.offset, buffer.bytes, buffer.copies);
   }
   const TilingCost& cost = tiling.cost;
-  text += fmt::format("  cost compute {} dma {} total {} dma_bytes {}\n", cost.compute, cost.dma,
-                      cost.total, cost.dma_bytes);
+  text += fmt::format("  cost compute {} dma {} driver {} total {} dma_bytes {}\n", cost.compute,
+                      cost.dma, cost.driver, cost.total, cost.dma_bytes);
   text += fmt::format("  proof {} lower_bound {}\n", tiling.proof.optimal ? "optimal" : "open",
                       tiling.proof.lower_bound);
   return text;

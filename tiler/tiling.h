@@ -53,10 +53,12 @@ struct TilingProof {
 
 // Cycles of one region on its unit. total = the software pipeline below, edge tiles exact:
 //   load(0); for t: { start job(t); store(t-1); load(t+1); wait job } ; store(last)
-// where load(t) skips operands whose box did not change since t-1.
+// where load(t) skips operands whose box did not change since t-1. Starting a job or a transfer takes
+// the CPU Soc::driver_cycles; the job runs while the CPU issues transfers, one after the other.
 struct TilingCost {
   int64_t compute = 0;  // sum of launch + compute over tiles
   int64_t dma = 0;      // sum over all transfers
+  int64_t driver = 0;   // sum of the CPU's cycles to start jobs and transfers
   int64_t total = 0;
   int64_t dma_bytes = 0;
 };

@@ -78,9 +78,10 @@ std::vector<std::string> layer_comment(const Network& network, size_t s) {
     }
     lines.push_back(text + (tiling.proof.optimal ? "; no tile is faster in the model."
                                                  : "; not proven optimal."));
-    lines.push_back(fmt::format("Modelled cycles: {} ({} compute, {} DMA); on the CPU {}.",
-                                thousands(step.candidate.cycles), thousands(tiling.cost.compute),
-                                thousands(tiling.cost.dma), thousands(step.cycles_on_cpu)));
+    lines.push_back(fmt::format(
+        "Modelled cycles: {} ({} compute, {} DMA, {} to start them); on the CPU {}.",
+        thousands(step.candidate.cycles), thousands(tiling.cost.compute),
+        thousands(tiling.cost.dma), thousands(tiling.cost.driver), thousands(step.cycles_on_cpu)));
   } else {
     lines.push_back(fmt::format("Modelled cycles: {}.", thousands(step.candidate.cycles)));
   }

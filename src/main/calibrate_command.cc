@@ -16,6 +16,7 @@ namespace fs = std::filesystem;
 
 // A measured file and the network that was compiled for it again.
 struct Network {
+  std::string name;  // of the measured file
   Compilation compilation;
   std::vector<std::optional<int64_t>> cycles;
 };
@@ -73,9 +74,10 @@ Result<Network> read_network(const Argument& argument, const CommandOptions& opt
   if (!compilation.ok()) return compilation.errors();
   std::vector<std::string> layers;
   for (const LayerReport& layer : compilation->report.layers) layers.push_back(layer.layer);
+  layers.emplace_back(kOutside);
   Result<std::vector<std::optional<int64_t>>> cycles = cycles_of_layers(*measured, layers);
   if (!cycles.ok()) return cycles.errors();
-  return Network{std::move(*compilation), std::move(*cycles)};
+  return Network{argument.file.stem().string(), std::move(*compilation), std::move(*cycles)};
 }
 
 // All of them, with the errors of all.
@@ -97,8 +99,8 @@ Result<std::deque<Network>> read_networks(const std::vector<std::string>& argume
 
 void add_networks(const std::deque<Network>& networks, std::vector<MeasuredNetwork>& to) {
   for (const Network& network : networks) {
-    to.push_back({network.compilation.name, &network.compilation.graph,
-                  &network.compilation.schedule, network.cycles});
+    to.push_back(
+        {network.name, &network.compilation.graph, &network.compilation.schedule, network.cycles});
   }
 }
 
@@ -126,8 +128,7 @@ int calibrate_command(const CommandOptions& options) {
       if (network.compilation.soc.file == soc.file) continue;
       return fail(network.compilation.soc.file,
                   fmt::format("`{}` was measured on another SoC than `{}`, which is `{}`",
-                              network.compilation.name, fitted->front().compilation.name,
-                              soc.file.string()),
+                              network.name, fitted->front().name, soc.file.string()),
                   "calibrate one SoC at a time");
     }
   }

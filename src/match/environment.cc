@@ -27,9 +27,46 @@ void add_sizes(const Graph& graph, const Match& match, Names& names) {
     names[axis.name] = axis.extent;  // `c` of a group wins over the whole
 }
 
+// `inside.fy`: how many values of a reduction axis fall inside the image, summed over the axis that
+// shares the dimension with it (`oy`); the tiler has the same for tiles.
+void add_inside(const Graph& graph, const Match& match, Names& names) {
+  const Node& anchor = graph.node(match.anchor);
+  const OpView view{graph, anchor};
+  const LoopNest nest = op_of(anchor).loops(view);
+  const auto axis_of = [&](const AffineTerm& term) -> const Axis& {
+    return nest.axes[static_cast<size_t>(term.axis)];
+  };
+  for (size_t i = 0; i < nest.inputs.size(); ++i) {
+    for (size_t d = 0; d < nest.inputs[i].size(); ++d) {
+      const DimAccess& dim = nest.inputs[i][d];
+      if (dim.terms.size() != 2) continue;
+      const size_t r = axis_of(dim.terms[0]).reduction ? 0 : 1;
+      const AffineTerm& inner = dim.terms[r];
+      const AffineTerm& outer = dim.terms[1 - r];
+      const int64_t step = inner.coefficient;  // operators have positive ones
+      if (!axis_of(inner).reduction || axis_of(outer).reduction || step <= 0) continue;
+      const int64_t extent = view.input(i).shape[d];
+      int64_t count = 0;
+      for (int64_t p = 0; p < axis_of(outer).extent; ++p) {
+        // How many values have 0 <= base + step * value < extent.
+        const int64_t base = dim.offset + outer.coefficient * p;
+        const int64_t first = base >= 0 ? 0 : (-base + step - 1) / step;
+        const int64_t end = base >= extent ? 0 : (extent - base + step - 1) / step;
+        count += std::max<int64_t>(0, std::min(end, axis_of(inner).extent) - first);
+      }
+      names.emplace("inside." + axis_of(inner).name, count);
+    }
+  }
+}
+
 void add_attributes(const Graph& graph, const Match& match, const Rule& rule, Names& names) {
   for (const PatternItem& item : rule.pattern.items) {
-    for (const std::string& op : item.alternatives) names.emplace(op + ".present", int64_t{0});
+    for (const OpDef* op : all_ops()) {
+      const bool meant = std::any_of(
+          item.alternatives.begin(), item.alternatives.end(),
+          [&](const std::string& name) { return name == op->name || in_class(*op, name); });
+      if (meant) names.emplace(std::string(op->name) + ".present", int64_t{0});
+    }
   }
   for (const NodeId id : match.nodes) {
     const Node& node = graph.node(id);
@@ -78,6 +115,7 @@ void add_machine(const Soc& soc, const Target& target, Names& names) {
 Environment layer_environment(const Graph& graph, const Soc& soc, const Match& match) {
   const std::shared_ptr<Names> names = std::make_shared<Names>();
   add_sizes(graph, match, *names);
+  add_inside(graph, match, *names);
   add_attributes(graph, match, rule_of(soc, match), *names);
   int64_t macs = 0;
   for (const NodeId id : match.nodes) {

@@ -8,6 +8,7 @@
 
 #include "base/text.h"
 #include "report/least_squares.h"
+#include "report/measured.h"
 
 namespace heddle {
 namespace {
@@ -18,7 +19,7 @@ constexpr std::string_view kCpu = "cpu.";
 // A layer with measured cycles. `depends` says of each constant whether it occurs in the cost.
 struct Sample {
   const MeasuredNetwork* network = nullptr;
-  const Step* step = nullptr;
+  const Step* step = nullptr;  // null: outside of all steps
   int64_t measured = 0;
   std::vector<bool> depends;
 };
@@ -35,6 +36,7 @@ std::vector<bool> constants_of(const Soc& soc, const Match& match) {
   for (const Expr* const expr : {&rule.launch, &rule.compute}) {
     for (const std::string& name : names_in(*expr)) names.insert(name);
   }
+  if (match.target >= 0) names.insert({"cpu.driver_call", "cpu.driver_field"});
   std::vector<bool> found;
   for (const auto& [key, value] : soc.cpu_constants)
     found.push_back(names.contains(std::string(kCpu) + key));
@@ -71,6 +73,12 @@ class Fit {
         }
         samples.push_back({&network, &step, *network.cycles[s], constants_of(soc_, match)});
       }
+      const std::optional<int64_t>& outside = network.cycles.back();
+      std::vector<bool> copies;
+      for (const auto& [key, value] : soc_.cpu_constants) copies.push_back(key == "copy_x10");
+      const bool modelled = std::find(copies.begin(), copies.end(), true) != copies.end();
+      if (rule.empty() && modelled && outside && *outside > 0)
+        samples.push_back({&network, nullptr, *outside, std::move(copies)});
     }
     if (!errors.empty()) return errors;
     return samples;
@@ -78,6 +86,7 @@ class Fit {
 
   Result<int64_t> cost(const Sample& sample, const Values& values) {
     for (size_t c = 0; c < values.size(); ++c) soc_.cpu_constants[c].second = values[c];
+    if (sample.step == nullptr) return copy_cycles(*sample.network->graph, soc_);
     return modelled_cycles(*sample.network->graph, soc_, sample.step->candidate,
                            sample.network->schedule->storage);
   }
@@ -203,9 +212,11 @@ Result<std::vector<LayerResidual>> residuals(Fit& fit, const Soc& soc,
   if (!after.ok()) return after.errors();
   std::vector<LayerResidual> result;
   for (size_t s = 0; s < samples.size(); ++s) {
-    result.push_back({terminal_text(samples[s].network->name), terminal_text(samples[s].step->name),
-                      rule_text(soc, samples[s].step->candidate.match), samples[s].measured,
-                      (*before)[s], (*after)[s]});
+    const Step* const step = samples[s].step;
+    result.push_back({terminal_text(samples[s].network->name),
+                      step == nullptr ? kOutside : terminal_text(step->name),
+                      step == nullptr ? "-" : rule_text(soc, step->candidate.match),
+                      samples[s].measured, (*before)[s], (*after)[s]});
   }
   return result;
 }

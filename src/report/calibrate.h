@@ -17,7 +17,7 @@ struct MeasuredNetwork {
   std::string name;
   const Graph* graph = nullptr;
   const Schedule* schedule = nullptr;
-  std::vector<std::optional<int64_t>> cycles;  // of each step
+  std::vector<std::optional<int64_t>> cycles;  // of each step, then of what is outside of them
 };
 
 struct CalibrationProblem {

@@ -23,6 +23,9 @@
 
 namespace heddle {
 
+// Stands for a layer: what runs between the layers.
+inline constexpr const char* kOutside = "(outside)";
+
 struct MeasuredRow {
   std::string layer;            // as the report writes it
   std::optional<int64_t> tile;  // index in the layer; absent: the layer as a whole

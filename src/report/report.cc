@@ -123,6 +123,9 @@ Report make_report(const std::string& network, const Graph& graph, const Soc& so
     report.macs += layer.macs;
     if (step.candidate.match.target >= 0) report.accelerated_macs += layer.macs;
   }
+  report.copy_cycles = schedule.copy_cycles;
+  report.cycles += report.copy_cycles;
+  report.cycles_on_cpu += report.copy_cycles;
   report.arena_bytes = plan.main.peak_bytes;
   report.arena_lower_bound_bytes = plan.main.lower_bound_bytes;
   report.constant_bytes = plan.constant_bytes;
@@ -153,6 +156,8 @@ std::string report_text(const Report& report) {
   std::string text = fmt::format("{} on SoC {}, policy {} ({})\n\n", report.network, report.soc,
                                  report.policy, report.dialect);
   text += format_table(columns, rows);
+  if (report.copy_cycles > 0)
+    text += fmt::format("\ncopies of inputs and outputs: {} cycles", thousands(report.copy_cycles));
   text += fmt::format("\n{} modelled cycles, {} ms at {} MHz; on the CPU alone {} cycles\n",
                       thousands(report.cycles), milliseconds(report.cycles, report.clock_hz),
                       report.clock_hz / 1'000'000, thousands(report.cycles_on_cpu));
@@ -171,6 +176,7 @@ std::string report_json(const Report& report) {
                                  {"soc", report.soc},
                                  {"policy", report.policy},
                                  {"clock_hz", report.clock_hz},
+                                 {"copy_cycles", report.copy_cycles},
                                  {"cycles", report.cycles},
                                  {"cycles_on_cpu", report.cycles_on_cpu},
                                  {"macs", report.macs},

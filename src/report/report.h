@@ -32,6 +32,7 @@ struct Report {
   std::string policy;
   int64_t clock_hz = 0;
   std::vector<LayerReport> layers;
+  int64_t copy_cycles = 0;  // of inputs and outputs, outside of all layers
   int64_t cycles = 0;
   int64_t cycles_on_cpu = 0;
   int64_t macs = 0;

@@ -62,8 +62,25 @@ std::vector<const TomlValue*> folders_in(const TomlValue& root) {
   return found;
 }
 
+// Behind the table's last member: on a line of its own, if that is too.
+Edit add_member(const TomlValue& table, const std::string& key, int64_t number) {
+  const TomlMember& last = table.members.back();
+  Edit edit = edit_number(last.value, last.value.integer);
+  const std::string& line = last.key_place.source_line;
+  const size_t before = static_cast<size_t>(last.key_place.column - 1);
+  edit.offset += edit.length;
+  edit.length = 0;
+  if (line.find_first_not_of(" \t") != before) {
+    edit.text = fmt::format(", {} = {}", key, number);
+  } else {
+    edit.offset = last.value.place.source_line.size();
+    edit.text = fmt::format("\n{} = {}", key, number);
+  }
+  return edit;
+}
+
 std::string apply(const std::string& text, std::vector<Edit> edits) {
-  std::sort(edits.begin(), edits.end(), [](const Edit& a, const Edit& b) {
+  std::stable_sort(edits.begin(), edits.end(), [](const Edit& a, const Edit& b) {
     return std::pair(a.line, a.offset) < std::pair(b.line, b.offset);
   });
   std::string result;
@@ -93,10 +110,13 @@ Result<std::string> soc_with_constants(
   Diagnostics errors;
   for (const auto& [key, number] : constants) {
     const TomlValue* const value = find(table, key, TomlKind::integer);
+    if (value == nullptr && table != nullptr && !table->members.empty()) {
+      edits.push_back(add_member(*table, key, number));
+      continue;
+    }
     if (value == nullptr) {
-      errors.push_back(error_at(in_file(file.string()),
-                                fmt::format("the SoC has no CPU constant `{}`", terminal_text(key)),
-                                "add it to `[cpu.constants]`"));
+      errors.push_back(error_at(in_file(file.string()), "the SoC has no `[cpu.constants]`",
+                                fmt::format("add the table, with `{} = {}`", key, number)));
       continue;
     }
     if (value->integer != number) edits.push_back(edit_number(*value, number));

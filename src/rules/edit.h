@@ -11,9 +11,10 @@
 
 namespace heddle {
 
-// The text of a SoC's file with other values in `[cpu.constants]`, for a file in `folder`: where
-// that is another folder than the SoC's, the relative folders of its units are rewritten. Errors:
-// the file cannot be read, a constant that it does not have, a folder's name with an escape in it.
+// The text of a SoC's file with other values in `[cpu.constants]`, for a file in `folder`: where that
+// is another folder than the SoC's, the relative folders of its units are rewritten. A constant that
+// the file does not have yet is added. Errors: the file cannot be read, it has no such table at all,
+// a folder's name with an escape in it.
 Result<std::string> soc_with_constants(
     const std::filesystem::path& file,
     const std::vector<std::pair<std::string, int64_t>>& constants,

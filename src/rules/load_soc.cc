@@ -11,6 +11,8 @@ namespace heddle {
 namespace fs = std::filesystem;
 namespace {
 
+constexpr int64_t kMaxDriverCycles = 1'000'000;
+
 std::string shown(const Stretch& stretch) {
   return fmt::format("{} (0x{:08X} to 0x{:08X})", stretch.what, stretch.base,
                      stretch.base + stretch.bytes - 1);
@@ -159,12 +161,23 @@ class SocReader {
           error(member.key_place, fmt::format("the CPU constant `{}` must be a C identifier",
                                               terminal_text(member.key)));
         }
+        const bool driver = member.key == "driver_call" || member.key == "driver_field";
+        if (driver && (member.value.integer < 0 || member.value.integer > kMaxDriverCycles)) {
+          error(member.value.place, fmt::format("`{}` is {}, but it must be 0 to {} cycles",
+                                                member.key, thousands(member.value.integer),
+                                                thousands(kMaxDriverCycles)));
+        }
         soc_.cpu_constants.emplace_back(member.key, member.value.integer);
       }
     }
     std::optional<Target> target = target_at(*cpu, "flavour", TargetKind::cpu);
     if (!target) return;
     soc_.cpu = *std::move(target);
+    for (const auto& [key, value] : soc_.cpu.constants) {
+      const auto same = [&](const auto& own) { return own.first == key; };
+      if (std::none_of(soc_.cpu_constants.begin(), soc_.cpu_constants.end(), same))
+        soc_.cpu_constants.emplace_back(key, value);
+    }
     check_outside(soc_.cpu);
   }
 
@@ -365,6 +378,15 @@ const Memory* Soc::find_memory(std::string_view memory_name) const {
   const auto found = std::find_if(memories.begin(), memories.end(),
                                   [&](const Memory& memory) { return memory.name == memory_name; });
   return found == memories.end() ? nullptr : &*found;
+}
+
+int64_t Soc::driver_cycles(const Job& job) const {
+  int64_t cycles = 0;
+  for (const auto& [key, value] : cpu_constants) {
+    if (key == "driver_call") cycles += value;
+    if (key == "driver_field") cycles += value * static_cast<int64_t>(job.fields.size());
+  }
+  return cycles;
 }
 
 Result<Soc> load_soc(const fs::path& file, const std::vector<fs::path>& search) {

@@ -194,6 +194,7 @@ std::optional<Target> read_target(const fs::path& folder, Reading& reading) {
   if (target.kind == TargetKind::cpu) {
     target.rules = read_rules(root, target.kind, reading);
     check_constants(target, reading);
+    read_constants(root, target, reading);
     if (reading.errors.empty() && !accepts_everything(target.rules.back())) {
       report(reading, target.rules.back().place,
              "the last rule of a CPU flavour must accept every operator",

@@ -157,10 +157,11 @@ std::vector<std::string> known_names(const RuleNames& names, Scope scope) {
   for (const std::string& operand : operands) {
     for (const char* property : kLayerProperties) known.insert(operand + "." + property);
   }
+  for (const std::string& size : names.sizes) known.insert("inside." + size);
   if (scope != Scope::layer) {
     known.insert(kPads.begin(), kPads.end());
     for (const std::string& size : names.sizes)
-      known.insert({"layer." + size, "inside." + size, "last." + size});
+      known.insert({"layer." + size, "last." + size});
     for (const std::string& operand : names.placed) {
       if (scope == Scope::job) known.insert(operand + ".address");
       if (names.packed.contains(operand)) continue;

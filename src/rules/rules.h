@@ -230,6 +230,10 @@ struct Soc {
   bool in_place(const OperandPlacement& placement, bool packed) const {
     return placement.memory == (packed ? constant_memory : main_memory);
   }
+  // Cycles that the CPU spends on one call of a driver with this job: filling in the struct, writing
+  // the registers, noticing the end. `driver_call + members * driver_field` of the CPU's constants;
+  // 0 where the SoC has them not.
+  int64_t driver_cycles(const Job& job) const;
 };
 
 enum class Objective : uint8_t { latency, first_match };

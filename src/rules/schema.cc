@@ -216,7 +216,9 @@ std::vector<KeyDef> soc_keys() {
       {"cpu.flavour", KeyType::text, kRequired, "folder with a `cpu.toml`, relative to this file"},
       isa,
       {"cpu.constants", KeyType::integer_map, kOptional,
-       "what the flavour's cost expressions see as `cpu.<key>`"},
+       "what cost expressions see as `cpu.<key>`. Of the tool's own meaning: `driver_call` and "
+       "`driver_field`, cycles of the CPU for a call of a driver and for each member of its struct, and "
+       "`copy_x10`, tenths of a cycle to copy an element of the network's inputs and outputs"},
       {"dma", KeyType::table, kOptional,
        "moves data between main memory and every other memory; accelerators need it unless they "
        "work in place"},
@@ -284,7 +286,10 @@ std::vector<Schema> make_schemas() {
        joined({identity(name, "dma"), unit_keys(), transfer, call_keys("transfer")})},
       {FileKind::cpu, "cpu.toml",
        "A flavour of the processor's kernels. Its last rule must accept every operator.",
-       joined({identity(name, "cpu"), rule_keys(false)})},
+       joined({identity(name, "cpu"),
+               {{"constants", KeyType::integer_map, kOptional,
+                 "`cpu.<key>` where a SoC does not say otherwise in its `[cpu.constants]`"}},
+               rule_keys(false)})},
   };
 }
 

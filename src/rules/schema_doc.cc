@@ -44,7 +44,7 @@ The *anchor* is the first operator that a pattern matched; docs/canonical_operat
 | `k`, `oy`, `c`, `fy`, ... | x | x | x | axes of the anchor and dimensions of its operands; of a tile where there is one |
 | `layer.k`, ... | | x | x | the same of the whole layer |
 | `last.oy`, ... | | x | x | size of the axis in its last tile, which may be smaller |
-| `inside.fy`, `inside.fx` | | x | x | how many values of a reduction axis fall inside the image, summed over the tile's values of the axis that shares the dimension |
+| `inside.fy`, `inside.fx` | x | x | x | how many values of a reduction axis fall inside the image, summed over the layer's or the tile's values of the axis that shares the dimension |
 | `pad.top`, `.left`, `.bottom`, `.right` | | x | x | padding that the tile needs |
 | `conv2d.stride_h`, ... | x | x | x | an attribute of an operator that the pattern may match; a condition that mentions one of an absent operator holds |
 | `requant.present`, ... | x | x | x | 1 if the operator was matched |

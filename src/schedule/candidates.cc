@@ -87,6 +87,16 @@ Result<Candidates> make_candidates(const Graph& graph, const Soc& soc, const Mat
   return candidates;
 }
 
+int64_t copy_cycles(const Graph& graph, const Soc& soc) {
+  int64_t elements = 0;
+  for (const ValueId id : graph.given_inputs()) elements += elements_of(graph.value(id).type.shape);
+  for (const ValueId id : graph.returned_outputs())
+    elements += elements_of(graph.value(id).type.shape);
+  for (const auto& [key, value] : soc.cpu_constants)
+    if (key == "copy_x10") return checked_mul(elements, value).value_or(0) / 10;
+  return 0;
+}
+
 Result<int64_t> modelled_cycles(const Graph& graph, const Soc& soc, const Candidate& candidate,
                                 const StorageOf& storage) {
   if (!candidate.tiling) return cpu_cycles(graph, soc, candidate.match);

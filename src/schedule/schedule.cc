@@ -205,6 +205,8 @@ Result<Schedule> make_schedule(const Graph& graph, const Soc& soc, const Policy&
     step.why = in_place ? "read in place" : why_here(soc, policy, matches, candidates, step);
     schedule.cycles += step.candidate.cycles;
   }
+  schedule.copy_cycles = copy_cycles(graph, soc);
+  schedule.cycles += schedule.copy_cycles;
   schedule.materialised = materialised_values(graph, schedule.steps);
   return schedule;
 }

@@ -34,6 +34,10 @@ Result<Candidates> make_candidates(const Graph& graph, const Soc& soc, const Mat
 Result<int64_t> modelled_cycles(const Graph& graph, const Soc& soc, const Candidate& candidate,
                                 const StorageOf& storage);
 
+// The cycles that a run spends outside of all layers: inputs are copied into the arena, outputs out of
+// it, `copy_x10` of the CPU's constants for each element; 0 where the SoC has no such constant.
+int64_t copy_cycles(const Graph& graph, const Soc& soc);
+
 struct Step {
   Candidate candidate;
   std::string name;           // of the layer: the anchor's node name, foreign text
@@ -47,7 +51,8 @@ struct Schedule {
   std::vector<ValueId> materialised;  // values that exist in main memory, ascending (region outputs
                                       // and graph inputs)
   Aliases aliases;                    // those that lie inside another one of them
-  int64_t cycles = 0;
+  int64_t copy_cycles = 0;            // outside of all steps
+  int64_t cycles = 0;                 // all of them
 };
 
 // How every value would be stored: padded as a device that works on it in place wants, else as the

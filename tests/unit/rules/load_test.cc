@@ -38,7 +38,7 @@ TEST(Load, Diana) {
   EXPECT_EQ(soc.find_memory("weights"), nullptr);  // private
   EXPECT_EQ(soc.cpu.kind, TargetKind::cpu);
   ASSERT_FALSE(soc.cpu_constants.empty());
-  EXPECT_EQ(soc.cpu_constants[0], (std::pair<std::string, int64_t>("mac_x10", 48)));
+  EXPECT_EQ(soc.cpu_constants[0], (std::pair<std::string, int64_t>("driver_call", 23)));
   ASSERT_TRUE(soc.dma);
   EXPECT_EQ(soc.dma->base, 0x1A100000u);
   EXPECT_EQ(soc.dma->target.transfer_unit_bytes, 32);

@@ -83,8 +83,8 @@ TEST(Schedule, ResidualBlockOnTheAcceleratorAndOnTheCpu) {
   Result<Schedule> cpu = schedule_of(network.graph, soc, kCpu);
   ASSERT_TRUE(cpu.ok());
   EXPECT_THAT(steps(network.graph, soc, *cpu),
-              ElementsAre("conv2d requant on generic/mac",
-                          "conv2d requant add requant on generic/mac", "max_pool on generic/pool"));
+              ElementsAre("conv2d requant on generic/conv",
+                          "conv2d requant add requant on generic/conv", "max_pool on generic/pool"));
   EXPECT_LT(fast->cycles, cpu->cycles);
 }
 
@@ -98,7 +98,7 @@ TEST(Schedule, PoliciesDifferWhereTheAcceleratorIsNoGain) {
   Result<Schedule> best = schedule_of(network.graph, soc, kLatency);
   Result<Schedule> first = schedule_of(network.graph, soc, kFirstMatch);
   ASSERT_TRUE(best.ok() && first.ok());
-  EXPECT_THAT(steps(network.graph, soc, *best), ElementsAre("dense requant on generic/mac"));
+  EXPECT_THAT(steps(network.graph, soc, *best), ElementsAre("dense requant on generic/dense"));
   EXPECT_THAT(best->steps[0].why, HasSubstr("diana_digital is no gain: "));
   EXPECT_THAT(steps(network.graph, soc, *first),
               ElementsAre("dense requant on diana_digital/dense"));

@@ -39,7 +39,8 @@ TEST(InPlace, NothingIsMovedAndNoMemoryLimits) {
   EXPECT_THAT(tiling->buffers, IsEmpty());
   EXPECT_EQ(tiling->cost.dma, 0);
   EXPECT_EQ(tiling->cost.dma_bytes, 0);
-  EXPECT_EQ(tiling->cost.total, tiling->cost.compute);
+  EXPECT_GT(tiling->cost.driver, 0);
+  EXPECT_EQ(tiling->cost.total, tiling->cost.compute + tiling->cost.driver);
 }
 
 // Offsets, pitches and bytes of a tile are those of a box of the value, halo included.
@@ -129,7 +130,7 @@ TEST(InPlace, SearchAgreesWithEnumeration) {
     tiled += z3->tiles() > 1;
     moved += !z3->buffers.empty();
   }
-  EXPECT_GT(tiled, 30);
+  EXPECT_GT(tiled, 20);
   EXPECT_GT(moved, 80);
 }
 

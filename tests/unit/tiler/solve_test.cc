@@ -19,16 +19,18 @@ Result<Tiling> solve(const Layer& layer) {
 TilingCost pipeline(const Layer& layer, const Tiling& tiling) {
   const Region region = layer.region();
   TilingCost cost;
+  const int64_t issue = layer.soc.driver_cycles(*layer.soc.dma->target.transfer);
   const auto dma = [&](int64_t t, bool output) {
     int64_t cycles = 0;
     for (const RegionOperand& operand : region.operands) {
       if (operand.output != output || (!output && !loads_at(region, operand, tiling, t))) continue;
       for (const Transfer& transfer : transfers_of(region, operand, box_of(region, tiling, t))) {
-        cycles += cycles_of(region, transfer, !output);
+        cycles += issue + cycles_of(region, transfer, !output);
+        cost.dma += cycles_of(region, transfer, !output);
+        cost.driver += issue;
         cost.dma_bytes += transfer.planes * transfer.rows * transfer.row_bytes;
       }
     }
-    cost.dma += cycles;
     return cycles;
   };
   cost.total = dma(0, false);
@@ -38,7 +40,9 @@ TilingCost pipeline(const Layer& layer, const Tiling& tiling) {
     const int64_t compute = std::get<int64_t>(evaluate_int(region.rule->launch, names)) +
                             std::get<int64_t>(evaluate_int(region.rule->compute, names));
     cost.compute += compute;
-    cost.total += std::max(compute, store + (t + 1 < tiling.tiles() ? dma(t + 1, false) : 0));
+    const int64_t start = layer.soc.driver_cycles(*region.rule->job);
+    cost.driver += start;
+    cost.total += start + std::max(compute, store + (t + 1 < tiling.tiles() ? dma(t + 1, false) : 0));
     store = dma(t, true);
   }
   cost.total += store;
@@ -64,6 +68,7 @@ TEST(Tiling, CostIsThatOfThePipelineAndBuffersHoldEveryTile) {
     EXPECT_EQ(again->total, cost.total) << layer->text << "\n" << dump(tiling);
     EXPECT_EQ(tiling.cost.compute, cost.compute) << layer->text;
     EXPECT_EQ(tiling.cost.dma, cost.dma) << layer->text;
+    EXPECT_EQ(tiling.cost.driver, cost.driver) << layer->text;
     EXPECT_EQ(tiling.cost.dma_bytes, cost.dma_bytes) << layer->text;
 
     const Region region = layer->region();
@@ -99,7 +104,7 @@ TEST(Tiling, CostIsThatOfThePipelineAndBuffersHoldEveryTile) {
     EXPECT_LE(tiling.bytes_in("l1"), l1);
     EXPECT_LE(tiling.bytes_in("weights"), layer->soc.accelerators[0].target.memories[0].bytes);
   }
-  EXPECT_GT(tiled, 30);
+  EXPECT_GT(tiled, 20);
 }
 
 TEST(Tiling, IsDumpedInFull) {
@@ -114,8 +119,8 @@ TEST(Tiling, IsDumpedInFull) {
   buffer x l1+0 bytes 2560 copies 2
   buffer weights weights+0 bytes 2368 copies 2
   buffer y l1+5120 bytes 1536 copies 2
-  cost compute 46224 dma 45468 total 54330 dma_bytes 111488
-  proof optimal lower_bound 54330
+  cost compute 46224 dma 45468 driver 12298 total 64130 dma_bytes 111488
+  proof optimal lower_bound 64130
 )");
 }
 
