@@ -41,6 +41,10 @@ struct CommandOptions {
   std::filesystem::path trace;  // empty: none
   sim::TraceKind trace_kind = sim::TraceKind::all;
   int gdb_port = 0;  // 0: no debugger
+  std::filesystem::path timeline;  // .svg or .json; empty: none
+  std::string timeline_layer;      // "NAME" or "FIRST..LAST"; empty: all
+  std::filesystem::path measured;  // report, run: CSV of the layers' cycles; empty: none
+  bool csv = false;                // report
   bool json = false;
 };
 
@@ -48,6 +52,7 @@ int calibrate_command(const CommandOptions& options);
 int compile_command(const CommandOptions& options);
 int run_command(const CommandOptions& options);
 int run_firmware(const CommandOptions& options);  // run --on soc, run --on qemu
+int report_command(const CommandOptions& options);
 int inspect_command(const CommandOptions& options);
 int verify_command(const CommandOptions& options);
 int why_command(const CommandOptions& options);

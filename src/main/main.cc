@@ -90,6 +90,14 @@ void add_virtual_soc(CLI::App& command, CommandOptions& options) {
       ->check(CLI::IsMember(heddle::sim::trace_kinds()));
   command.add_option("--gdb", options.gdb_port, "soc: wait for a debugger at this port of 127.0.0.1")
       ->check(CLI::Range(1, 65535));
+  command.add_option(
+      "--timeline", options.timeline,
+      "soc: write the first sample's time line, as FILE.svg (a picture) or FILE.json "
+      "(for Perfetto)");
+  command.add_option("--timeline-layer", options.timeline_layer,
+                     "soc: only this layer of it, or FIRST..LAST");
+  command.add_option("--measured", options.measured,
+                     "soc: write the cycles of its layers as CSV, for `heddle calibrate`");
 }
 
 CLI::App* add_command(CLI::App& app, const char* name, const char* summary,
@@ -204,6 +212,17 @@ int run(int argc, char** argv) {
   calibrate->add_option("-o,--output", options.output,
                         "write the SoC's file with the fitted constants here");
   on(calibrate, heddle::calibrate_command);
+
+  CLI::App* const report = add_command(
+      app, "report",
+      "each layer on the CPU, with accelerators at no cycles, as modelled and as measured",
+      options);
+  add_model(*report, options);
+  add_machine(*report, options);
+  report->add_option("--inputs", options.inputs,
+                     "npz, npy or raw files; the first sample is measured (default: a random one)");
+  report->add_flag("--csv", options.csv, "print CSV instead of text");
+  on(report, heddle::report_command);
 
   // What `run --on soc` starts as a child; for nobody else.
   if (argc == 3 && std::string(argv[1]) == "simulate")

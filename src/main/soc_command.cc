@@ -6,7 +6,9 @@
 #include "base/text.h"
 #include "compile/qemu.h"
 #include "main/common.h"
+#include "report/measured.h"
 #include "report/simulation.h"
+#include "report/timeline.h"
 #include "sim/child.h"
 
 namespace heddle {
@@ -62,6 +64,40 @@ int show(const CommandOptions& options, const sim::SimulationResult& result) {
   return result.passed() ? 0 : 1;
 }
 
+// The first sample's cycles; layers as the report names them. `model` is empty for a bundle.
+Measured measured_of(const sim::SimulationResult& result, const fs::path& model,
+                     const std::string& policy) {
+  Measured measured{model.string(), result.soc, model.empty() ? "" : policy, {}};
+  for (const sim::LayerResult& layer : result.samples.front().layers) {
+    measured.rows.push_back(
+        {terminal_text(layer.name), std::nullopt, static_cast<int64_t>(layer.split.cycles), {}});
+  }
+  measured.rows.push_back(
+      {kOutside, std::nullopt, static_cast<int64_t>(result.samples.front().outside.cycles), {}});
+  return measured;
+}
+
+// What is asked for beside the report.
+Status write_files(const CommandOptions& options, const sim::SimulationResult& result) {
+  if (!options.timeline.empty()) {
+    Timeline timeline = make_timeline(result);
+    if (!options.timeline_layer.empty()) {
+      Result<Timeline> part = zoomed(std::move(timeline), options.timeline_layer);
+      if (!part.ok()) return part.errors();
+      timeline = std::move(*part);
+    }
+    const bool picture = options.timeline.extension() == ".svg";
+    const Status written =
+        write_file(options.timeline, picture ? timeline_svg(timeline) : chrome_trace(timeline));
+    if (!written.ok()) return written.errors();
+  }
+  if (options.measured.empty() || result.samples.empty() || !result.passed()) return Unit{};
+  const bool bundle = fs::is_directory(options.compile.model);
+  return write_file(options.measured,
+                    measured_csv(measured_of(result, bundle ? fs::path() : options.compile.model,
+                                             options.compile.policy)));
+}
+
 int simulate_and_show(const CommandOptions& options, const fs::path& bundle,
                       const Progress& progress) {
   progress.show("building firmware and running it on the virtual SoC");
@@ -74,7 +110,10 @@ int simulate_and_show(const CommandOptions& options, const fs::path& bundle,
   };
   const Result<sim::SimulationResult> result = sim::simulate_bundle(bundle, simulate);
   progress.show("");
-  return result.ok() ? show(options, *result) : fail(result.errors());
+  if (!result.ok()) return fail(result.errors());
+  const int status = show(options, *result);
+  const Status written = write_files(options, *result);
+  return written.ok() ? status : fail(written.errors());
 }
 
 int run_and_show(const CommandOptions& options, const fs::path& bundle, const Progress& progress) {
@@ -99,6 +138,10 @@ int run_firmware(const CommandOptions& options) {
   if (!options.labels.empty())
     return fail("--labels", "firmware holds outputs against the reference only",
                 fmt::format("leave out `--on {}` for the accuracy", options.on));
+  if (!options.timeline.empty() && options.timeline.extension() != ".svg" &&
+      options.timeline.extension() != ".json")
+    return fail("--timeline " + options.timeline.string(), "neither .svg nor .json",
+                "write FILE.svg for a picture, FILE.json for Perfetto");
   const Progress progress;
   const fs::path& model = options.compile.model;
   if (fs::is_directory(model)) {

@@ -24,6 +24,7 @@ namespace heddle::sim {
 struct MachineLimits {
   uint64_t max_cycles = 200'000'000'000;
   uint64_t max_instructions = 100'000'000'000;
+  bool free_units = false;  // jobs of DMA and accelerators take no time
 };
 
 class Machine {

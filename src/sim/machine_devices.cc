@@ -24,6 +24,7 @@ Status Machine::add_devices(const std::vector<const heddle_model*>& models) {
     Result<std::unique_ptr<SimUnit>> unit = SimUnit::make(described, description_, models[u], bus_);
     if (!unit.ok()) return unit.errors();
     units_.push_back(std::move(*unit));
+    if (limits_.free_units) units_.back()->make_free();
     Device device{described.name, described.base, described.bytes, &ports_[u], nullptr, nullptr};
     device.load = [](void* context, uint32_t offset, int size, uint64_t now, uint32_t* value,
                      uint64_t* stall) {

@@ -20,6 +20,7 @@ std::string to_json(const Request& request) {
                   {"result", request.result.string()},
                   {"max_cycles", options.limits.max_cycles},
                   {"max_instructions", options.limits.max_instructions},
+                  {"free_units", options.limits.free_units ? 1 : 0},
                   {"trace", options.trace.string()},
                   {"trace_kind", static_cast<int>(options.trace_kind)},
                   {"gdb_port", options.gdb_port}});
@@ -35,6 +36,7 @@ Result<Request> request_from_json(const std::string& text, const std::string& fi
   request.result = fields.text("result");
   request.options.limits.max_cycles = fields.count("max_cycles");
   request.options.limits.max_instructions = fields.count("max_instructions");
+  request.options.limits.free_units = fields.integer("free_units", 0, 1) != 0;
   request.options.trace = fields.text("trace");
   request.options.trace_kind = static_cast<TraceKind>(fields.integer("trace_kind", 0, 2));
   request.options.gdb_port = static_cast<int>(fields.integer("gdb_port", 0, 65535));

@@ -202,6 +202,7 @@ void SimUnit::start_if_pending(uint64_t now) {
   uint64_t cycles = 0;
   std::string why;
   const int done = step(state_, true, &cycles, &why);
+  if (free_) cycles = 0;
   if (done < 0 || cycles > kLongestJob) {
     if (done >= 0) why = fmt::format("the job would take {} cycles", cycles);
     fault_ = UnitFault{HazardKind::refused, why, {}};

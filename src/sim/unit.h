@@ -47,6 +47,8 @@ class SimUnit {
                                                Bus& bus);
 
   const UnitDescription& description() const { return description_; }
+  // From now on jobs take no time: what is left of a run is the CPU's own work.
+  void make_free() { free_ = true; }
   bool busy() const { return busy_; }
   const Job& job() const { return job_; }  // while busy
 
@@ -105,6 +107,7 @@ class SimUnit {
   bool cached_ = false;
   uint32_t cached_offset_ = 0, cached_value_ = 0;
 
+  bool free_ = false;
   bool busy_ = false;
   Job job_;
   std::vector<uint8_t> stores_;  // bytes of job_.writes, one region after the other

@@ -215,6 +215,22 @@ TEST(Machine, AJobOfNoCyclesIsDoneAtOnce) {
   EXPECT_EQ(word_at(*bench.machine, kData + 64), 0x33323130u);
 }
 
+// Of a job of 100 cycles nothing is left but what the CPU does for it; the data are the same.
+TEST(Machine, FreeUnitsTakeNoTime) {
+  Bench bench;
+  bench.elf.segments.push_back(data_at(kData, "0123456789abcdef"));
+  bench.layer(Code(kLayer0).job(kUnitA, kData, kLocal, 16, 100).poll(kUnitA + kStatus).ret());
+  MachineLimits limits{1'000'000, 1'000'000};
+  limits.free_units = true;
+  const SimulationResult result = bench.run(limits);
+  ASSERT_TRUE(result.passed()) << to_json(result);
+  const CycleSplit& split = split_of(result);
+  EXPECT_EQ(split.units[0], (UnitUse{0, 1}));
+  EXPECT_EQ(split.cycles, 25u);  // 20 instructions to the start, one round of polling, ret
+  EXPECT_EQ(split.waiting, 0u);
+  EXPECT_EQ(word_at(*bench.machine, kLocal + 12), 0x66656463u);
+}
+
 // Two buffers each: load 0; { start t; load t + 1; wait }; stores of what the jobs have written.
 TEST(Machine, DoubleBufferingOverlapsAndTilesAreNamed) {
   constexpr uint32_t x0 = kLocal, x1 = kLocal + 64, y0 = kLocal + 128, y1 = kLocal + 192;
