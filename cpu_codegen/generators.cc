@@ -9,6 +9,7 @@
 
 #include "base/text.h"
 #include "cpu_codegen/rv32/conv2d.h"
+#include "cpu_codegen/rv32/dense.h"
 #include "cpu_codegen/rv32/depthwise.h"
 
 namespace heddle {
@@ -35,8 +36,8 @@ const KernelGenerator* generator_of(const Soc& soc, const Match& match) {
 }  // namespace
 
 std::span<const KernelGenerator> kernel_generators() {
-  static const std::array<KernelGenerator, 3> generators = {rv32::conv2d, rv32::depthwise_conv2d,
-                                                            kUnrolledMap};
+  static const std::array<KernelGenerator, 4> generators = {rv32::conv2d, rv32::dense,
+                                                            rv32::depthwise_conv2d, kUnrolledMap};
   return generators;
 }
 

@@ -6,7 +6,8 @@
 namespace heddle {
 
 bool is_kernel_library(std::string_view file) {
-  constexpr std::array<std::string_view, 2> kLibraries = {"heddle_math", "heddle_rv32"};
+  constexpr std::array<std::string_view, 4> kLibraries = {"heddle_math", "heddle_rv32",
+                                                          "heddle_rv32_dense", "heddle_rv32_dot"};
   const std::string_view stem = file.substr(0, file.rfind('.'));
   return std::find(kLibraries.begin(), kLibraries.end(), stem) != kLibraries.end();
 }

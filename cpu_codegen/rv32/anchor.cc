@@ -26,6 +26,11 @@ Centre centre_of(const OpView& op) {
 
 }  // namespace
 
+std::vector<int64_t> wrapped(std::vector<int64_t> values) {
+  for (int64_t& value : values) value = static_cast<int32_t>(static_cast<uint32_t>(value));
+  return values;
+}
+
 Storage stored_as(const Graph& graph, const StorageOf& storage, ValueId value) {
   const auto found = storage.find(value);
   return found == storage.end() ? dense_storage(graph.value(value).type) : found->second;

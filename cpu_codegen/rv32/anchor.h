@@ -25,6 +25,9 @@ Int8Sums int8_sums(const Graph& graph, const Match& match);
 std::vector<FailedCondition> refusals_of_sums(const Graph& graph, const Match& match,
                                               std::string_view op);
 
+// As int32, modulo 2^32.
+std::vector<int64_t> wrapped(std::vector<int64_t> values);
+
 Storage stored_as(const Graph& graph, const StorageOf& storage, ValueId value);
 
 }  // namespace heddle::rv32

@@ -299,7 +299,7 @@ Kernel Conv2d::make(const std::string& function) {
   kernel.tables.push_back({"weights", Tensor::of(DType::int8, bytes, program.program)});
   kernel.tables.push_back({"start", Tensor::of(DType::int32, starts, program.start)});
   kernel.scratch_bytes = 4 * (strip_words + 2 * chunk_pixels());
-  kernel.headers = {"heddle_rv32.h"};
+  kernel.headers = {"heddle_rv32.h", "heddle_rv32_dot.h"};
   add_math(graph_, match_, kernel);
   return kernel;
 }

@@ -1,4 +1,4 @@
-// conv2d in one group, with two pixels in a word: see runtime/heddle_rv32.h.
+// conv2d in one group, with two pixels in a word: see runtime/heddle_rv32_dot.h.
 #pragma once
 
 #include "cpu_codegen/generators.h"

@@ -1,5 +1,5 @@
 // The constants of heddle_rv32_dot_2x*: weights of two output channels in the order of their taps,
-// cut into runs that are proven to fit 16 bits (runtime/heddle_rv32.h).
+// cut into runs that are proven to fit 16 bits (runtime/heddle_rv32_dot.h).
 #pragma once
 
 #include <cstdint>

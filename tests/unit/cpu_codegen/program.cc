@@ -71,9 +71,14 @@ StorageOf random_storages(Random& random, const Graph& graph) {
 }
 
 Storage image_storage(Random& random, const TensorType& type) {
-  if (random.between(0, 2) != 0) return random_storage(random, type);
-  Storage storage = dense_storage(type);
   const Shape& shape = type.shape;
+  if (random.between(0, 2) != 0 || (shape.size() != 4 && shape.size() != 2))
+    return random_storage(random, type);
+  Storage storage = dense_storage(type);
+  if (shape.size() == 2) {
+    storage.strides = {1, shape[0]};
+    return storage;
+  }
   storage.strides = {shape[1] * shape[2] * shape[3], 1, shape[3] * shape[1], shape[1]};
   return storage;
 }
@@ -221,7 +226,7 @@ void Program::add_copy(Random& random, DType dtype, const Shape& from, const Sha
 std::string Program::run() const {
   const TemporaryFolder folder;
   std::ofstream(folder.path() / "kernels.c") << "#include <stdint.h>\n#include <stdio.h>\n"
-                                             << "#include \"heddle_math.h\"\n#include \"heddle_rv32.h\"\n"
+                                             << "#include \"heddle_math.h\"\n#include \"heddle_rv32_dense.h\"\n#include \"heddle_rv32_dot.h\"\n"
                                              << kMain << functions_ << "int main(void) {\n"
                                              << main_ << "  return failures != 0;\n}\n";
   const Result<ProcessOutcome> compiled = run_process(
@@ -229,7 +234,8 @@ std::string Program::run() const {
        "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-ffp-contract=off",
        "-I" HEDDLE_SOURCE_DIR "/cpu_codegen/runtime", "-I" HEDDLE_SOURCE_DIR "/cpu_codegen/rv32/runtime",
        "-o", "kernels", "kernels.c", HEDDLE_SOURCE_DIR "/cpu_codegen/runtime/heddle_math.c",
-       HEDDLE_SOURCE_DIR "/cpu_codegen/rv32/runtime/heddle_rv32.c"},
+       HEDDLE_SOURCE_DIR "/cpu_codegen/rv32/runtime/heddle_rv32_dense.c",
+       HEDDLE_SOURCE_DIR "/cpu_codegen/rv32/runtime/heddle_rv32_dot.c"},
       folder.path());
   if (!compiled.ok() || compiled->exit_status != 0)
     return "the compiler: " + (compiled.ok() ? compiled->err : errors_of(compiled));

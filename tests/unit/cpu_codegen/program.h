@@ -13,7 +13,8 @@ Storage random_storage(Random& random, const TensorType& type);
 // Random storages for graph inputs and outputs.
 StorageOf random_storages(Random& random, const Graph& graph);
 
-// As the images of networks lie in memory: rows and planes with or without gaps, or channels last.
+// As the images of networks lie in memory: rows and planes with or without gaps, or channels last;
+// of matrices, column after column.
 Storage image_storage(Random& random, const TensorType& type);
 StorageOf image_storages(Random& random, const Graph& graph);
 

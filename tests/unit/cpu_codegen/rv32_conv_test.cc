@@ -179,6 +179,29 @@ TEST(Rv32, Conv2dEqualsTheReference) {
   }
 }
 
+TEST(Rv32, DenseEqualsTheReference) {
+  Random random(5);
+  test::Program program;
+  for (int i = 0; i < 80; ++i) {
+    const Range ranges[] = {{-128, 127}, {0, 255}, {-128, 0}, {-3, 4}, {300, 400}, {17, 90}};
+    const Range x = ranges[random.between(0, 5)];
+    const int64_t rows = random.between(1, 3), taps = random.between(1, 40);
+    const int64_t outputs = random.between(1, 40);
+    Graph graph = test::inferred(test::graph_of(
+        "dense", {{"x_zero_point", random.between(x.lo, x.hi)}},
+        {test::activation({rows, taps}, x),
+         test::constant({outputs, taps}, random.values(outputs * taps, {-128, 127}))}));
+    if (random.coin())
+      append(graph, "bias_add", {{"axis", int64_t{1}}},
+             {random.constant_of({outputs}, {-9999, 9999})});
+    if (random.coin()) append_random_maps(random, graph);
+    const std::vector<Tensor> inputs =
+        random.coin() ? extreme_inputs(graph, random.coin()) : test::random_inputs(random, graph);
+    EXPECT_EQ(add_kernel(program, random, "rv32_dense", graph, inputs), "");
+  }
+  EXPECT_EQ(program.run(), "");
+}
+
 // All weights and activations at their ends, so that every run is as full as it may be.
 TEST(Rv32, FullRunsDoNotOverflow) {
   Random random(3);
@@ -231,6 +254,17 @@ TEST(Rv32, RefusalsSayWhy) {
   EXPECT_THAT(reasons(test::inferred(
                   test::graph_of("relu", {}, {test::activation({1, 1, 5, 5}, {-9, 9})}))),
               HasSubstr("the anchor is relu"));
+}
+
+TEST(Rv32, DenseRefusesWideElements) {
+  Random random(6);
+  test::Program program;
+  EXPECT_THAT(add_kernel(program, random, "rv32_dense",
+                         test::inferred(test::graph_of("dense", {},
+                                                       {test::activation({1, 4}, {-128, 128}),
+                                                        random.constant_of({2, 4}, {-90, 90})})),
+                         {}),
+              HasSubstr("x in [-128, 128]"));
 }
 
 TEST(Generators, AreSortedAndKnown) {

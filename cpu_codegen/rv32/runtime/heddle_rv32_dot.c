@@ -7,26 +7,19 @@
  * The switch jumps into an unrolled loop over the taps of a run: no tap has a loop's overhead. Its
  * body must be inlined for the sums to stay in registers.
  */
-#include "heddle_rv32.h"
-
-#if defined(__GNUC__)
-#define HEDDLE_RV32_INLINE static inline __attribute__((always_inline))
-#else
-#define HEDDLE_RV32_INLINE static inline
-#endif
+#include "heddle_rv32_dot.h"
 
 #define HEDDLE_RV32_OFFSET 32768u /* of the lower half of a run */
 
 /* Arithmetic, as every compiler does it. */
 HEDDLE_RV32_INLINE uint32_t upper_half(uint32_t word) { return (uint32_t)((int32_t)word >> 16); }
-HEDDLE_RV32_INLINE uint32_t weight(int8_t w) { return (uint32_t)(int32_t)w; }
 
 typedef struct {
   uint32_t a, b, c, d, e, f;
 } six;
 
 HEDDLE_RV32_INLINE six tap_2x3(six p, const int8_t *w, const uint32_t *x) {
-  const uint32_t w0 = weight(w[0]), w1 = weight(w[1]);
+  const uint32_t w0 = heddle_rv32_widened(w[0]), w1 = heddle_rv32_widened(w[1]);
   p.a += w0 * x[0];
   p.b += w0 * x[1];
   p.c += w0 * x[2];
@@ -106,7 +99,7 @@ typedef struct {
 } four;
 
 HEDDLE_RV32_INLINE four tap_2x2(four p, const int8_t *w, const uint32_t *x) {
-  const uint32_t w0 = weight(w[0]), w1 = weight(w[1]);
+  const uint32_t w0 = heddle_rv32_widened(w[0]), w1 = heddle_rv32_widened(w[1]);
   p.a += w0 * x[0];
   p.b += w0 * x[1];
   p.c += w1 * x[0];
@@ -176,7 +169,7 @@ typedef struct {
 } two;
 
 HEDDLE_RV32_INLINE two tap_2x1(two p, const int8_t *w, const uint32_t *x) {
-  const uint32_t w0 = weight(w[0]), w1 = weight(w[1]);
+  const uint32_t w0 = heddle_rv32_widened(w[0]), w1 = heddle_rv32_widened(w[1]);
   p.a += w0 * x[0];
   p.b += w1 * x[0];
   return p;
