@@ -11,6 +11,7 @@
 #include "cpu_codegen/rv32/conv2d.h"
 #include "cpu_codegen/rv32/dense.h"
 #include "cpu_codegen/rv32/depthwise.h"
+#include "cpu_codegen/rv32/pool.h"
 
 namespace heddle {
 namespace {
@@ -36,8 +37,8 @@ const KernelGenerator* generator_of(const Soc& soc, const Match& match) {
 }  // namespace
 
 std::span<const KernelGenerator> kernel_generators() {
-  static const std::array<KernelGenerator, 4> generators = {rv32::conv2d, rv32::dense,
-                                                            rv32::depthwise_conv2d, kUnrolledMap};
+  static const std::array<KernelGenerator, 5> generators = {
+      rv32::conv2d, rv32::dense, rv32::depthwise_conv2d, rv32::pool, kUnrolledMap};
   return generators;
 }
 
