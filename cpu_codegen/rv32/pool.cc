@@ -109,13 +109,8 @@ struct Writer {
     if (pool.zero_point != 0)
       out.line(fmt::format("value {}= {};", pool.zero_point > 0 ? '-' : '+',
                            (pool.zero_point > 0 ? pool.zero_point : -pool.zero_point) * count));
-    if (pool.average) {
-      const int64_t divisor = pool.all_count ? pool.window.kernel_h * pool.window.kernel_w : count;
-      const CBody body = average_body(pool.x, divisor, false, pool.away);
-      const std::string result =
-          fill_holes(body.result, [](const std::string&) { return "value"; });
-      if (result != "value") out.line(fmt::format("value = {};", result));
-    }
+    if (pool.average && count_of(pool, count) != 1)
+      out.line(fmt::format("value = {};", mean_of(pool, count)));
     lines(maps.statements);
     out.line(maps.store);
   }

@@ -1,6 +1,8 @@
 // Which part of the image the windows of a pool see.
 #pragma once
 
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "ops/window.h"
@@ -39,5 +41,21 @@ struct Pool {
 
 // Precondition: a pool of integers.
 Pool pool_of(const OpView& op);
+
+// floor(sum / count + 1/2) without a division, which takes an RV32 tens of cycles: as
+// ((sum + add) * factor >> shift) - less, where the sum in parentheses is not negative and its
+// product fits 32 bits without a sign.
+struct Quotient {
+  int64_t add = 0, factor = 0, shift = 0, less = 0;
+};
+
+// None where no factor is exact for every sum of the range. Precondition: count > 0.
+std::optional<Quotient> quotient_of(const Range& sums, int64_t count);
+
+// What a mean of `count` elements in the image and the padding around them is divided by.
+int64_t count_of(const Pool& pool, int64_t count);
+
+// The mean in C, of the sum `value`.
+std::string mean_of(const Pool& pool, int64_t count);
 
 }  // namespace heddle::rv32

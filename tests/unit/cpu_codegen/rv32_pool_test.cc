@@ -3,7 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/checked.h"
 #include "cpu_codegen/generators.h"
+#include "cpu_codegen/rv32/pool_windows.h"
 #include "unit/cpu_codegen/program.h"
 
 namespace heddle {
@@ -96,6 +98,28 @@ TEST(Rv32, PoolsEqualTheReference) {
   EXPECT_GT(loops, 40);
   EXPECT_GT(globals, 15);
   EXPECT_GT(bands, 40);
+}
+
+// Every sum of a window, for every window of bytes that is written out and larger ones.
+TEST(Rv32, QuotientsAreExact) {
+  int exact = 0;
+  for (int64_t count = 1; count <= 150; ++count) {
+    for (const Range& x : {Range{-128, 127}, Range{0, 255}, Range{-128, -1}, Range{17, 90}}) {
+      const Range sums{x.lo * count, x.hi * count};
+      const std::optional<rv32::Quotient> q = rv32::quotient_of(sums, count);
+      if (!q) continue;
+      ++exact;
+      for (int64_t sum = sums.lo; sum <= sums.hi; ++sum) {
+        ASSERT_GE(sum + q->add, 0);
+        ASSERT_LE((sum + q->add) * q->factor, int64_t{UINT32_MAX});
+        ASSERT_EQ(((sum + q->add) * q->factor >> q->shift) - q->less,
+                  floor_div(2 * sum + count, 2 * count))
+            << sum << " / " << count;
+      }
+    }
+  }
+  EXPECT_GT(exact, 500);
+  EXPECT_FALSE(rv32::quotient_of({INT32_MIN / 2, INT32_MAX / 2}, 9));
 }
 
 // Every element at one end of its range: sums as large as they were proven to be.
