@@ -83,4 +83,14 @@ std::vector<FailedCondition> refusals_of_sums(const Graph& graph, const Match& m
   return {};
 }
 
+bool runs_over_rows(const Graph& graph, const Match& match, const StorageOf& storage,
+                    const Window& w, size_t first_map) {
+  const ValueId x = graph.node(match.nodes.front()).inputs[0];
+  const Shape& shape = graph.value(x).type.shape;
+  const Storage stored = stored_as(graph, storage, x);
+  return w.kernel_h == 1 && w.kernel_w == 1 && w.stride_h == 1 && w.stride_w == 1 && !w.padded() &&
+         stored.strides[2] == stored.strides[3] * shape[3] &&
+         is_plane(graph, match, storage, first_map);
+}
+
 }  // namespace heddle::rv32

@@ -5,7 +5,9 @@
 #include <string_view>
 #include <vector>
 
+#include "cpu_codegen/fused_maps.h"
 #include "cpu_codegen/generators.h"
+#include "ops/window.h"
 
 namespace heddle::rv32 {
 
@@ -27,6 +29,11 @@ std::vector<FailedCondition> refusals_of_sums(const Graph& graph, const Match& m
 
 // As int32, modulo 2^32.
 std::vector<int64_t> wrapped(std::vector<int64_t> values);
+
+// Whether a plane is one row: 1x1 with stride 1 over planes without gaps. Precondition: rows of the
+// output have more than one pixel.
+bool runs_over_rows(const Graph& graph, const Match& match, const StorageOf& storage,
+                    const Window& w, size_t first_map);
 
 Storage stored_as(const Graph& graph, const StorageOf& storage, ValueId value);
 

@@ -107,6 +107,7 @@ void add_machine(const Soc& soc, const Target& target, Names& names) {
   for (const auto& [name, memory] : target.uses)
     names["memory." + name + ".bytes"] = soc.find_memory(memory)->bytes;
   for (const auto& [key, value] : soc.cpu_constants) names["cpu." + key] = value;
+  names["cpu.isa"] = std::string(name_of(soc.isa));
   for (const auto& [key, value] : target.constants) names["unit." + key] = value;
 }
 

@@ -167,6 +167,8 @@ class SocReader {
                                                 member.key, thousands(member.value.integer),
                                                 thousands(kMaxDriverCycles)));
         }
+        if (member.key == "isa")
+          error(member.key_place, "`cpu.isa` is a text that rules see: no constant has its name");
         soc_.cpu_constants.emplace_back(member.key, member.value.integer);
       }
     }

@@ -151,7 +151,7 @@ std::vector<std::string> known_names(const RuleNames& names, Scope scope) {
   if (scope == Scope::transfer) return {kTransferNames.begin(), kTransferNames.end()};
   std::set<std::string> known = names.sizes;
   known.insert(names.attributes.begin(), names.attributes.end());
-  known.insert("macs");
+  known.insert({"macs", "cpu.isa"});
   std::set<std::string> operands = names.operands;
   operands.insert(names.packed.begin(), names.packed.end());
   for (const std::string& operand : operands) {

@@ -56,6 +56,7 @@ The *anchor* is the first operator that a pattern matched; docs/canonical_operat
 | `x.address` | | | x | bus address of the tile |
 | `memory.l1.bytes`, ... | x | x | x | size of a memory of the SoC, or of a private one |
 | `cpu.<key>` | x | x | x | a number of the SoC's `[cpu.constants]` |
+| `cpu.isa` | x | x | x | the SoC's `cpu.isa`, a text like 'rv32imc' |
 | `macs` | x | x | x | multiply-accumulates of the anchor |
 
 A transfer knows `source`, `destination` (bus addresses), `row_bytes`, `rows`, `planes`, and in bytes

@@ -65,22 +65,25 @@ class SocRun : public testing::Test {
     return *read;
   }
 
-  // DIANA with 8 KiB of L1, so that layers of `digits` need several tiles.
-  std::string small_soc() const {
-    std::string text = *read_file(kSource / "rules/soc/diana.toml");
-    const std::string bytes = "bytes = 262144";
-    const size_t at = text.find(bytes);
-    HEDDLE_CHECK(at != std::string::npos, "diana.toml has another L1");
-    text.replace(at, bytes.size(), "bytes = 8192");
+  // A SoC of rules/soc with one text in it replaced.
+  std::string altered_soc(const std::string& name, const std::string& from,
+                          const std::string& to) const {
+    std::string text = *read_file(kSource / "rules/soc" / (name + ".toml"));
+    const size_t at = text.find(from);
+    HEDDLE_CHECK(at != std::string::npos, name + ".toml has no " + from);
+    text.replace(at, from.size(), to);
     const fs::path folder = temporary_.path() / "rules/soc";
     fs::create_directories(folder);
     for (const char* const used : {"accelerators", "cpu_codegen"}) {
       if (!fs::exists(temporary_.path() / used))
         fs::create_directory_symlink(kSource / used, temporary_.path() / used);
     }
-    HEDDLE_CHECK(write_file(folder / "small.toml", text).ok(), "a file");
-    return (folder / "small.toml").string();
+    HEDDLE_CHECK(write_file(folder / "altered.toml", text).ok(), "a file");
+    return (folder / "altered.toml").string();
   }
+
+  // DIANA with 8 KiB of L1, so that layers of `digits` need several tiles.
+  std::string small_soc() const { return altered_soc("diana", "bytes = 262144", "bytes = 8192"); }
 
   // In a file of the bundle, everywhere.
   void replace(const std::string& file, const std::string& from, const std::string& to) const {
@@ -253,6 +256,35 @@ TEST_F(SocRun, ADebuggerStopsAndGoesOn) {
   EXPECT_THAT(simulation.err, HasSubstr("waits for a debugger: gdb-multiarch "));
   EXPECT_THAT(simulation.out, HasSubstr("bit-exact with the reference: 3 of 3"));
 }
+
+// The same networks with the extension's kernels and without: exact both times, and what the
+// instructions save.
+class Xpulp : public SocRun, public testing::WithParamInterface<const char*> {};
+
+TEST_P(Xpulp, IsExactAndTakesFewerInstructions) {
+  uint64_t instructions[2] = {};
+  const std::string socs[2] = {"pulp_rv32",
+                               altered_soc("pulp_rv32", "\"rv32imc_xpulpv2\"", "\"rv32imc\"")};
+  for (const int i : {0, 1}) {
+    compile(GetParam(), socs[i]);
+    const SimulationResult r = result();
+    EXPECT_TRUE(r.passed());
+    EXPECT_EQ(r.exact_samples, 3);
+    instructions[i] = r.samples.at(0).total.instructions;
+    std::error_code missing;
+    EXPECT_EQ(fs::exists(bundle() / "runtime/heddle_xpulp.c", missing), i == 0);
+    fs::remove_all(bundle());
+  }
+  EXPECT_LT(2 * instructions[0], instructions[1]);
+}
+
+INSTANTIATE_TEST_SUITE_P(Networks, Xpulp,
+                         testing::Values("mlperf_tiny/ad_int8.tflite",
+                                         "mlperf_tiny/kws_int8.tflite", "mlperf_tiny/ic_qdq.onnx"),
+                         [](const auto& test) {
+                           const std::string name = test.param;
+                           return name.substr(12, name.find('.') - 12);
+                         });
 
 struct Bug {
   const char *name, *file, *from, *to, *message;

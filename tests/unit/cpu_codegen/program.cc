@@ -6,6 +6,7 @@
 
 #include "base/files.h"
 #include "base/process.h"
+#include "cpu_codegen/generators.h"
 #include "ops/check.h"
 
 namespace heddle::test {
@@ -227,6 +228,7 @@ std::string Program::run() const {
   const TemporaryFolder folder;
   std::ofstream(folder.path() / "kernels.c") << "#include <stdint.h>\n#include <stdio.h>\n"
                                              << "#include \"heddle_math.h\"\n#include \"heddle_rv32_dense.h\"\n#include \"heddle_rv32_dot.h\"\n"
+                                             << "#include \"heddle_xpulp.h\"\n"
                                              << kMain << functions_ << "int main(void) {\n"
                                              << main_ << "  return failures != 0;\n}\n";
   const Result<ProcessOutcome> compiled = run_process(
@@ -235,7 +237,8 @@ std::string Program::run() const {
        "-I" HEDDLE_SOURCE_DIR "/cpu_codegen/runtime", "-I" HEDDLE_SOURCE_DIR "/cpu_codegen/rv32/runtime",
        "-o", "kernels", "kernels.c", HEDDLE_SOURCE_DIR "/cpu_codegen/runtime/heddle_math.c",
        HEDDLE_SOURCE_DIR "/cpu_codegen/rv32/runtime/heddle_rv32_dense.c",
-       HEDDLE_SOURCE_DIR "/cpu_codegen/rv32/runtime/heddle_rv32_dot.c"},
+       HEDDLE_SOURCE_DIR "/cpu_codegen/rv32/runtime/heddle_rv32_dot.c",
+       HEDDLE_SOURCE_DIR "/cpu_codegen/rv32/runtime/heddle_xpulp.c"},
       folder.path());
   if (!compiled.ok() || compiled->exit_status != 0)
     return "the compiler: " + (compiled.ok() ? compiled->err : errors_of(compiled));
@@ -247,6 +250,61 @@ std::string Program::run() const {
   return ran->exit_status == 0
              ? ran->out
              : fmt::format("exit status {}: {}{}", ran->exit_status, ran->out, ran->err);
+}
+
+std::string add_kernel(Program& program, Random& random, std::string_view name,
+                       const Graph& graph, const std::vector<Tensor>& inputs) {
+  const KernelGenerator* const generator = find_generator(name);
+  HEDDLE_CHECK(generator != nullptr, "no generator " + std::string(name));
+  const Match match = whole_match(graph);
+  std::string reasons;
+  for (const FailedCondition& failed : generator->refusals(graph, match))
+    reasons += failed.condition + ": " + failed.why + ": " + failed.values + "\n";
+  if (!reasons.empty()) return reasons;
+  const StorageOf storage = image_storages(random, graph);
+  program.add(generator->make(graph, match, storage, program.next_function()), graph, storage,
+              inputs);
+  return "";
+}
+
+std::vector<Tensor> extreme_inputs(const Graph& graph, bool highest) {
+  std::vector<Tensor> inputs;
+  for (const ValueId id : graph.inputs) {
+    const TensorType& type = graph.value(id).type;
+    Tensor tensor(type.dtype, type.shape);
+    for (int64_t i = 0; i < tensor.elements() && type.dtype != DType::float32; ++i)
+      tensor.set(i, highest ? type.range.hi : type.range.lo);
+    inputs.push_back(std::move(tensor));
+  }
+  return inputs;
+}
+
+Graph random_conv(Random& r) {
+  const Range ranges[] = {{-128, 127}, {0, 255}, {-128, 0}, {-3, 4}, {-128, 255}, {17, 90}};
+  const Range x = ranges[r.between(0, 5)];
+  const int64_t kernel_h = r.between(1, 4), kernel_w = r.between(1, 4);
+  const bool pointwise = r.between(0, 3) == 0;
+  const int64_t fy = pointwise ? 1 : kernel_h, fx = pointwise ? 1 : kernel_w;
+  const int64_t channels = r.between(1, 9), outputs = r.between(1, 7);
+  Attributes attributes = {
+      {"stride_h", r.between(1, 2)},   {"stride_w", r.between(1, 3)},
+      {"dilation_h", r.between(1, 2)}, {"dilation_w", r.between(1, 2)},
+      {"pad_top", r.between(0, 2)},    {"pad_left", r.between(0, 3)},
+      {"pad_bottom", r.between(0, 2)}, {"pad_right", r.between(0, 3)},
+      {"group", int64_t{1}},           {"x_zero_point", r.between(x.lo, x.hi)}};
+  if (pointwise && r.coin()) attributes = with(conv_group(), {{"x_zero_point", x.lo}});
+  Shape shape{r.between(1, 2), channels, r.between(8, 12),
+              r.between(0, 2) == 0 ? r.between(30, 70) : r.between(8, 20)};
+  if (r.between(0, 4) == 0) {  // an output of one column
+    attributes = with(conv(r.between(1, 2)), {{"group", int64_t{1}}});
+    shape = {1, channels, r.between(5, 40), fx};
+  }
+  const int64_t most = r.between(1, 127);
+  return inferred(graph_of(
+      "conv2d", attributes,
+      {activation(shape, x),
+       constant({outputs, channels, fy, fx},
+                      r.values(outputs * channels * fy * fx, {-most - r.between(0, 1), most}))}));
 }
 
 }  // namespace heddle::test

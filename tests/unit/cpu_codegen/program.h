@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "cpu_codegen/kernel.h"
 #include "unit/ops/helpers.h"
@@ -52,5 +53,15 @@ class Program {
   std::string functions_, main_;
   int cases_ = 0;
 };
+
+// Adds the generator's kernel for the whole graph, run on these inputs; "", or why it refuses.
+std::string add_kernel(Program& program, Random& random, std::string_view generator,
+                       const Graph& graph, const std::vector<Tensor>& inputs);
+
+// Every element of the inputs at one end of its range.
+std::vector<Tensor> extreme_inputs(const Graph& graph, bool highest);
+
+// A conv2d in one group; strides, dilations, padding and ranges by chance, some of them 1x1.
+Graph random_conv(Random& r);
 
 }  // namespace heddle::test

@@ -11,9 +11,12 @@ namespace heddle {
 namespace {
 
 using rv32::make_dot_program;
+using test::add_kernel;
 using test::append;
 using test::append_random_maps;
+using test::extreme_inputs;
 using test::Random;
+using test::random_conv;
 using testing::HasSubstr;
 
 using Weights = std::vector<std::vector<int64_t>>;
@@ -100,64 +103,6 @@ TEST(DotProgram, ExtremesFitJustSo) {
   EXPECT_TRUE(rv32::fits_half(-128, {-255, 255}));
   EXPECT_FALSE(rv32::fits_half(-128, {-256, 255}));
   EXPECT_FALSE(rv32::fits_half(128, {0, 1}));
-}
-
-// The generator's kernel for the whole graph, run on these inputs; "" if it refuses, or its
-// reasons.
-std::string add_kernel(test::Program& program, Random& random, std::string_view name,
-                       const Graph& graph, const std::vector<Tensor>& inputs) {
-  const KernelGenerator* const generator = find_generator(name);
-  HEDDLE_CHECK(generator != nullptr, "no generator " + std::string(name));
-  const Match match = test::whole_match(graph);
-  std::string reasons;
-  for (const FailedCondition& failed : generator->refusals(graph, match))
-    reasons += failed.condition + ": " + failed.why + ": " + failed.values + "\n";
-  if (!reasons.empty()) return reasons;
-  const StorageOf storage = test::image_storages(random, graph);
-  program.add(generator->make(graph, match, storage, program.next_function()), graph, storage,
-              inputs);
-  return "";
-}
-
-// Every element of the inputs at one end of its range.
-std::vector<Tensor> extreme_inputs(const Graph& graph, bool highest) {
-  std::vector<Tensor> inputs;
-  for (const ValueId id : graph.inputs) {
-    const TensorType& type = graph.value(id).type;
-    Tensor tensor(type.dtype, type.shape);
-    for (int64_t i = 0; i < tensor.elements() && type.dtype != DType::float32; ++i)
-      tensor.set(i, highest ? type.range.hi : type.range.lo);
-    inputs.push_back(std::move(tensor));
-  }
-  return inputs;
-}
-
-Graph random_conv(Random& r) {
-  const Range ranges[] = {{-128, 127}, {0, 255}, {-128, 0}, {-3, 4}, {-128, 255}, {17, 90}};
-  const Range x = ranges[r.between(0, 5)];
-  const int64_t kernel_h = r.between(1, 4), kernel_w = r.between(1, 4);
-  const bool pointwise = r.between(0, 3) == 0;
-  const int64_t fy = pointwise ? 1 : kernel_h, fx = pointwise ? 1 : kernel_w;
-  const int64_t channels = r.between(1, 9), outputs = r.between(1, 7);
-  Attributes attributes = {
-      {"stride_h", r.between(1, 2)},   {"stride_w", r.between(1, 3)},
-      {"dilation_h", r.between(1, 2)}, {"dilation_w", r.between(1, 2)},
-      {"pad_top", r.between(0, 2)},    {"pad_left", r.between(0, 3)},
-      {"pad_bottom", r.between(0, 2)}, {"pad_right", r.between(0, 3)},
-      {"group", int64_t{1}},           {"x_zero_point", r.between(x.lo, x.hi)}};
-  if (pointwise && r.coin()) attributes = test::with(test::conv_group(), {{"x_zero_point", x.lo}});
-  Shape shape{r.between(1, 2), channels, r.between(8, 12),
-              r.between(0, 2) == 0 ? r.between(30, 70) : r.between(8, 20)};
-  if (r.between(0, 4) == 0) {  // an output of one column
-    attributes = test::with(test::conv(r.between(1, 2)), {{"group", int64_t{1}}});
-    shape = {1, channels, r.between(5, 40), fx};
-  }
-  const int64_t most = r.between(1, 127);
-  return test::inferred(test::graph_of(
-      "conv2d", attributes,
-      {test::activation(shape, x),
-       test::constant({outputs, channels, fy, fx},
-                      r.values(outputs * channels * fy * fx, {-most - r.between(0, 1), most}))}));
 }
 
 TEST(Rv32, Conv2dEqualsTheReference) {

@@ -172,6 +172,7 @@ TEST(Environment, KnowsSizesOperandsAttributesAndMemories) {
       {"requant.shift", int64_t{4}},
       {"memory.l1.bytes", int64_t{262144}},
       {"memory.weights.bytes", int64_t{65536}},
+      {"cpu.isa", std::string("rv32imc")},
       {"macs", int64_t{16 * 3 * 9 * 80}}};
   for (const auto& [name, value] : expected) {
     const std::optional<ExprValue> got = environment(name);
