@@ -69,8 +69,7 @@ Xpulp::Xpulp(const Graph& graph, const Match& match, const StorageOf& storage)
     rows_.width = in[3];
     lines_ = out[2];
     chunk_ = pixels_ = out[3];
-    if (out[3] > 1 &&
-        runs_over_rows(graph, match, storage, rows_.window, sums_.first_map)) {
+    if (out[3] > 1 && runs_over_rows(graph, match, storage, rows_.window, sums_.first_map)) {
       pixels_ = rows_.width = in[2] * in[3];
       lines_ = rows_.height = 1;
       const int64_t most = std::max<int64_t>(kChunkBytes / (4 * ((in[1] + 3) / 4)), 8);

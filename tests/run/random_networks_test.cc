@@ -140,8 +140,8 @@ TEST_P(RandomNetworks, EmittedCEqualsTheReference) {
   EXPECT_GE(seen.rules.size(), 3u) << testing::PrintToString(seen.rules);
 }
 
-// The same networks on a CPU whose flavour has kernels of its own.
-TEST(RandomNetworksOnRv32, EmittedCEqualsTheReference) {
+// The same networks on CPUs whose flavour has kernels of its own.
+Seen run_on_cpu(const char* soc) {
   Seen seen;
   for (uint32_t seed = 0; seed < 40; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
@@ -149,13 +149,24 @@ TEST(RandomNetworksOnRv32, EmittedCEqualsTheReference) {
     Compilation c;
     c.name = "random";
     c.graph = random_shift_network(random);
-    c.soc = load("cpu_only_rv32");
+    c.soc = load(soc);
     enlarge_main_memory(c.soc);
     c.policy = {"latency", "", Objective::latency, {}};
     run_against_reference(std::move(c), seed, seen);
   }
+  return seen;
+}
+
+TEST(RandomNetworksOnRv32, EmittedCEqualsTheReference) {
+  Seen seen = run_on_cpu("cpu_only_rv32");
   EXPECT_GE(seen.cpu_rules["conv2d"], 20) << testing::PrintToString(seen.cpu_rules);
   EXPECT_GE(seen.cpu_rules["depthwise_rows"], 10) << testing::PrintToString(seen.cpu_rules);
+  EXPECT_EQ(seen.cpu_rules["conv2d_xpulp"], 0);
+}
+
+TEST(RandomNetworksOnRv32, EmittedCForXpulpEqualsTheReference) {
+  Seen seen = run_on_cpu("pulp_rv32");
+  EXPECT_GE(seen.cpu_rules["conv2d_xpulp"], 20) << testing::PrintToString(seen.cpu_rules);
 }
 
 INSTANTIATE_TEST_SUITE_P(Shards, RandomNetworks, testing::Range(0, kShards));
