@@ -13,6 +13,7 @@
 #include "cpu_codegen/rv32/depthwise.h"
 #include "cpu_codegen/rv32/pool.h"
 #include "cpu_codegen/rv32/xpulp.h"
+#include "ops/op.h"
 
 namespace heddle {
 namespace {
@@ -27,6 +28,34 @@ std::vector<std::string> known_names() {
   std::vector<std::string> names;
   for (const KernelGenerator& generator : kernel_generators()) names.emplace_back(generator.name);
   return names;
+}
+
+// What no kernel can do, whoever writes it: patterns may name anything.
+std::vector<FailedCondition> fusion_refusals(const Graph& graph, const Match& match) {
+  if (match.nodes.size() == 1) return {};
+  const Node& anchor = graph.node(match.nodes.front());
+  const CBody form = op_of(anchor).c_body({graph, anchor});
+  const bool elements =
+      !form.parts && form.block.empty() && !(form.result.empty() && form.map.empty());
+  if (!elements) {
+    return {{"an anchor that computes elements",
+             "nothing is fused behind an operator that moves its operand or computes whole rows",
+             "the anchor is " + anchor.op}};
+  }
+  for (size_t i = 1; i < match.nodes.size(); ++i) {
+    const Node& node = graph.node(match.nodes[i]);
+    if (op_of(node).c_body({graph, node}).map.empty()) {
+      return {{"elementwise operators behind the anchor", "a kernel has one anchor",
+               node.op + " is none"}};
+    }
+    const Shape& before = graph.value(graph.node(match.nodes[i - 1]).output).type.shape;
+    const Shape& after = graph.value(node.output).type.shape;
+    if (before != after) {
+      return {{"elements as they come", "a kernel stores every element that it computes once",
+               fmt::format("{} makes {} of {}", node.op, to_string(after), to_string(before))}};
+    }
+  }
+  return {};
 }
 
 const KernelGenerator* generator_of(const Soc& soc, const Match& match) {
@@ -83,8 +112,9 @@ Matches refuse_kernels(const Graph& graph, const Soc& soc, Matches matches) {
   // As in match_rules(), one refusal a rule and place: the longest, which comes first.
   std::optional<std::pair<int, NodeId>> last;
   for (Match& match : matches.accepted) {
+    if (match.target < 0) match.failed = fusion_refusals(graph, match);
     const KernelGenerator* const generator = generator_of(soc, match);
-    if (generator != nullptr) match.failed = generator->refusals(graph, match);
+    if (generator != nullptr && match.accepted()) match.failed = generator->refusals(graph, match);
     if (match.accepted()) {
       result.accepted.push_back(std::move(match));
       continue;

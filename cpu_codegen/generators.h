@@ -29,8 +29,8 @@ const KernelGenerator* find_generator(std::string_view name);  // null if unknow
 // of its pattern and is the last rule.
 Status check_generators(const Target& cpu);
 
-// Moves what a rule's generator refuses from the accepted matches to the refused ones, with the
-// reasons.
+// Moves CPU matches that cannot be one kernel, or that their rule's generator refuses, from the
+// accepted matches to the refused ones, with the reasons.
 Matches refuse_kernels(const Graph& graph, const Soc& soc, Matches matches);
 
 // The kernel of a CPU step: by its rule's generator, or the generic one. No text for a step that

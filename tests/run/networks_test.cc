@@ -221,7 +221,7 @@ class IntegerOnnx : public testing::TestWithParam<std::string> {};
 TEST_P(IntegerOnnx, OutputsActivationsAndEmittedCAreExact) {
   const fs::path folder = kShared / "integer_onnx" / GetParam();
   if (!fs::exists(folder)) GTEST_SKIP() << "skipped: ../shared is absent";
-  for (const char* const soc : {"cpu_only", "diana"}) {
+  for (const char* const soc : {"cpu_only", "cpu_only_rv32", "diana"}) {
     const ProcessOutcome run =
         heddle({"verify", (folder / "network.onnx").string(), "--soc", soc, "--inputs",
                 (folder / "inputs.npz").string(), "--expected", (folder / "outputs.npz").string(),

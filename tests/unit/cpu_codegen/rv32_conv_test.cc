@@ -221,6 +221,33 @@ TEST(Generators, AreSortedAndKnown) {
   EXPECT_EQ(find_generator("rv32"), nullptr);
 }
 
+// Whatever a rule's pattern says, nothing is fused that no kernel can compute.
+TEST(Generators, RefuseWhatCannotBeFused) {
+  Soc soc;
+  soc.cpu.rules.resize(1);
+  const auto reasons = [&](const Graph& graph) {
+    Matches matches;
+    matches.accepted = {test::whole_match(graph)};
+    const Matches after = refuse_kernels(graph, soc, matches);
+    EXPECT_EQ(after.accepted.size() + after.refused.size(), 1u);
+    return after.refused.empty() ? "" : after.refused[0].failed[0].values;
+  };
+  Graph rows = test::inferred(test::graph_of("transpose", {{"perm", std::vector<int64_t>{1, 0}}},
+                                             {test::activation({2, 3}, {-9, 9})}));
+  EXPECT_EQ(reasons(rows), "");
+  append(rows, "relu", {}, {});
+  EXPECT_EQ(reasons(rows), "");  // element after element
+  append(rows, "transpose", {{"perm", std::vector<int64_t>{1, 0}}}, {});
+  EXPECT_EQ(reasons(rows), "transpose is none");
+  Graph view = test::inferred(
+      test::graph_of("flatten", {{"axis", int64_t{1}}}, {test::activation({2, 3}, {-9, 9})}));
+  append(view, "relu", {}, {});
+  EXPECT_EQ(reasons(view), "the anchor is flatten");
+  Graph wider = test::inferred(test::graph_of("relu", {}, {test::activation({1, 3}, {-9, 9})}));
+  append(wider, "add", {}, {test::activation({2, 3}, {-9, 9})});
+  EXPECT_EQ(reasons(wider), "add makes [2, 3] of [1, 3]");
+}
+
 TEST(Generators, RulesThatNameOthersAreRefused) {
   Target cpu;
   Rule rule;
