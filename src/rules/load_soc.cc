@@ -176,7 +176,7 @@ class SocReader {
     if (!target) return;
     soc_.cpu = *std::move(target);
     for (const auto& [key, value] : soc_.cpu.constants) {
-      const auto same = [&](const auto& own) { return own.first == key; };
+      const auto same = [&name = key](const auto& own) { return own.first == name; };
       if (std::none_of(soc_.cpu_constants.begin(), soc_.cpu_constants.end(), same))
         soc_.cpu_constants.emplace_back(key, value);
     }
