@@ -12,11 +12,12 @@
 
 namespace heddle {
 
-// Strides of a stored value in elements, outermost dimension first, innermost always 1, and its
-// size in bytes.
+// Strides of a stored value in elements, one for each dimension of its shape, its size in bytes, and
+// the memory that holds it.
 struct Storage {
   std::vector<int64_t> strides;
   int64_t bytes = 0;
+  std::string memory{};  // one that the SoC's units share; empty: its main memory
   bool operator==(const Storage&) const = default;
 };
 Storage dense_storage(const TensorType& type);

@@ -84,8 +84,8 @@ std::string dump(const Compilation& c, const std::string& stage) {
   if (stage == "import") return dump(c.graph);
   if (stage == "match") return dump(c.graph, c.soc, c.matches);
   if (stage == "candidates") return dump(c.graph, c.soc, c.candidates);
-  if (stage == "schedule") return dump(c.graph, c.soc, c.schedule);
-  if (stage == "memory") return dump(c.graph, c.plan);
+  if (stage == "schedule") return dump(c.schedule.graph, c.soc, c.schedule);
+  if (stage == "memory") return dump(c.schedule.graph, c.plan);
   std::string files;
   for (const auto& [path, content] : c.bundle)
     files += path + " " + std::to_string(content.size()) + " bytes\n";
@@ -142,15 +142,15 @@ Result<Compilation> compile_graph(Compilation c, const CompileOptions& options,
 
   if (!enter("memory")) return c;
   Result<MemoryPlan> plan = plan_memory(
-      c.graph, c.soc, c.schedule, kernel_needs(c.graph, c.soc, c.schedule));
+      c.schedule.graph, c.soc, c.schedule, kernel_needs(c.schedule.graph, c.soc, c.schedule));
   if (!plan.ok()) return plan.errors();
   c.plan = std::move(*plan);
-  c.report = make_report(c.name, c.graph, c.soc, c.policy, c.schedule, c.plan);
+  c.report = make_report(c.name, c.schedule.graph, c.soc, c.policy, c.schedule, c.plan);
 
   if (!enter("bundle")) return c;
   Result<std::vector<GoldenVector>> golden = golden_vectors(c.graph, options.vectors);
   if (!golden.ok()) return golden.errors();
-  Result<FileSet> bundle = emit_bundle(c.name, c.graph, c.soc, c.schedule, c.plan, *golden);
+  Result<FileSet> bundle = emit_bundle(c.name, c.schedule.graph, c.soc, c.schedule, c.plan, *golden);
   if (!bundle.ok()) return bundle.errors();
   c.bundle = std::move(*bundle);
   c.bundle["report.json"] = report_json(c.report);

@@ -26,6 +26,8 @@ std::string_view text_of(TargetKind kind) {
       return "accelerator";
     case TargetKind::dma:
       return "dma";
+    case TargetKind::library:
+      return "library";
   }
   return "target";
 }
@@ -67,7 +69,13 @@ void write_rule(Out out, const Rule& rule) {
   fmt::format_to(out, "    compute {}\n", print_text(rule.compute));
   if (!rule.kernel.empty()) fmt::format_to(out, "    kernel {}\n", rule.kernel);
   if (rule.layout)
-    fmt::format_to(out, "    layout row {} plane {}\n", rule.layout->row, rule.layout->plane);
+    fmt::format_to(out, "    layout {}row {} plane {}\n",
+                   rule.layout->order == DimOrder::channels_last ? "channels_last " : "",
+                   rule.layout->row, rule.layout->plane);
+  if (rule.legalise != Legalise{})
+    fmt::format_to(out, "    legalise pads {} dense {} depthwise {} channels {}\n",
+                   rule.legalise.pads, rule.legalise.dense, rule.legalise.depthwise_width,
+                   rule.legalise.channel_multiple);
   for (const OperandPlacement& operand : rule.operands) {
     fmt::format_to(out, "    operand {} in {}\n", operand.operand, operand.memory);
   }

@@ -201,9 +201,40 @@ void read_tile(const TomlValue& table, const RuleNames& names, Rule& rule, Readi
   }
 }
 
+// "pads", "depthwise/16", "dense", "channels/16".
+void read_legalise(const TomlValue& table, Legalise& legalise, Reading& reading) {
+  for (const TomlValue& item : items_at(table, "legalise")) {
+    if (item.kind != TomlKind::text) continue;
+    const std::string& text = item.text;
+    const size_t mark = text.find('/');
+    const std::string name = text.substr(0, mark);
+    int64_t number = 0;
+    if (mark != std::string::npos) {
+      const char* end = text.data() + text.size();
+      const auto [stop, error] = std::from_chars(text.data() + mark + 1, end, number);
+      if (error != std::errc() || stop != end || number < 1 || number > (1 << 16)) number = -1;
+    }
+    if (text == "pads") {
+      legalise.pads = true;
+    } else if (text == "dense") {
+      legalise.dense = true;
+    } else if (name == "depthwise" && number > 0) {
+      legalise.depthwise_width = number;
+    } else if (name == "channels" && number > 0) {
+      legalise.channel_multiple = number;
+    } else {
+      report(reading, item.place, fmt::format("unknown legalisation `{}`", terminal_text(text)),
+             "the legalisations are `pads`, `dense`, `depthwise/N` and `channels/N`");
+    }
+  }
+}
+
 void read_accelerator_part(const TomlValue& table, RuleNames& names, Rule& rule, Reading& reading) {
   rule.layout = BufferLayout{};
+  read_legalise(table, rule.legalise, reading);
   if (const TomlValue* layout = table_at(table, "layout")) {
+    if (string_at(*layout, "order") == "channels_last")
+      rule.layout->order = DimOrder::channels_last;
     rule.layout->row = integer_at(*layout, "row", 1);
     rule.layout->plane = integer_at(*layout, "plane", 1);
   }

@@ -152,6 +152,8 @@ std::string_view name_of(TargetKind kind) {
       return "an accelerator";
     case TargetKind::dma:
       return "a DMA";
+    case TargetKind::library:
+      return "a library";
   }
   return "a target";
 }

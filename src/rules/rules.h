@@ -32,11 +32,17 @@ struct Condition {
   Place place;
 };
 
+// The order of an activation's dimensions in memory, outermost first. `channels_first`: as in its
+// shape (N, C, H, W). `channels_last`: the second dimension is the innermost one (N, H, W, C).
+enum class DimOrder : uint8_t { channels_first, channels_last };
+
 // One activation buffer as the device wants it, in every memory: the innermost dimension's pitch is
-// a multiple of `row` elements, the last two dimensions together a multiple of `plane` bytes.
+// a multiple of `row` elements, the last two dimensions together a multiple of `plane` bytes; last
+// and innermost in the order of memory.
 struct BufferLayout {
   int64_t row = 1;
   int64_t plane = 1;
+  DimOrder order = DimOrder::channels_first;
   bool operator==(const BufferLayout&) const = default;
 };
 
@@ -89,6 +95,16 @@ struct Job {
   std::vector<JobField> fields;
 };
 
+// In which other form a rule may be offered a layer that it does not take as it is
+// (src/legalise/legalise.h): `legalise = ["pads", "depthwise/16", "dense", "channels/16"]`.
+struct Legalise {
+  bool pads = false;            // pads become an operator of their own, on the CPU
+  bool dense = false;           // a dense layer as a 1x1 convolution
+  int64_t depthwise_width = 0;  // a depthwise convolution as one in groups of up to this many channels
+  int64_t channel_multiple = 0;  // input and output channels padded to a multiple of this
+  bool operator==(const Legalise&) const = default;
+};
+
 struct Rule {
   bool packs(std::string_view operand) const;  // a Packing has this name
 
@@ -100,6 +116,7 @@ struct Rule {
   std::string kernel{};  // CPU targets: name of a kernel generator (cpu_codegen); empty: the generic one
   // The rest is absent for rules of a CPU target.
   std::optional<BufferLayout> layout;
+  Legalise legalise{};
   std::vector<OperandPlacement> operands;
   std::vector<Packing> packings;
   std::vector<TileDomain> domains;
@@ -123,7 +140,9 @@ struct Memory {
 inline constexpr size_t kMaxUnits = 16;
 inline constexpr int kFirstInterrupt = 16;
 
-enum class TargetKind : uint8_t { cpu, accelerator, dma };
+// A library is a folder of hand-written kernels that the CPU runs: its rules are those of an
+// accelerator that works in place, its driver a plain call, and there is no device.
+enum class TargetKind : uint8_t { cpu, accelerator, dma, library };
 
 // One folder: accelerators/<name>/, or a CPU flavour in cpu_codegen/<name>/.
 struct Target {
@@ -223,7 +242,7 @@ struct Soc {
   std::vector<std::pair<std::string, int64_t>> cpu_constants;
   std::optional<SocUnit> dma;  // moves between main_memory and every other memory; may be absent
                                // where all units work in place
-  std::vector<SocUnit> accelerators;
+  std::vector<SocUnit> accelerators;  // libraries too
 
   const Memory* find_memory(std::string_view memory_name) const;  // shared ones; null if absent
   // Whether a job finds the operand where it lies, so that nothing is moved. `packed`: a Packing.
@@ -236,12 +255,46 @@ struct Soc {
   int64_t driver_cycles(const Job& job) const;
 };
 
-enum class Objective : uint8_t { latency, first_match };
+enum class Objective : uint8_t { latency, energy, weighted, fewest_switches, first_match };
+
+// Which layers a pin or a preference speaks of; a layer is the node that a rule's pattern begins at.
+// What is left empty selects all.
+struct LayerSelector {
+  std::string layers;       // RE2, matched against whole names
+  std::string kind;         // RE2, matched against the whole name of the operator or of one of its classes
+  std::string accepted_by;  // a target: only layers that one of its rules accepts
+  std::string index;        // "first", "last", or a number from 0: of those that the rest selects
+};
+
+struct Pin {
+  LayerSelector select;
+  std::string target;  // the name of an accelerator or library, or "cpu"
+  std::string text;    // as the user wrote it, for messages
+  Place place;
+};
+
+// The schedule counts `percent` of the cost that these layers have on the target.
+struct TargetPreference {
+  LayerSelector select;
+  std::string target;
+  int64_t percent = 100;
+  Place place;
+};
+
 struct Policy {
   std::string name;
   std::string summary;
   Objective objective = Objective::latency;
   std::vector<std::string> avoid;  // targets that must not be used
+  // weighted: latency_weight * cycles + energy_weight * nanojoules
+  int64_t latency_weight = 1, energy_weight = 0;
+  // Targets, best first: decides under first_match and between equal costs; absent ones follow in the
+  // order of the SoC, the CPU last.
+  std::vector<std::string> target_order{};
+  std::vector<TargetPreference> preferences{};
+  std::vector<Pin> pins{};
+  // RE2s of layer names: layers run in this order where the dataflow allows it; others keep theirs.
+  std::vector<std::string> execution_order{};
 };
 
 // A SoC's TOML names its folders relative to itself; `search` are further folders that may hold

@@ -95,9 +95,20 @@ std::vector<KeyDef> rule_keys(bool accelerator) {
                     "the operators' records"});
     return keys;
   }
+  KeyDef order{"rule[].layout.order", KeyType::text, kOptional,
+               "the order of dimensions: `channels_first` as in the shape (N, C, H, W), or `channels_last` "
+               "(N, H, W, C); `row` and `plane` speak of this order",
+               "channels_first"};
+  order.choices = "channels_first channels_last";
   const std::vector<KeyDef> more = {
+      {"rule[].legalise", KeyType::text_list, kOptional,
+       "other forms in which the rule may take a layer, where that pays: `pads`, padding is an "
+       "operator of its own on the CPU; `depthwise/16`, a depthwise convolution as a dense one in "
+       "groups of up to 16 channels; `dense`, a dense layer as a 1x1 convolution; `channels/16`, channels "
+       "padded to a multiple of 16"},
       {"rule[].layout", KeyType::table, kRequired,
        "how activations lie in memory while the unit works on them"},
+      order,
       {"rule[].layout.row", KeyType::integer, kOptional,
        "the innermost dimension's pitch is a multiple of this many elements", "1", 1, kMaxCount},
       {"rule[].layout.plane", KeyType::integer, kOptional,

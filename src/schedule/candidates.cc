@@ -73,13 +73,13 @@ Result<Candidates> make_candidates(const Graph& graph, const Soc& soc, const Mat
     if (match.target < 0) {
       Result<int64_t> cycles = cpu_cycles(graph, soc, match);
       if (!cycles.ok()) return cycles.errors();
-      candidates.usable.push_back({match, std::nullopt, *cycles});
+      candidates.usable.push_back({match, std::nullopt, *cycles, match.nodes});
       continue;
     }
     Result<Tiling> tiling = solve_tiling(graph, soc, match, choose_storage(graph, soc, {&match}));
     if (tiling.ok()) {
       const int64_t cycles = tiling->cost.total;
-      candidates.usable.push_back({match, std::move(*tiling), cycles});
+      candidates.usable.push_back({match, std::move(*tiling), cycles, match.nodes});
       continue;
     }
     candidates.untileable.push_back(untiled(match, tiling.errors()));

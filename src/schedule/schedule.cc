@@ -188,6 +188,7 @@ Result<Schedule> make_schedule(const Graph& graph, const Soc& soc, const Policy&
   }
 
   Schedule schedule;
+  schedule.graph = graph;
   for (const int item : cover.items) {
     const Candidate& candidate = candidates.usable[static_cast<size_t>(item)];
     schedule.steps.push_back({candidate, graph.node(candidate.match.anchor).name, 0, ""});

@@ -2,6 +2,7 @@
 // in what order.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -12,10 +13,23 @@
 
 namespace heddle {
 
+struct Legalised;  // legalise/legalise.h
+
+// A kernel of the CPU that a legalisation needs beside the rule's job: an explicit pad, a view.
+struct Extra {
+  Match match;  // nodes of the legalised graph
+  int64_t cycles = 0;
+  bool before = true;  // the job, or after it
+};
+
 struct Candidate {
-  Match match;
+  Match match;                   // nodes of the graph, or of the legalised one
   std::optional<Tiling> tiling;  // accelerators only
-  int64_t cycles = 0;            // modelled, DMA and launches included
+  int64_t cycles = 0;            // modelled, DMA, launches and extras included
+  // Nodes of the imported graph that it computes, ascending; those of `match` where it is not legalised.
+  std::vector<NodeId> covers{};
+  std::shared_ptr<const Legalised> legalised{};  // null: the graph as it is
+  std::vector<Extra> extras{};
 };
 
 struct Candidates {
@@ -38,15 +52,20 @@ Result<int64_t> modelled_cycles(const Graph& graph, const Soc& soc, const Candid
 // it, `copy_x10` of the CPU's constants for each element; 0 where the SoC has no such constant.
 int64_t copy_cycles(const Graph& graph, const Soc& soc);
 
+// One region of code: a job or kernel. A legalised candidate gives one step for each extra and one for
+// the job; all of them have its `covers`.
 struct Step {
-  Candidate candidate;
+  Candidate candidate;  // `match` speaks of Schedule::graph
   std::string name;           // of the layer: the anchor's node name, foreign text
   int64_t cycles_on_cpu = 0;  // what the same nodes cost on the CPU alone
   std::string why;            // one line: why here
 };
 
 struct Schedule {
-  std::vector<Step> steps;            // execution order; every node of the graph is in exactly one
+  // The imported graph with the chosen legalisations and layout conversions in place. Everything from
+  // here on (memory, emit, sim) reads this one; the imported one is what the reference computes.
+  Graph graph;
+  std::vector<Step> steps;            // execution order; every node of `graph` is in exactly one
   StorageOf storage;                  // of every value that exists in main memory
   std::vector<ValueId> materialised;  // values that exist in main memory, ascending (region outputs
                                       // and graph inputs)
