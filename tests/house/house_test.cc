@@ -59,7 +59,7 @@ std::vector<std::string> includes(const Source& source) {
 TEST(House, EveryLayerIncludesOnlyLayersBelowIt) {
   const std::vector<std::string> order = {"base",        "expr",  "graph",  "ops",      "import",      "export",
                                           "rules",       "match", "tiler",  "schedule", "memory",
-                                          "cpu_codegen", "emit",  "sim",    "report", "compile",     "main"};
+                                          "cpu_codegen", "emit",  "sim",    "report", "compile",     "check", "main"};
   std::map<std::string, size_t> rank;
   for (size_t i = 0; i < order.size(); ++i) rank[order[i]] = i;
   std::vector<std::string> wrong;
@@ -79,7 +79,7 @@ TEST(House, EveryLayerIncludesOnlyLayersBelowIt) {
 
 TEST(House, ForeignLibrariesHide) {
   const std::map<std::string, size_t> allowed = {
-      {"^z3", 1},   {"^toml", 1},    {"^onnx/", 1}, {"^google/protobuf", 1},
+      {"^z3", 2},   {"^toml", 1},    {"^onnx/", 1}, {"^google/protobuf", 1},
       {"^re2/", 2}, {"^zip\\.h", 1}, {"^CLI/", 1}, {"^flatbuffers/|tflite_generated", 1}};
   for (const auto& [pattern, files] : allowed) {
     std::vector<std::string> users;
