@@ -29,6 +29,10 @@ struct Own {
 constexpr const char* kFloat = "1e-5";
 
 const std::vector<Own> kOwn = {
+    {"diana/ad.onnx", "shift", 5, 5, true},
+    {"diana/ic.onnx", "shift", 5, 5, true},
+    {"diana/kws.onnx", "shift", 5, 5, true},
+    {"diana/vww.onnx", "shift", 5, 5, true},
     {"digits/digits_int8.tflite", "TFLite int8", 100, 100, true},
     {"digits/digits_qdq.onnx", "QDQ ONNX", 100, 100},
     {"float32/cnn.onnx", "float32 ONNX", 5, 0, false, kFloat},
