@@ -1,8 +1,11 @@
 #include "match/spine.h"
 
+#include <fmt/format.h>
 #include <re2/re2.h>
 
 #include <algorithm>
+
+#include "base/text.h"
 
 namespace heddle {
 namespace {
@@ -20,7 +23,47 @@ std::string regex_of(const PatternItem& item) {
   return "(?:" + alternatives + ")" + kRepeat[static_cast<size_t>(item.repeat)];
 }
 
+re2::RE2::Options quiet() {
+  re2::RE2::Options options;
+  options.set_log_errors(false);
+  return options;
+}
+
+// Where an expression goes wrong. RE2 says which part it is, but of a parenthesis only that there is one.
+size_t offset_of_error(std::string_view regex, const re2::RE2& refused) {
+  if (refused.error_code() == re2::RE2::ErrorMissingParen ||
+      refused.error_code() == re2::RE2::ErrorUnexpectedParen) {
+    // One that closes nothing ends the first prefix that it spoils; an open one shows at the end.
+    const auto fine = [&](size_t n) {
+      return re2::RE2(re2::StringPiece(regex.data(), n), quiet()).ok();
+    };
+    for (size_t n = 1; n <= regex.size(); ++n) {
+      if (regex[n - 1] == ')' && !fine(n) && fine(n - 1)) return n - 1;
+    }
+    return regex.size();
+  }
+  const size_t found = regex.find(refused.error_arg());
+  return found == std::string_view::npos ? 0 : found;
+}
+
 }  // namespace
+
+Result<std::vector<bool>> full_match(std::string_view regex, std::span<const std::string> texts,
+                                     const Place& place) {
+  const re2::RE2 compiled(re2::StringPiece(regex.data(), regex.size()), quiet());
+  if (!compiled.ok()) {
+    const size_t offset = offset_of_error(regex, compiled);
+    return error_at(place_within(place, regex, offset),
+                    fmt::format("`{}` is no regular expression: {} at character {}",
+                                terminal_text(regex), terminal_text(compiled.error()), offset + 1),
+                    "write a regular expression as RE2 has it, e.g. `conv[0-9]+`; `.` stands for any "
+                    "character, and `.*` for any text");
+  }
+  std::vector<bool> matched;
+  for (const std::string& text : texts) matched.push_back(re2::RE2::FullMatch(text, compiled));
+  return matched;
+}
+
 
 bool accepts(const PatternItem& item, std::string_view op) {
   const OpDef* def = find_op(op);

@@ -27,6 +27,11 @@ class SpinePattern {
   std::unique_ptr<Compiled> compiled_;
 };
 
+// Which of `texts` a regular expression of RE2 matches as a whole. Error: at `place`, whose column is
+// that of the expression's first character, what is wrong with it and at which of its characters.
+Result<std::vector<bool>> full_match(std::string_view regex, std::span<const std::string> texts,
+                                     const Place& place);
+
 // True where `item` of a pattern accepts the operator, by name or by class.
 bool accepts(const PatternItem& item, std::string_view op);
 

@@ -111,6 +111,7 @@ std::string why_not_accelerated(const Soc& soc, const Matches& matches,
 std::string why_here(const Soc& soc, const Policy& policy, const Matches& matches,
                      const Candidates& candidates, const Step& step) {
   const Match& match = step.candidate.match;
+  if (!step.candidate.pinned.empty()) return "pinned by " + step.candidate.pinned;
   if (match.target < 0)
     return why_not_accelerated(soc, matches, candidates, match, step.candidate.cycles);
   if (policy.objective == Objective::first_match) return "first accelerator that accepts it";

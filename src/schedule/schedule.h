@@ -30,6 +30,10 @@ struct Candidate {
   std::vector<NodeId> covers{};
   std::shared_ptr<const Legalised> legalised{};  // null: the graph as it is
   std::vector<Extra> extras{};
+  // Of the policy (policy.h): what the schedule compares is this share of the cost, and the pin that
+  // says that the layer belongs on this target, as the user wrote it; empty: none does.
+  int64_t cost_percent = 100;
+  std::string pinned{};
 };
 
 struct Candidates {

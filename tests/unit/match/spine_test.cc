@@ -48,5 +48,28 @@ TEST(Spine, StartsWithLooksPastOptionalOperators) {
   EXPECT_FALSE(pattern.starts_with("requant"));
 }
 
+TEST(FullMatch, ComparesWholeNames) {
+  const std::vector<std::string> names = {"conv1", "conv10", "res_conv1", ""};
+  EXPECT_THAT(*full_match("conv1", names, in_file("test")), ElementsAre(true, false, false, false));
+  EXPECT_THAT(*full_match("(res_)?conv1.?", names, in_file("test")),
+              ElementsAre(true, true, true, false));
+  EXPECT_THAT(*full_match(".*", names, in_file("test")), ElementsAre(true, true, true, true));
+}
+
+TEST(FullMatch, SaysWhereAnExpressionIsWrong) {
+  const std::vector<std::pair<std::string, std::string>> wrong = {
+      {"conv(", "at character 6"},     {"(a)b)(", "at character 5"}, {"a)", "at character 2"},
+      {"conv[0-", "at character 5"},   {"ab**", "at character 3"},   {"*a", "at character 1"},
+      {R"(conv\y)", "at character 5"}, {"a{2000}", "at character 2"}};
+  for (const auto& [regex, where] : wrong) {
+    const Result<std::vector<bool>> matched =
+        full_match(regex, std::vector<std::string>{"a"}, Place{"policy.toml", 3, 11, "", ""});
+    ASSERT_FALSE(matched.ok()) << regex;
+    const Diagnostic& error = matched.errors().front();
+    EXPECT_THAT(error.message, testing::HasSubstr(where)) << regex;
+    EXPECT_EQ(std::to_string(error.place.column - 10), where.substr(where.rfind(' ') + 1)) << regex;
+  }
+}
+
 }  // namespace
 }  // namespace heddle
