@@ -14,6 +14,7 @@ using Out = std::back_insert_iterator<std::string>;
 
 std::string text_of(const TileDomain& domain) {
   if (domain.full) return "full";
+  if (domain.one) return "one";
   if (domain.multiple_of == 1) return "any";
   return fmt::format("multiple of {} or full", domain.multiple_of);
 }

@@ -69,7 +69,7 @@ void check_axis(const std::string& axis, const Place& place, const RuleNames& na
                      did_you_mean(axis, listed(names.sizes))));
 }
 
-// "full", "any", "multiple of N or full".
+// "full", "any", "one", "multiple of N or full".
 TileDomain read_domain(const TomlMember& member, const RuleNames& names, Reading& reading) {
   TileDomain domain;
   domain.axis = member.key;
@@ -81,7 +81,8 @@ TileDomain read_domain(const TomlMember& member, const RuleNames& names, Reading
            fmt::format("`{}` is no axis of the result: it cannot be cut", member.key),
            "leave it out, or write `full`");
   }
-  if (domain.full || text == "any" || text.empty()) return domain;
+  domain.one = text == "one";
+  if (domain.full || domain.one || text == "any" || text.empty()) return domain;
   constexpr std::string_view kPrefix = "multiple of ";
   constexpr std::string_view kSuffix = " or full";
   int64_t multiple = 0;
@@ -94,7 +95,7 @@ TileDomain read_domain(const TomlMember& member, const RuleNames& names, Reading
   }
   if (multiple < 1 || multiple > (1 << 20)) {
     report(reading, member.value.place, fmt::format("unknown domain `{}`", terminal_text(text)),
-           "a domain is `full`, `any`, or `multiple of N or full`");
+           "a domain is `full`, `any`, `one`, or `multiple of N or full`");
     return domain;
   }
   domain.multiple_of = multiple;

@@ -74,6 +74,7 @@ struct OperandPlacement {
 struct TileDomain {
   std::string axis;         // "k"
   bool full = false;        // only the whole axis
+  bool one = false;         // one index of it a tile: groups of a convolution
   int64_t multiple_of = 1;  // "multiple of 16 or full"
 };
 

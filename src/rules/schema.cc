@@ -137,8 +137,8 @@ std::vector<KeyDef> rule_keys(bool accelerator) {
        "element, least significant first"},
       {"rule[].tile", KeyType::table, kRequired, "how a layer may be cut into jobs"},
       {"rule[].tile.dims", KeyType::text_map, kOptional,
-       "the sizes an axis may take: `full`, `any`, or `multiple of N or full`; an axis that is not "
-       "named stays whole"},
+       "the sizes an axis may take: `full`, `any`, `one` (a job for each index: the groups `g` of a "
+       "convolution), or `multiple of N or full`; an axis that is not named stays whole"},
       {"rule[].tile.require", KeyType::table_list, kOptional, "constraints on a tile"},
       {"rule[].tile.require[].expr", KeyType::expression, kRequired, "must be 1; names of a tile"},
       {"rule[].tile.require[].why", KeyType::text, kRequired, "the reason, for reports"},
