@@ -9,7 +9,7 @@ namespace {
 
 size_t at(int index) { return static_cast<size_t>(index); }
 
-constexpr uint32_t kAnyForm = 1u << 30;  // given, and nobody has read it yet
+constexpr uint32_t kAnyForm = 1u << 30;  // some main-memory form: nobody has cared yet
 
 // After the first nodes are passed.
 struct State {
@@ -109,6 +109,16 @@ class Search {
     if (found == state.held.end() || found->first != read.value) return;
     const size_t place = static_cast<size_t>(found - state.held.begin());
     const uint32_t held = found->second;
+    if (read.any) {
+      const std::vector<int> forms = main_forms(read.value);
+      const bool in_main = held == kAnyForm || std::any_of(forms.begin(), forms.end(), [&](int f) {
+                             return (held >> f & 1) != 0;
+                           });
+      if (!in_main) return;
+      AssignStep extended = step;
+      extended.choice.reads.push_back(-1);
+      return read_next(from, state, extended, operand + 1);
+    }
     for (const int form : read.forms) {
       const bool in_main = p_.values[at(read.value)].forms[at(form)].memory < 0;
       const auto take = [&](uint32_t forms, const std::optional<AssignConversion>& conversion) {
@@ -171,9 +181,10 @@ class Search {
       add_residents(value, held, all);
       if (!own) add_residents(value, held, others);
     }
-    for (const int form : item.result.forms) {
+    for (const int form : results(item)) {
+      const uint32_t made = form < 0 ? kAnyForm : 1u << form;
       std::vector<int64_t> used = all;
-      add_residents(item.result.value, 1u << form, used);
+      add_residents(item.result.value, made, used);
       if (!std::equal(used.begin(), used.end(), p_.memory_bytes.begin(), std::less_equal<>()))
         continue;
       AssignStep written = step;
@@ -196,10 +207,14 @@ class Search {
       if (!can_end(then)) continue;
       const auto place = std::lower_bound(then.held.begin(), then.held.end(),
                                           std::make_pair(item.result.value, uint32_t{0}));
-      then.held.insert(place, {item.result.value, 1u << form});
+      then.held.insert(place, {item.result.value, made});
       std::erase_if(then.held, [&](const auto& held) { return !live(then, held.first); });
       reach(from, std::move(then), more, std::move(written));
     }
+  }
+
+  static std::vector<int> results(const AssignItem& item) {
+    return item.result.any ? std::vector<int>{-1} : item.result.forms;
   }
 
   void add_residents(int value, uint32_t held, std::vector<int64_t>& bytes) const {
@@ -302,14 +317,15 @@ class Search {
     AssignChoice choice{index, {}, -1};
     const std::function<void(size_t)> each = [&](size_t operand) {
       if (operand < item.reads.size()) {
-        for (const int form : item.reads[operand].forms) {
+        const AssignOperand& read = item.reads[operand];
+        for (const int form : read.any ? std::vector<int>{-1} : read.forms) {
           choice.reads.push_back(form);
           each(operand + 1);
           choice.reads.pop_back();
         }
         return;
       }
-      for (const int form : item.result.forms) {
+      for (const int form : results(item)) {
         choice.result = form;
         const std::optional<int64_t> cost = cost_of(choice, nothing);
         if (cost && (!least || *cost < *least)) least = cost;
@@ -362,18 +378,18 @@ class Search {
       state = edge.from;
     }
     std::reverse(result.steps.begin(), result.steps.end());
-    result.given_forms.assign(p_.values.size(), -1);
+    result.forms.assign(p_.values.size(), -1);
     for (const AssignStep& step : result.steps) {
       const AssignItem& item = p_.items[at(step.choice.item)];
       for (size_t r = 0; r < item.reads.size(); ++r) {
-        const size_t value = at(item.reads[r].value);
-        if (!p_.values[value].given || result.given_forms[value] >= 0) continue;
-        result.given_forms[value] = step.choice.reads[r];
+        int& form = result.forms[at(item.reads[r].value)];
+        if (form >= 0) continue;
+        form = step.choice.reads[r];
         for (const AssignConversion& conversion : step.conversions) {
-          if (conversion.value == static_cast<int>(value))
-            result.given_forms[value] = conversion.from;
+          if (conversion.value == item.reads[r].value) form = conversion.from;
         }
       }
+      result.forms[at(item.result.value)] = step.choice.result;
     }
   }
 

@@ -36,6 +36,9 @@ struct AssignValue {
 struct AssignOperand {
   int value = -1;
   std::vector<int> forms;  // those that the item can read or write, into AssignValue::forms
+  // Every main-memory form will do, and the cost is the same: whoever cares decides. `forms` is not
+  // looked at.
+  bool any = false;
 };
 struct AssignItem {
   std::vector<int> nodes;            // ascending; it runs when the last one's turn comes
@@ -47,7 +50,7 @@ struct AssignItem {
   int64_t rank = 0;
 };
 
-// What an item was told: forms of `reads`, in their order, and of the result.
+// What an item was told: forms of `reads`, in their order, and of the result; -1: any.
 struct AssignChoice {
   int item = -1;
   std::vector<int> reads;
@@ -93,7 +96,9 @@ struct AssignStep {
 
 struct Assignment {
   std::vector<AssignStep> steps;  // in the order of the items' last nodes
-  std::vector<int> given_forms;   // of each value that is given; -1: of others, and unread ones
+  // The form that each value is made or given in; -1: it exists inside of items only, or nobody
+  // cares (any in main memory).
+  std::vector<int> forms;
   AssignCost cost;
   bool optimal = true;      // no state was dropped; margins are exact too
   int64_t lower_bound = 0;  // of cost.cost; under count_switches where optimal only, else 0

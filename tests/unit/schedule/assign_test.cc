@@ -89,6 +89,10 @@ AssignProblem random_problem(uint64_t seed, const Shape& shape) {
       if (!inside.contains(v)) item.reads.push_back(forms(v));
     }
     item.result = forms(nodes.back() + 2);
+    if (!any_form) {
+      for (AssignOperand& operand : item.reads) operand.any = draw(4) == 0;
+      item.result.any = draw(4) == 0;
+    }
     item.anchor = nodes.front();
     item.nodes = std::move(nodes);
     item.group = static_cast<int>(p.items.size()) / 2;
@@ -196,7 +200,10 @@ class BruteForce {
     const auto found = held.find(item.reads[operand].value);
     if (found == held.end()) return;
     const std::vector<ValueForm>& forms = p_.values[at(found->first)].forms;
-    for (const int form : item.reads[operand].forms) {
+    const bool any = item.reads[operand].any;
+    const std::vector<int> wanted = any ? main_forms(found->first) : item.reads[operand].forms;
+    for (const int form : wanted) {
+      if (any && !found->second.contains(form)) continue;
       Held then = held;
       AssignCost more = cost;
       if (!found->second.contains(form)) {
@@ -211,14 +218,16 @@ class BruteForce {
         then[found->first].insert(form);
       }
       std::vector<AssignChoice> extended = choices;
-      extended.back().reads.push_back(form);
+      extended.back().reads.push_back(any ? -1 : form);
       read(s, operand + 1, then, more, extended);
     }
   }
   void write(size_t s, const Held& held, const AssignCost& cost,
              const std::vector<AssignChoice>& choices) {
     const AssignItem& item = p_.items[at(steps_[s])];
-    for (const int form : item.result.forms) {
+    const std::vector<int> made =
+        item.result.any ? main_forms(item.result.value) : item.result.forms;
+    for (const int form : made) {
       Held then = held;
       then[item.result.value] = {form};
       std::vector<int64_t> used(p_.memory_bytes.size(), 0), taken(used);
@@ -237,10 +246,18 @@ class BruteForce {
       }
       if (used[0] > p_.memory_bytes[0] || used[1] > p_.memory_bytes[1]) continue;
       std::vector<AssignChoice> extended = choices;
-      extended.back().result = form;
+      extended.back().result = item.result.any ? -1 : form;
       const std::optional<int64_t> more = p_.cost(extended.back(), taken);
       if (more) step(s + 1, then, cost + AssignCost{0, *more, 1, item.rank}, extended);
     }
+  }
+
+  std::vector<int> main_forms(int value) const {
+    std::vector<int> found;
+    for (size_t f = 0; f < p_.values[at(value)].forms.size(); ++f) {
+      if (p_.values[at(value)].forms[f].memory < 0) found.push_back(static_cast<int>(f));
+    }
+    return found;
   }
 
   const AssignProblem& p_;
@@ -288,6 +305,7 @@ TEST(Assign, EqualsBruteForceOnRandomProblems) {
     without += found.uncovered.has_value();
     for (const AssignStep& step : found.steps) {
       converted += !step.conversions.empty();
+      if (step.choice.result < 0) continue;
       resident += p.values[at(p.items[at(step.choice.item)].result.value)]
                       .forms[at(step.choice.result)]
                       .memory >= 0;
