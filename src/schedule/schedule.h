@@ -26,12 +26,13 @@ struct Candidate {
   Match match;                   // nodes of the graph, or of the legalised one
   std::optional<Tiling> tiling;  // accelerators only
   int64_t cycles = 0;            // modelled, DMA, launches and extras included
-  // Nodes of the imported graph that it computes, ascending; those of `match` where it is not legalised.
+  // Nodes of the imported graph that it computes, ascending; those of `match` where it is not
+  // legalised.
   std::vector<NodeId> covers{};
   std::shared_ptr<const Legalised> legalised{};  // null: the graph as it is
   std::vector<Extra> extras{};
-  // Of the policy (policy.h): what the schedule compares is this share of the cost, and the pin that
-  // says that the layer belongs on this target, as the user wrote it; empty: none does.
+  // Of the policy (policy.h): what the schedule compares is this share of the cost, and the pin
+  // that says that the layer belongs on this target, as the user wrote it; empty: none does.
   int64_t cost_percent = 100;
   std::string pinned{};
 };
@@ -52,30 +53,52 @@ Result<Candidates> make_candidates(const Graph& graph, const Soc& soc, const Mat
 Result<int64_t> modelled_cycles(const Graph& graph, const Soc& soc, const Candidate& candidate,
                                 const StorageOf& storage);
 
-// The cycles that a run spends outside of all layers: inputs are copied into the arena, outputs out of
-// it, `copy_x10` of the CPU's constants for each element; 0 where the SoC has no such constant.
+// The cycles that a run spends outside of all layers: inputs are copied into the arena, outputs out
+// of it, `copy_x10` of the CPU's constants for each element; 0 where the SoC has no such constant.
 int64_t copy_cycles(const Graph& graph, const Soc& soc);
 
-// One region of code: a job or kernel. A legalised candidate gives one step for each extra and one for
-// the job; all of them have its `covers`.
+struct Margin {
+  int64_t more = 0;
+  int64_t switches = 0;   // more of them; under fewest_switches only, where they count first
+  std::string runner_up;  // "generic/conv"
+};
+
+// What the choice was made by, and how sure it is.
+struct Proof {
+  std::string unit;         // of costs: "cycles", "pJ", "points"
+  int64_t cost = 0;         // of the chosen steps and conversions, the policy's shares included
+  int64_t switches = 0;     // between targets; under fewest_switches only
+  bool optimal = false;     // over all covers, storages and conversions
+  int64_t lower_bound = 0;  // of `cost`; equals it when optimal
+  int64_t states = 0;       // of the search
+};
+
+// One region of code: a job or kernel. A legalised candidate gives one step for each extra and one
+// for the job; all of them have its `covers`.
 struct Step {
-  Candidate candidate;  // `match` speaks of Schedule::graph
+  Candidate candidate;        // `match` speaks of Schedule::graph
   std::string name;           // of the layer: the anchor's node name, foreign text
   int64_t cycles_on_cpu = 0;  // what the same nodes cost on the CPU alone
   std::string why;            // one line: why here
+  // The least that another schedule costs more which computes the layer's first operator otherwise
+  // (another target, rule or extent), in the schedule's unit, and by what; none: nothing else can,
+  // or the policy did not compare.
+  std::optional<Margin> margin{};
 };
 
 struct Schedule {
-  // The imported graph with the chosen legalisations and layout conversions in place. Everything from
-  // here on (memory, emit, sim) reads this one; the imported one is what the reference computes.
+  // The imported graph with the chosen legalisations and layout conversions in place. Everything
+  // from here on (memory, emit, sim) reads this one; the imported one is what the reference
+  // computes.
   Graph graph;
   std::vector<Step> steps;            // execution order; every node of `graph` is in exactly one
-  StorageOf storage;                  // of every value that exists in main memory
-  std::vector<ValueId> materialised;  // values that exist in main memory, ascending (region outputs
-                                      // and graph inputs)
+  StorageOf storage;                  // of every value that exists in a memory
+  std::vector<ValueId> materialised;  // values that exist in main memory or are resident, ascending
+                                      // (region outputs and graph inputs)
   Aliases aliases;                    // those that lie inside another one of them
   int64_t copy_cycles = 0;            // outside of all steps
   int64_t cycles = 0;                 // all of them
+  Proof proof;
 };
 
 // How every value would be stored: padded as a device that works on it in place wants, else as the
@@ -84,8 +107,10 @@ struct Schedule {
 StorageOf choose_storage(const Graph& graph, const Soc& soc,
                          const std::vector<const Match*>& chosen);
 
-// The cheapest exact cover under the policy (dynamic programming over the frontier). Error: a node
-// that nothing covers. `matches` gives the reasons of those that were refused (Step::why).
+// The best cover, storage of every value and set of layout conversions under the policy, all at
+// once (assign.h, model.h); under first_match the cover is that of the first accelerators that
+// match, and nothing is resident. Errors: a node that nothing covers; a policy about energy for a
+// SoC that has none. `matches` gives the reasons of those that were refused (Step::why).
 Result<Schedule> make_schedule(const Graph& graph, const Soc& soc, const Policy& policy,
                                const Matches& matches, const Candidates& candidates);
 
