@@ -230,7 +230,7 @@ Key BoxBound::lower(const PointBox& box) {
         copies_at_least(o, box) * round_up(dma[o].bytes, problem_.alignment);
   }
   for (size_t m = 0; m < memory.size(); ++m) {
-    if (memory[m] > problem_.memories[m].bytes) return key;
+    if (memory[m] > problem_.memories[m].free_bytes()) return key;
   }
   int64_t serial = std::max<int64_t>(
       0, sum_bound(terms_, box));  // compute, with the first load and the last store

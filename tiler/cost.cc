@@ -172,7 +172,7 @@ Evaluation Problem::evaluate(const Point& point, int64_t limit) {
     result.memory_bytes[at(memory_of[o])] += result.copies[o] * result.buffer_bytes[o];
   }
   for (size_t m = 0; m < memories.size(); ++m) {
-    if (result.memory_bytes[m] > memories[m].bytes) return result;
+    if (result.memory_bytes[m] > memories[m].free_bytes()) return result;
   }
 
   // One pass over the tiles. In step t the loads of t + 1 and the store of t - 1 run beside the job

@@ -44,9 +44,10 @@ struct RegionOperand {
   bool output = false;
   bool packed = false;    // a Packing
   bool in_place = false;  // jobs work on it where it lies: no tile buffer, no transfer
+  bool resident = false;  // in place in a memory that units share; else that is main memory
   Access access;          // of activations
   TensorType type;
-  Storage storage;  // in main memory
+  Storage storage;  // of the value: in main memory, or where it is resident
 };
 
 // Refers to the graph, the SoC and the match: they must outlive it.
@@ -65,8 +66,10 @@ Region region_of(const Graph& graph, const Soc& soc, const Match& match, const S
 
 // What a rule file can get wrong about a region: an operand that is not there, an output of another
 // shape than the anchor's, tiles in the memory of constants, a SoC without DMA, a packing that
-// leaves out an axis. To be asked first.
-Status check_region(const Graph& graph, const Soc& soc, const Match& match);
+// leaves out an axis; and a value whose home is neither main memory nor where the rule places it. To
+// be asked first.
+Status check_region(const Graph& graph, const Soc& soc, const Match& match,
+                    const StorageOf& storage);
 
 TileBox whole_box(const Region& region);
 OperandTile tile_of(const Region& region, const RegionOperand& operand, const TileBox& box);

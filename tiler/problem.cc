@@ -90,7 +90,13 @@ std::vector<int64_t> candidate_sizes(int64_t extent, int64_t multiple_of) {
   return {sizes.begin(), sizes.end()};
 }
 
-Problem::Problem(const Graph& graph, const Soc& soc, const Match& match, const StorageOf& storage)
+int64_t tile_alignment(const Soc& soc) {
+  constexpr int64_t kLeast = 32;
+  return std::max(kLeast, soc.dma ? soc.dma->target.transfer_unit_bytes : int64_t{0});
+}
+
+Problem::Problem(const Graph& graph, const Soc& soc, const Match& match, const StorageOf& storage,
+                 const Taken& taken)
     : region(region_of(graph, soc, match, storage)) {
   const Rule& rule = *region.rule;
   axes = search_axes(region);
@@ -106,23 +112,30 @@ Problem::Problem(const Graph& graph, const Soc& soc, const Match& match, const S
       !std::all_of(axes.begin(), axes.end(), weights)) {
     orders.push_back(LoopOrder::input_stationary);
   }
-  if (soc.dma) alignment = std::max<int64_t>(alignment, soc.dma->target.transfer_unit_bytes);
-  for (const RegionOperand& operand : region.operands) {
-    if (operand.in_place) {
-      memory_of.push_back(-1);
-      continue;
-    }
-    const auto known =
-        std::find_if(memories.begin(), memories.end(),
-                     [&](const MemoryLimit& memory) { return memory.name == operand.memory; });
-    memory_of.push_back(static_cast<int>(known - memories.begin()));
-    if (known != memories.end()) continue;
-    const Memory* memory = soc.find_memory(operand.memory);
+  alignment = tile_alignment(soc);
+  const auto limit_of = [&](const std::string& name) {
+    const auto known = std::find_if(memories.begin(), memories.end(),
+                                    [&](const MemoryLimit& memory) { return memory.name == name; });
+    const int index = static_cast<int>(known - memories.begin());
+    if (known != memories.end()) return index;
+    MemoryLimit limit{name, 0, 0};
+    const Memory* memory = soc.find_memory(name);
+    if (const auto held = taken.find(name); held != taken.end()) limit.taken = held->second;
     for (const Memory& own : target_of(soc, match).memories) {
-      if (own.name == operand.memory) memory = &own;
+      if (own.name != name) continue;
+      memory = &own;
+      limit.taken = 0;  // a private memory that is called like a shared one
     }
     HEDDLE_CHECK(memory != nullptr, "a rule that places an operand in an unknown memory");
-    memories.push_back({operand.memory, memory->bytes});
+    limit.bytes = memory->bytes;
+    memories.push_back(std::move(limit));
+    return index;
+  };
+  std::set<ValueId> residents;  // two operands may be one value
+  for (const RegionOperand& operand : region.operands) {
+    memory_of.push_back(operand.in_place ? -1 : limit_of(operand.memory));
+    if (operand.resident && residents.insert(operand.value).second)
+      memories[at(limit_of(operand.memory))].taken += round_up(operand.storage.bytes, alignment);
   }
 
   // Names that only depend on axes with one size to try are constants too.
@@ -205,23 +218,33 @@ int Problem::class_of(size_t axis, Interval interval) {
   if (entangled_[axis]) signature.push_back(interval.begin);
   TileBox box = whole_box(region);
   box[at(loop)] = interval;
-  const auto add_dim = [&](const DimAccess& dim, int64_t extent) {
-    const bool moves = std::any_of(dim.terms.begin(), dim.terms.end(),
-                                   [&](const AffineTerm& t) { return t.axis == loop; });
-    if (!moves) return;
-    const ClippedInterval touches = touched(dim, box, extent);
-    signature.insert(signature.end(), {touches.size(), touches.before, touches.after,
-                                       touches.begin == 0, touches.end == extent});
+  const auto moves = [&](const DimAccess& dim) {
+    return std::any_of(dim.terms.begin(), dim.terms.end(),
+                       [&](const AffineTerm& t) { return t.axis == loop; });
   };
   const auto add = [&](const Access& access, const Shape& shape) {
-    for (size_t d = 0; d < access.size(); ++d) add_dim(access[d], shape[d]);
+    for (size_t d = 0; d < access.size(); ++d) {
+      if (!moves(access[d])) continue;
+      const ClippedInterval touches = touched(access[d], box, shape[d]);
+      signature.insert(signature.end(), {touches.size(), touches.before, touches.after,
+                                         touches.begin == 0, touches.end == shape[d]});
+    }
   };
   const Node& anchor = region.graph->node(region.match->anchor);
   for (size_t i = 0; i < region.nest.inputs.size(); ++i) {
     if (anchor.inputs[i].valid())
       add(region.nest.inputs[i], region.graph->value(anchor.inputs[i]).type.shape);
   }
-  for (const RegionOperand& operand : region.operands) add(operand.access, operand.type.shape);
+  const int64_t row = region.rule->layout.value_or(BufferLayout{}).row;
+  for (const RegionOperand& operand : region.operands) {
+    add(operand.access, operand.type.shape);
+    // In place a tile must begin at a whole row of the device.
+    for (size_t d = 0; operand.in_place && row > 1 && d < operand.access.size(); ++d) {
+      if (!moves(operand.access[d])) continue;
+      const int64_t begin = touched(operand.access[d], box, operand.type.shape[d]).begin;
+      signature.push_back(begin * operand.storage.strides[d] % row);
+    }
+  }
   for (const TileName& name : slots) {
     if (name.kind == TileName::Kind::inside && name.axis == loop)
       signature.push_back(value_of(region, name, box));

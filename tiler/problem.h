@@ -87,18 +87,21 @@ struct Evaluation {
 struct MemoryLimit {
   std::string name;
   int64_t bytes = 0;
+  int64_t taken = 0;  // by residents, those of this job included
+  int64_t free_bytes() const { return bytes - taken; }  // for tile buffers; may be negative
 };
 
 class Problem {
  public:
-  Problem(const Graph& graph, const Soc& soc, const Match& match, const StorageOf& storage);
+  Problem(const Graph& graph, const Soc& soc, const Match& match, const StorageOf& storage,
+          const Taken& taken = {});
 
   Region region;
   std::vector<SearchAxis> axes;
   std::vector<LoopOrder> orders;
   std::vector<MemoryLimit> memories;
   std::vector<int> memory_of;           // of each operand: into `memories`, -1 in place
-  int64_t alignment = 32;               // of offsets and copies of tile buffers
+  int64_t alignment = 1;                // of offsets and copies of tile buffers
   std::vector<std::string> slot_names;  // names of expressions that differ between tiles
   std::vector<TileName> slots;
   int64_t driver = 0;                   // cycles of the CPU to start one job

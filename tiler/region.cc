@@ -6,6 +6,7 @@
 #include <set>
 
 #include "base/checked.h"
+#include "base/text.h"
 #include "tiler/geometry.h"
 #include "tiler/packing.h"
 
@@ -112,13 +113,18 @@ Region region_of(const Graph& graph, const Soc& soc, const Match& match, const S
       const auto stored = storage.find(operand.value);
       HEDDLE_CHECK(stored != storage.end(), "an operand without a storage");
       operand.storage = stored->second;
+      operand.resident = !operand.storage.memory.empty();
+      HEDDLE_CHECK(!operand.resident || operand.storage.memory == operand.memory,
+                   "a region that check_region would have refused");
+      operand.in_place = operand.in_place || operand.resident;
     }
     region.operands.push_back(std::move(operand));
   }
   return region;
 }
 
-Status check_region(const Graph& graph, const Soc& soc, const Match& match) {
+Status check_region(const Graph& graph, const Soc& soc, const Match& match,
+                    const StorageOf& storage) {
   const Rule& rule = rule_of(soc, match);
   Diagnostics errors;
   const auto refuse = [&](std::string message, std::string remedy) {
@@ -137,7 +143,21 @@ Status check_region(const Graph& graph, const Soc& soc, const Match& match) {
   }
   for (const OperandPlacement& placement : rule.operands) {
     const bool packed = rule.packs(placement.operand);
-    const bool in_place = soc.in_place(placement, packed);
+    const std::vector<Memory>& own = target_of(soc, match).memories;
+    const auto named = [&](const Memory& memory) { return memory.name == placement.memory; };
+    const bool is_own = std::any_of(own.begin(), own.end(), named);
+    const ValueId value = packed ? ValueId{} : match.find(placement.operand);
+    const auto stored = storage.find(value);
+    const std::string home = stored == storage.end() ? "" : stored->second.memory;
+    if (!home.empty() && (home != placement.memory || is_own || home == soc.main_memory)) {
+      refuse(fmt::format("rule `{}` works on `{}` in memory `{}`, but `{}` is at home in `{}`",
+                         rule.name, placement.operand, placement.memory,
+                         terminal_text(graph.value(value).name), home),
+             fmt::format("give it its home in main memory{}",
+                         is_own ? "" : fmt::format(", or in `{}`", placement.memory)));
+      continue;
+    }
+    const bool in_place = soc.in_place(placement, packed) || !home.empty();
     if (!in_place && !soc.dma) {
       refuse(fmt::format("soc `{}` has no DMA to fill memory `{}`", soc.name, placement.memory),
              "give the SoC a [dma] unit, or place the layer on the CPU");
@@ -152,17 +172,13 @@ Status check_region(const Graph& graph, const Soc& soc, const Match& match) {
           fmt::format("place the operand in `{}`, where it lies, or in another memory",
                       packed ? soc.constant_memory : soc.main_memory));
     }
-    const std::vector<Memory>& own = target_of(soc, match).memories;
-    const auto named = [&](const Memory& memory) { return memory.name == placement.memory; };
-    if (soc.find_memory(placement.memory) == nullptr &&
-        std::none_of(own.begin(), own.end(), named)) {
+    if (soc.find_memory(placement.memory) == nullptr && !is_own) {
       refuse(fmt::format("rule `{}` wants tiles of `{}` in memory `{}`, which neither soc `{}` nor "
                          "the accelerator has",
                          rule.name, placement.operand, placement.memory, soc.name),
              "add the memory to the SoC");
     }
     if (packed) continue;
-    const ValueId value = match.find(placement.operand);
     if (value.valid() && !access_of(graph, match, nest, placement.operand, value)) {
       refuse(
           fmt::format("rule `{}`: operand `{}` is not walked element by element along the result",

@@ -148,9 +148,9 @@ void descend(Problem& problem, Key& best) {
 }  // namespace
 
 Result<Tiling> solve_tiling(const Graph& graph, const Soc& soc, const Match& match,
-                            const StorageOf& storage) {
-  if (Status sound = check_region(graph, soc, match); !sound.ok()) return sound.errors();
-  Problem problem(graph, soc, match, storage);
+                            const StorageOf& storage, const Taken& taken) {
+  if (Status sound = check_region(graph, soc, match, storage); !sound.ok()) return sound.errors();
+  Problem problem(graph, soc, match, storage, taken);
   BoxBound bound(problem);
   Unexplored unexplored(problem);
   for (const BoxBound::Forbidden& pair : bound.forbidden()) unexplored.exclude(pair);
@@ -179,7 +179,7 @@ Result<Tiling> solve_tiling(const Graph& graph, const Soc& soc, const Match& mat
   }
   const bool found = best.cycles != INT64_MAX;
   if (!proof.optimal && problem.points() <= kSmallSpace) {
-    Result<Tiling> exhaustive = solve_tiling_exhaustively(graph, soc, match, storage);
+    Result<Tiling> exhaustive = solve_tiling_exhaustively(graph, soc, match, storage, taken);
     if (exhaustive.ok()) exhaustive->proof.checks = proof.checks;
     return exhaustive;
   }

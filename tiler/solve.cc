@@ -86,10 +86,8 @@ std::string Problem::explain(const Point& point, int failed) {
   if (failed == TileFacts::kEmpty)
     return "a tile would read nothing: its windows lie in the padding alone";
   if (failed == TileFacts::kLiesOtherwise) {
-    return fmt::format(
-        "a tile does not lie in `{}` as the rule's layout says, and the job has no `pitch` and "
-        "`plane` of it",
-        region.soc->main_memory);
+    return "a tile does not lie in memory as the rule's layout says, and the job has no `pitch` and "
+           "`plane` of it";
   }
   if (failed == TileFacts::kInexactStore) {
     return fmt::format(
@@ -152,7 +150,7 @@ Diagnostic no_tile(Problem& problem) {
     }
     int64_t excess = 0;
     for (size_t m = 0; m < problem.memories.size(); ++m) {
-      excess += std::max<int64_t>(0, evaluation.memory_bytes[m] - problem.memories[m].bytes);
+      excess += std::max<int64_t>(0, evaluation.memory_bytes[m] - problem.memories[m].free_bytes());
       if (!least[m] || evaluation.memory_bytes[m] < least[m]->memory_bytes[m])
         least[m] = evaluation;
     }
@@ -175,29 +173,34 @@ Diagnostic no_tile(Problem& problem) {
   }
   std::string message, remedy;
   const auto add = [&](size_t m, const Evaluation& evaluation, std::string_view which) {
-    message += fmt::format(
-        "{}memory `{}` has {} bytes; {} of `{}` needs {} ({})", message.empty() ? "" : "; ",
-        problem.memories[m].name, thousands(problem.memories[m].bytes), which, op,
-        thousands(evaluation.memory_bytes[m]), buffers_text(problem, evaluation, m));
+    const MemoryLimit& memory = problem.memories[m];
+    const std::string residents =
+        memory.taken == 0 ? ""
+                          : fmt::format(", of which resident values hold {}", thousands(memory.taken));
+    const std::string buffers = buffers_text(problem, evaluation, m);
+    message += fmt::format("{}memory `{}` has {} bytes{}; {} of `{}` needs {}{}",
+                           message.empty() ? "" : "; ", memory.name, thousands(memory.bytes),
+                           residents, which, op, thousands(evaluation.memory_bytes[m]),
+                           buffers.empty() ? "" : " (" + buffers + ")");
     remedy += fmt::format("{}at least {} bytes of `{}`", remedy.empty() ? "give the SoC " : " and ",
-                          thousands(evaluation.memory_bytes[m]), problem.memories[m].name);
+                          thousands(evaluation.memory_bytes[m] + memory.taken), memory.name);
   };
   for (size_t m = 0; m < problem.memories.size(); ++m) {
-    if (least[m]->memory_bytes[m] > problem.memories[m].bytes)
+    if (least[m]->memory_bytes[m] > problem.memories[m].free_bytes())
       add(m, *least[m], "the smallest tile");
   }
   // Each memory could hold some tile, but no tile fits in all of them.
   for (size_t m = 0; message.empty() && m < problem.memories.size(); ++m) {
-    if (least_excess->memory_bytes[m] > problem.memories[m].bytes)
+    if (least_excess->memory_bytes[m] > problem.memories[m].free_bytes())
       add(m, *least_excess, "the tile that comes closest");
   }
   return error_at(node_place(problem), message, remedy + ", or let the layer run on the CPU");
 }
 
 Result<Tiling> solve_tiling_exhaustively(const Graph& graph, const Soc& soc, const Match& match,
-                                         const StorageOf& storage) {
-  if (Status sound = check_region(graph, soc, match); !sound.ok()) return sound.errors();
-  Problem problem(graph, soc, match, storage);
+                                         const StorageOf& storage, const Taken& taken) {
+  if (Status sound = check_region(graph, soc, match, storage); !sound.ok()) return sound.errors();
+  Problem problem(graph, soc, match, storage, taken);
   Key best;
   for_each_point(problem, [&](const Point& point) {
     const Evaluation evaluation = problem.evaluate(point, best.cycles);
@@ -210,8 +213,10 @@ Result<Tiling> solve_tiling_exhaustively(const Graph& graph, const Soc& soc, con
 }
 
 Result<TilingCost> cost_of_tiling(const Graph& graph, const Soc& soc, const Match& match,
-                                  const StorageOf& storage, const Tiling& tiling) {
-  Problem problem(graph, soc, match, storage);
+                                  const StorageOf& storage, const Tiling& tiling,
+                                  const Taken& taken) {
+  if (Status sound = check_region(graph, soc, match, storage); !sound.ok()) return sound.errors();
+  Problem problem(graph, soc, match, storage, taken);
   Point point{{}, tiling.order};
   for (const SearchAxis& axis : problem.axes) {
     const int64_t size = tiling.tile_of(problem.region.nest.axes[at(axis.axis)].name, axis.extent);

@@ -73,31 +73,43 @@ struct Tiling {
   TilingProof proof;
 
   int64_t tiles() const;
-  int64_t bytes_in(std::string_view memory) const;  // highest end of a buffer there
+  int64_t bytes_in(std::string_view memory) const;  // highest end of a buffer there: the block of
+                                                    // tile buffers, which the memory plan may move
   const TileBuffer& buffer(std::string_view operand) const;
   int64_t tile_of(std::string_view axis,
                   int64_t otherwise) const;  // tile size, or `otherwise` if not tiled
 };
 
-// How the values of the region are stored in main memory while the job runs.
+// How the values of the region are stored while the job runs: in main memory; or in a shared memory
+// in which the rule places the operand, where the job works on it in place.
 using StorageOf = std::map<ValueId, Storage>;
+
+// Bytes of shared memories that residents hold while the job runs, by the memory's name: those of
+// values that are no operands of this job. What its own operands hold there is added by the tiler.
+using Taken = std::map<std::string, int64_t>;
+
+// Offsets of tile buffers and of residents in shared and private memories are multiples of this: good
+// for the DMA and for every element type.
+int64_t tile_alignment(const Soc& soc);
 
 // Finds the tile with the least modelled latency (Z3 box search, facts: docs/tiling.md) and lays
 // out the buffers. Error: no tile fits; the message names the constraint and the smallest L1 (or
-// private memory) that would do.
+// private memory) that would do. Or: an operand is at home neither in main memory nor where the rule
+// places it.
 Result<Tiling> solve_tiling(const Graph& graph, const Soc& soc, const Match& match,
-                            const StorageOf& storage);
+                            const StorageOf& storage, const Taken& taken = {});
 
 // The same by trying every candidate: the oracle of the tests, and the fallback when Z3 hits its
 // resource limit.
 Result<Tiling> solve_tiling_exhaustively(const Graph& graph, const Soc& soc, const Match& match,
-                                         const StorageOf& storage);
+                                         const StorageOf& storage, const Taken& taken = {});
 
 // The cost of exactly these tiles, in this loop order, under other costs of the rule or the SoC:
 // what solve_tiling() found for one set of constants, priced with another. Error: an expression
 // that cannot be evaluated, or a tile that this problem does not allow.
 Result<TilingCost> cost_of_tiling(const Graph& graph, const Soc& soc, const Match& match,
-                                  const StorageOf& storage, const Tiling& tiling);
+                                  const StorageOf& storage, const Tiling& tiling,
+                                  const Taken& taken = {});
 
 std::string dump(const Tiling& tiling);
 

@@ -26,19 +26,32 @@ int64_t buffer_alignment(const Soc& soc) {
   return alignment;
 }
 
+// The same where tile buffers lie too.
+int64_t resident_alignment(const Soc& soc) {
+  int64_t alignment = buffer_alignment(soc);
+  while (alignment < tile_alignment(soc)) alignment *= 2;
+  return alignment;
+}
+
+bool has_memory(const std::vector<Memory>& memories, std::string_view name) {
+  return std::any_of(memories.begin(), memories.end(),
+                     [&](const Memory& memory) { return memory.name == name; });
+}
+
 // A transfer whose rows are rounded up to the unit may read this much past the end of a table.
 int64_t slack(const Soc& soc) { return soc.dma ? round_up(transfer_unit(soc), kAlignment) : 0; }
 
-std::vector<Buffer> buffers_of(const Graph& graph, const Soc& soc, const Schedule& schedule,
-                               const std::vector<KernelNeeds>& needs) {
+// Every value that exists, in the order of ids, with its life and its alignment.
+std::map<ValueId, Buffer> values_of(const Graph& graph, const Soc& soc, const Schedule& schedule) {
   std::map<ValueId, Buffer> by_value;
   const int steps = static_cast<int>(schedule.steps.size());
   for (const ValueId id : schedule.materialised) {
+    const Storage& storage = schedule.storage.at(id);
     Buffer buffer;
     buffer.name = terminal_text(graph.value(id).name);
     buffer.value = id;
-    buffer.bytes = schedule.storage.at(id).bytes;
-    buffer.alignment = buffer_alignment(soc);
+    buffer.bytes = storage.bytes;
+    buffer.alignment = storage.memory.empty() ? buffer_alignment(soc) : resident_alignment(soc);
     by_value.emplace(id, std::move(buffer));
   }
   for (int s = 0; s < steps; ++s) {
@@ -61,31 +74,88 @@ std::vector<Buffer> buffers_of(const Graph& graph, const Soc& soc, const Schedul
   for (const State& state : graph.states) {  // from one run to the next
     Buffer& kept = by_value.at(state.input);
     kept.last = std::max(steps - 1, 0);
+    for (const ValueId id : {state.input, state.output}) {
+      const auto stored = schedule.storage.find(id);
+      HEDDLE_CHECK(stored == schedule.storage.end() || stored->second.memory.empty(),
+                   "a state that is not in the arena");
+    }
   }
+  return by_value;
+}
+
+// Those at home in one memory ("": main memory), and who shares whose bytes.
+std::vector<Buffer> at_home_in(const std::string& memory, const Graph& graph,
+                               const Schedule& schedule, const std::map<ValueId, Buffer>& values) {
   std::vector<Buffer> buffers;
-  for (auto& [id, buffer] : by_value) buffers.push_back(std::move(buffer));
+  for (const auto& [id, buffer] : values) {
+    if (schedule.storage.at(id).memory == memory) buffers.push_back(buffer);
+  }
   const auto index_of = [&](ValueId id) {
     const auto found = std::lower_bound(buffers.begin(), buffers.end(), id,  // they ascend
                                         [](const Buffer& b, ValueId v) { return b.value < v; });
+    HEDDLE_CHECK(found != buffers.end() && found->value == id,
+                 "a value that lies inside one of another memory");
     return static_cast<int>(found - buffers.begin());
   };
   for (const auto& [value, alias] : schedule.aliases) {
+    if (schedule.storage.at(value).memory != memory) continue;
     Buffer& buffer = buffers[static_cast<size_t>(index_of(value))];
     buffer.shares = index_of(alias.host);
     buffer.share_offset = alias.offset_bytes;
     if (resolved(schedule.aliases, value).offset_bytes != 0)
       buffer.alignment = bytes_of(graph.value(value).type.dtype);
   }
+  return buffers;
+}
+
+Buffer during_step(const std::string& what, const Schedule& schedule, size_t step, int64_t bytes,
+                   int64_t alignment) {
+  Buffer buffer;
+  buffer.name = what + terminal_text(schedule.steps[step].name);
+  buffer.bytes = bytes;
+  buffer.alignment = alignment;
+  buffer.first = buffer.last = static_cast<int>(step);
+  return buffer;
+}
+
+// The bytes of tile buffers that a step has in a memory that units share; a private one that is
+// called the same hides it.
+int64_t tile_bytes_of(const Soc& soc, const Step& step, const std::string& memory) {
+  if (!step.candidate.tiling) return 0;
+  const std::vector<Memory>& own = target_of(soc, step.candidate.match).memories;
+  return has_memory(own, memory) ? 0 : step.candidate.tiling->bytes_in(memory);
+}
+
+void place_all(const Graph& graph, const Soc& soc, const Schedule& schedule,
+               const std::vector<KernelNeeds>& needs, MemoryPlan& plan) {
+  const auto placed = [](std::vector<Buffer> buffers) {
+    Placement placement = place(std::move(buffers));
+    const std::vector<std::string> wrong = check_placement(placement);
+    HEDDLE_CHECK(wrong.empty(), "the memory plan: " + wrong.front());
+    return placement;
+  };
+  const std::map<ValueId, Buffer> values = values_of(graph, soc, schedule);
+  std::vector<Buffer> arena = at_home_in("", graph, schedule, values);
+  size_t homes = arena.size();
   for (size_t s = 0; s < needs.size(); ++s) {
     if (needs[s].scratch_bytes == 0) continue;
-    Buffer scratch;
-    scratch.name = "scratch of " + terminal_text(schedule.steps[s].name);
-    scratch.bytes = needs[s].scratch_bytes;
-    scratch.alignment = buffer_alignment(soc);
-    scratch.first = scratch.last = static_cast<int>(s);
-    buffers.push_back(std::move(scratch));
+    arena.push_back(during_step("scratch of ", schedule, s, needs[s].scratch_bytes,
+                                buffer_alignment(soc)));
   }
-  return buffers;
+  plan.main = placed(std::move(arena));
+  for (const Memory& memory : soc.memories) {
+    if (memory.name == soc.main_memory) continue;
+    std::vector<Buffer> buffers = at_home_in(memory.name, graph, schedule, values);
+    homes += buffers.size();
+    for (size_t s = 0; s < schedule.steps.size(); ++s) {
+      const int64_t bytes = tile_bytes_of(soc, schedule.steps[s], memory.name);
+      if (bytes == 0) continue;
+      buffers.push_back(during_step("tiles of ", schedule, s, bytes, resident_alignment(soc)));
+    }
+    if (buffers.empty()) continue;
+    plan.shared.push_back({memory.name, placed(std::move(buffers)), memory.bytes});
+  }
+  HEDDLE_CHECK(homes == values.size(), "a value at home in a memory that the SoC does not share");
 }
 
 // Constants of CPU steps become tables, each once; those of one element become literals of the C.
@@ -130,13 +200,9 @@ void add_tile_bytes(const Soc& soc, const Schedule& schedule, MemoryPlan& plan) 
   const auto highest = [&](const Memory& memory, int owner) {
     int64_t bytes = 0;
     for (const Step& step : schedule.steps) {
-      const Match& match = step.candidate.match;
-      if (!step.candidate.tiling || (owner >= 0 && match.target != owner)) continue;
-      const std::vector<Memory>& own = target_of(soc, match).memories;
-      const bool shadowed = owner < 0 && std::any_of(own.begin(), own.end(), [&](const Memory& m) {
-                              return m.name == memory.name;
-                            });
-      if (!shadowed) bytes = std::max(bytes, step.candidate.tiling->bytes_in(memory.name));
+      if (!step.candidate.tiling || (owner >= 0 && step.candidate.match.target != owner)) continue;
+      bytes = std::max(bytes, owner < 0 ? tile_bytes_of(soc, step, memory.name)
+                                        : step.candidate.tiling->bytes_in(memory.name));
     }
     plan.tile_bytes.push_back(bytes);
   };
@@ -209,20 +275,61 @@ Status check_budget(const Graph& graph, const Soc& soc, const Schedule& schedule
     exceed(soc.constant_memory, plan.constant_bytes, constants->bytes, "constants",
            "use a smaller network, or a SoC with more memory");
   }
+  for (const SharedMemory& memory : plan.shared) {
+    if (memory.placement.peak_bytes <= memory.available_bytes) continue;
+    exceed(memory.name, memory.placement.peak_bytes, memory.available_bytes,
+           "values at home there and tile buffers; most is live in " +
+               layers_at_peak(schedule, memory.placement),
+           "give the SoC more of it");
+  }
   if (!errors.empty()) return errors;
   return Unit{};
 }
 
+void dump_placement(const Placement& placement, std::string& text) {
+  for (const Buffer& buffer : placement.buffers) {
+    const std::string id = buffer.value.valid() ? fmt::format("v{} ", buffer.value.index) : "";
+    text += fmt::format("  {}{} at {} bytes {} steps {}..{}", id, terminal_text(buffer.name),
+                        buffer.offset, buffer.bytes, buffer.first, buffer.last);
+    if (buffer.shares >= 0) {
+      text += fmt::format(" in place of v{}",
+                          placement.buffers[static_cast<size_t>(buffer.shares)].value.index);
+      if (buffer.share_offset != 0) text += fmt::format(" + {}", buffer.share_offset);
+    }
+    text += '\n';
+  }
+}
+
 }  // namespace
+
+bool SharedMemory::has_residents() const {
+  return std::any_of(placement.buffers.begin(), placement.buffers.end(),
+                     [](const Buffer& buffer) { return buffer.value.valid(); });
+}
+
+const SharedMemory* MemoryPlan::find_shared(std::string_view name) const {
+  for (const SharedMemory& memory : shared) {
+    if (memory.name == name) return &memory;
+  }
+  return nullptr;
+}
+
+int64_t MemoryPlan::block_offset(const std::vector<Memory>& private_memories,
+                                 std::string_view memory, size_t step) const {
+  const SharedMemory* const found = find_shared(memory);
+  if (found == nullptr || has_memory(private_memories, memory)) return 0;
+  for (const Buffer& buffer : found->placement.buffers) {
+    if (!buffer.value.valid() && buffer.first == static_cast<int>(step)) return buffer.offset;
+  }
+  return 0;
+}
 
 Result<MemoryPlan> plan_memory(const Graph& graph, const Soc& soc, const Schedule& schedule,
                                const std::vector<KernelNeeds>& needs) {
   HEDDLE_CHECK(needs.empty() || needs.size() == schedule.steps.size(),
                "kernel needs of another schedule");
   MemoryPlan plan;
-  plan.main = place(buffers_of(graph, soc, schedule, needs));
-  const std::vector<std::string> wrong = check_placement(plan.main);
-  HEDDLE_CHECK(wrong.empty(), "the memory plan: " + wrong.front());
+  place_all(graph, soc, schedule, needs, plan);
   plan.arena_bytes = std::max(round_up(plan.main.peak_bytes, buffer_alignment(soc)) + slack(soc),
                               buffer_alignment(soc));
   add_constants(graph, soc, schedule, needs, plan);
@@ -240,17 +347,7 @@ std::string dump(const Graph& graph, const MemoryPlan& plan) {
   std::string text =
       fmt::format("arena {} bytes: peak {} in step {}, lower bound {}\n", plan.arena_bytes,
                   plan.main.peak_bytes, plan.main.peak_step, plan.main.lower_bound_bytes);
-  for (const Buffer& buffer : plan.main.buffers) {
-    const std::string id = buffer.value.valid() ? fmt::format("v{} ", buffer.value.index) : "";
-    text += fmt::format("  {}{} at {} bytes {} steps {}..{}", id, terminal_text(buffer.name),
-                        buffer.offset, buffer.bytes, buffer.first, buffer.last);
-    if (buffer.shares >= 0) {
-      text += fmt::format(" in place of v{}",
-                          plan.main.buffers[static_cast<size_t>(buffer.shares)].value.index);
-      if (buffer.share_offset != 0) text += fmt::format(" + {}", buffer.share_offset);
-    }
-    text += '\n';
-  }
+  dump_placement(plan.main, text);
   text += fmt::format("constants {} bytes\n", plan.constant_bytes);
   for (const ValueId id : plan.constants) {
     const Value& value = graph.value(id);
@@ -260,6 +357,13 @@ std::string dump(const Graph& graph, const MemoryPlan& plan) {
   text += "tile memories";
   for (const int64_t bytes : plan.tile_bytes) text += fmt::format(" {}", bytes);
   text += fmt::format("\nmain memory {} of {} bytes\n", plan.required_bytes, plan.available_bytes);
+  for (const SharedMemory& memory : plan.shared) {
+    if (!memory.has_residents()) continue;
+    text += fmt::format("{} {} of {} bytes: in step {}, lower bound {}\n", memory.name,
+                        memory.placement.peak_bytes, memory.available_bytes,
+                        memory.placement.peak_step, memory.placement.lower_bound_bytes);
+    dump_placement(memory.placement, text);
+  }
   return text;
 }
 

@@ -1,4 +1,4 @@
-// Static placement of buffers by lifetime. Addresses are offsets in one memory.
+// The memory plan: where everything lies that a schedule keeps in memory, and whether it fits.
 #pragma once
 
 #include <cstdint>
@@ -7,40 +7,10 @@
 #include <vector>
 
 #include "base/result.h"
+#include "place/place.h"
 #include "schedule/schedule.h"
 
 namespace heddle {
-
-// Live from step `first` to step `last`, both inclusive.
-struct Buffer {
-  std::string name;
-  ValueId value;  // invalid: the scratch memory of step `first`
-  int64_t bytes = 0;
-  int64_t alignment = 16;  // a power of two
-  int first = 0;
-  int last = 0;
-  int64_t offset = -1;  // set by place()
-  // Index of the buffer in whose memory this one lies: a view that is read in place, a part of a
-  // concat. Nothing is moved.
-  int shares = -1;
-  int64_t share_offset = 0;  // from the start of that buffer
-};
-
-struct Placement {
-  std::vector<Buffer> buffers;
-  int64_t peak_bytes = 0;
-  int64_t lower_bound_bytes = 0;  // largest sum of live bytes at one step
-  int peak_step = 0;
-};
-
-// Hill climbing over placement orders until the lower bound is met or 2,000 tries pass;
-// deterministic (fixed seed). A buffer that shares lives where the other one does, which stays for
-// the longer of both.
-Placement place(std::vector<Buffer> buffers);
-
-// Independent of place(): empty if no two live buffers overlap (those that share aside) and offsets
-// are aligned, else what is wrong.
-std::vector<std::string> check_placement(const Placement& placement);
 
 // What the code of a CPU step needs beyond its values. The default is that of generic kernels: no
 // scratch memory, and the constants as they are in the graph.
@@ -50,8 +20,19 @@ struct KernelNeeds {
   std::optional<std::vector<ValueId>> constants{};  // of the graph that it reads; absent: all of them
 };
 
+// A memory that units share and that holds residents or tile buffers (L1). Residents live over their
+// steps; the tile buffers of one step are one block that lives for the step (Buffer::value invalid).
+struct SharedMemory {
+  std::string name;
+  Placement placement;
+  int64_t available_bytes = 0;
+
+  bool has_residents() const;
+};
+
 struct MemoryPlan {
   Placement main;  // arena, in Soc::main_memory
+  std::vector<SharedMemory> shared;  // in the order of the SoC
   int64_t arena_bytes =
       0;  // the placement's peak, and room for transfers that read past a buffer's end; not 0
   std::vector<ValueId> constants;  // not packed; order of the constant table
@@ -60,10 +41,16 @@ struct MemoryPlan {
   std::vector<int64_t> tile_bytes;
   int64_t required_bytes = 0;  // of main memory: arena + reserve (+ constants if they live there)
   int64_t available_bytes = 0;
+
+  const SharedMemory* find_shared(std::string_view name) const;  // null if it holds nothing
+  // What a step's tile buffers in this memory are moved by: their block's offset. 0 in a private
+  // memory, which `private_memories` of the step's unit name.
+  int64_t block_offset(const std::vector<Memory>& private_memories, std::string_view memory,
+                       size_t step) const;
 };
 
-// `needs`: one a step, or empty where all kernels are generic. Error: the network does not fit;
-// required, available and excess bytes, and the layers at the peak.
+// `needs`: one a step, or empty where all kernels are generic. Errors: the network does not fit, for
+// each memory that is too small: required, available and excess bytes, and the layers at the peak.
 Result<MemoryPlan> plan_memory(const Graph& graph, const Soc& soc, const Schedule& schedule,
                                const std::vector<KernelNeeds>& needs = {});
 std::string dump(const Graph& graph, const MemoryPlan& plan);

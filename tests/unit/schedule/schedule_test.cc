@@ -146,7 +146,7 @@ TEST(Schedule, WhatHasNoTileBesideItsNeighboursIsCoveredOtherwise) {
   for (const Step& step : schedule->steps) {
     accelerated += step.candidate.match.target >= 0;
     if (step.candidate.match.target < 0) {
-      EXPECT_THAT(step.why, HasSubstr("does not lie in `l2` as the rule's layout says"));
+      EXPECT_THAT(step.why, HasSubstr("does not lie in memory as the rule's layout says"));
     }
   }
   EXPECT_EQ(schedule->steps.size(), 2u);

@@ -224,7 +224,7 @@ TEST(Reasons, OfEveryRefusal) {
          l.storage.at(l.match.find("x")) =
              padded_storage(l.graph.value(l.match.find("x")).type, {.row = 64, .plane = 1});
        },
-       "a tile does not lie in `l2` as the rule's layout says, and the job has no `pitch`"},
+       "a tile does not lie in memory as the rule's layout says, and the job has no `pitch`"},
       {[](Layer& l) { rule_in(l).operands[0].memory = "l3"; },
        "rule `conv2d` wants tiles of `x` in memory `l3`, which neither soc `diana` nor the "
        "accelerator has"},

@@ -7,7 +7,7 @@
 #include <numeric>
 
 #include "base/checked.h"
-#include "memory/plan.h"
+#include "place/place.h"
 #include "support/random.h"
 
 namespace heddle {

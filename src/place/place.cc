@@ -6,7 +6,8 @@
 #include <numeric>
 
 #include "base/checked.h"
-#include "memory/plan.h"
+#include "base/diagnostic.h"
+#include "place/place.h"
 
 namespace heddle {
 namespace {
