@@ -190,7 +190,7 @@ TEST(Reasons, SayWhichTileComesClosestWhereEachMemoryAloneWouldDo) {
 
 TEST(Reasons, OfTooManyTiles) {
   const std::unique_ptr<Layer> layer = add_layer(2048, 32, 32, diana_with(1024));
-  rule_in(*layer).domains.back() = {"ox", false, 1};
+  rule_in(*layer).domains.back() = {"ox", false, false, 1};
   rule_in(*layer).require = {{expr("k == 1 and oy == 1 and ox == 1"), "", "", {}}};
   layer->soc.dma->target.transfer_unit_bytes = 1;
   const Result<Tiling> refused = solve(*layer);
@@ -238,7 +238,7 @@ TEST(Reasons, OfEveryRefusal) {
        },
        "rule `conv2d`: operand `z` is not walked element by element along the result"},
       {[](Layer& l) {
-         rule_in(l).domains.push_back({"c", false, 4});
+         rule_in(l).domains.push_back({"c", false, false, 4});
        },
        "rule `conv2d` tiles `c`, over which `conv2d` sums"},
       {[](Layer& l) {
