@@ -1,0 +1,127 @@
+#include "check/prove.h"
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "unit/check/prove_rules.h"
+
+namespace heddle {
+namespace {
+
+using testing::IsEmpty;
+
+struct Case {
+  std::string rules;
+  std::string findings;
+};
+
+TEST(ProveConditions, Table) {
+  const Case cases[] = {
+      // Nothing to say but an example.
+      {"rule r: conv2d requant\n x.bits == 8 and x.signed\n fy in [1, 3]",
+       "proven 1: rule `r` accepts layers [conv2d requant]\n"},
+      {"rule r: conv2d", ""},
+      // Contradictions: the smallest subset, with both texts.
+      {"rule r: conv2d requant\n x.bits == 8\n fy in [1, 3]\n fx <= 5\n fy > 5",
+       "error 5: rule `r` accepts no layer: 2 of its conditions exclude each other "
+       "[line 3: `fy in [1, 3]`] [line 5: `fy > 5`]\n"},
+      {"rule r: conv2d\n k mod 16 == 0\n k * 2 < 32\n c > 2",
+       "error 3: rule `r` accepts no layer: 2 of its conditions exclude each other "
+       "[line 2: `k mod 16 == 0`] [line 3: `k * 2 < 32`]\n"},
+      {"rule r: conv2d\n fy == fx\n conv2d.stride_h == 1\n conv2d.pad_top == 0\n "
+       "conv2d.pad_bottom == 0\n conv2d.dilation_h == 1\n oy > iy\n k == 3",
+       "error 7: rule `r` accepts no layer: 3 of its conditions exclude each other "
+       "[line 4: `conv2d.pad_top == 0`] [line 5: `conv2d.pad_bottom == 0`] [line 7: `oy > iy`]\n"},
+      {"rule r: dense requant\n x.signed and x.lo > 0 and x.hi < 0",
+       "error 2: rule `r` accepts no layer: no layer fulfils this condition\n"},
+      {"rule r: dense requant\n requant.rounding == 'down'",
+       "error 2: rule `r` accepts no layer: no layer fulfils this condition\n"},
+      {"rule r: dense requant\n y.dtype == 'int8'\n requant.lo == -200",
+       "error 3: rule `r` accepts no layer: 2 of its conditions exclude each other "
+       "[line 2: `y.dtype == 'int8'`] [line 3: `requant.lo == -200`]\n"},
+      {"rule r: dense\n weights.values in [-1, 0, 1]\n weights.min < -1",
+       "error 3: rule `r` accepts no layer: 2 of its conditions exclude each other "
+       "[line 2: `weights.values in [-1, 0, 1]`] [line 3: `weights.min < -1`]\n"},
+      {"rule r: depthwise_conv2d\n c > 1",
+       "error 2: rule `r` accepts no layer: no layer fulfils this condition\n"},
+      {"rule r: conv2d\n weights.bytes < c * fy",
+       "error 2: rule `r` accepts no layer: no layer fulfils this condition\n"},
+      // Of an optional operator: without it the rule accepts.
+      {"rule r: conv2d bias_add? requant\n bias_add.axis > 3\n bias_add.axis < 3",
+       "proven 1: rule `r` accepts layers [conv2d requant]\n"
+       "warning 1: rule `r` accepts no layer with `bias_add` [line 2: `bias_add.axis > 3`]\n"},
+      {"rule r: conv2d bias_add? requant\n bias_add.axis > 1\n bias_add.axis < 2\n "
+       "bias_add.present == 1",
+       "error 3: rule `r` accepts no layer: whatever its operators are, some of its conditions "
+       "exclude each other [conv2d requant] [line 4: `bias_add.present == 1`] "
+       "[conv2d bias_add requant] [line 2: `bias_add.axis > 1`] [line 3: `bias_add.axis < 2`]\n"},
+      {"rule r: conv2d bias_add? requant\n fy in [1, 3]\n bias.bits == 7",
+       "error 3: rule `r` accepts no layer: no layer fulfils this condition\n"},
+      {"rule r: conv2d bias_add? requant\n fy in [1, 3]\n bias_add.present == 0 or bias.bits == 7",
+       "proven 1: rule `r` accepts layers [conv2d requant]\n"
+       "warning 1: rule `r` accepts no layer with `bias_add` [line 3: `bias_add.present == 0 or "
+       "bias.bits == 7`]\n"},
+      // Conditions without a value.
+      {"rule r: conv2d\n fy / (k - k) == 1",
+       "error 2: rule `r` accepts no layer: this condition has no value for any layer: division by "
+       "zero: `fy / (k - k)` with 1 on the left\n"},
+      {"rule r: (conv2d | dense)\n oy > 2",
+       "proven 1: rule `r` accepts layers [conv2d]\n"
+       "warning 1: rule `r` accepts no layer with `dense` [line 2: `oy > 2`]\n"},
+      {"rule r: conv2d requant\n x.dtype < 8",
+       "error 2: rule `r` accepts no layer: this condition has no value for any layer: `<` cannot "
+       "compare a text with an integer: `x.dtype`, which is 'int8' and 8\n"},
+      // Conditions that say nothing.
+      {"rule r: conv2d\n conv2d.stride_h >= 1\n fy in [1, 3]\n fy < 4\n k > 0 or c > 5",
+       "proven 1: rule `r` accepts layers [conv2d]\n"
+       "proven 2: rule `r`: this condition is redundant, every layer fulfils it\n"
+       "proven 4: rule `r`: this condition is redundant, it follows from those before it "
+       "[line 3: `fy in [1, 3]`]\n"
+       "proven 5: rule `r`: this condition is redundant, every layer fulfils it\n"},
+      {"rule r: conv2d requant\n x.dtype == 'int8'\n x.bits == 8\n x.signed\n x.lo >= -128",
+       "proven 1: rule `r` accepts layers [conv2d requant]\n"
+       "proven 3: rule `r`: this condition is redundant, it follows from those before it "
+       "[line 2: `x.dtype == 'int8'`]\n"
+       "proven 4: rule `r`: this condition is redundant, it follows from those before it "
+       "[line 2: `x.dtype == 'int8'`]\n"
+       "proven 5: rule `r`: this condition is redundant, it follows from those before it "
+       "[line 2: `x.dtype == 'int8'`]\n"},
+      // A constant that may be absent: the condition then refuses, so it says something.
+      {"rule r: dense requant\n mul.bits <= 64",
+       "undecided 1: whether rule `r` accepts any layer\n"},
+      {"rule r: conv2d\n conv2d.group == 1\n ic == c\n g == 1",
+       "proven 1: rule `r` accepts layers [conv2d]\n"
+       "proven 3: rule `r`: this condition is redundant, it follows from those before it "
+       "[line 2: `conv2d.group == 1`]\n"
+       "proven 4: rule `r`: this condition is redundant, it follows from those before it "
+       "[line 2: `conv2d.group == 1`]\n"},
+      {"rule r: max_pool\n fy == max_pool.kernel_h\n max_pool.pad_top < fy",
+       "proven 1: rule `r` accepts layers [max_pool]\n"
+       "proven 2: rule `r`: this condition is redundant, every layer fulfils it\n"
+       "proven 3: rule `r`: this condition is redundant, every layer fulfils it\n"},
+      {"rule r: add(residual) requant\n x.rank == 4\n n == 1\n residual.bits == 8\n k mod 16 == 5",
+       "proven 1: rule `r` accepts layers [add requant]\n"},
+      {"rule r: conv2d map*\n memory.l1.bytes > 1000\n memory.l1.bytes < 1000",
+       "error 3: rule `r` accepts no layer: 2 of its conditions exclude each other "
+       "[line 2: `memory.l1.bytes > 1000`] [line 3: `memory.l1.bytes < 1000`]\n"},
+  };
+  for (const Case& each : cases) {
+    EXPECT_EQ(text_of(prove_conditions(soc_with_rules(each.rules), 0)), each.findings) << each.rules;
+  }
+}
+
+TEST(ProveConditions, ShippedRulesAcceptLayers) {
+  for (const char* name : {"diana", "qvanilla", "cpu_only_rv32"}) {
+    const Soc& soc = shipped_soc(name);
+    for (int target = -1; target < std::ssize(soc.accelerators); ++target) {
+      for (const Finding& finding : prove_conditions(soc, target)) {
+        EXPECT_EQ(finding.kind, Finding::Kind::proven) << to_string(finding);
+        EXPECT_THAT(finding.text, testing::HasSubstr("accepts layers")) << to_string(finding);
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace heddle
