@@ -118,7 +118,10 @@ class FormBuilder {
     if (plan_.more_inputs > 0) {
       // Channels are rows of the one image [1, 1, C, H * W].
       const int64_t plane = elements_of(shape) / shape[1];
-      x = padded(reshaped(x, {1, 1, shape[1], plane}), {0, 0, plan_.more_inputs, 0}, zero_point());
+      // Whatever they hold is multiplied by 0: a value that the range has already.
+      const Range range = form_.graph.value(x).type.range;
+      x = padded(reshaped(x, {1, 1, shape[1], plane}), {0, 0, plan_.more_inputs, 0},
+                 std::clamp(zero_point(), range.lo, range.hi));
       shape[1] += plan_.more_inputs;
     }
     if (plan_.dense) shape = {shape[0], shape[1], 1, 1};

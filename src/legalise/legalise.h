@@ -6,8 +6,8 @@
 // depthwise  a convolution in groups as one with fewer, larger groups: block-diagonal weights, zeros
 //            between the blocks
 // dense      a dense layer as a 1x1 convolution
-// channels   input channels filled up (the zero point, and weights of 0), output channels too (the
-//            last one repeated, so that no proven range changes), and cut off behind
+// channels   input channels filled up (any value, and weights of 0), output channels too (the last
+//            one repeated, so that no proven range changes), and cut off behind
 #pragma once
 
 #include <memory>

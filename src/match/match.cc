@@ -211,6 +211,11 @@ const Rule& rule_of(const Soc& soc, const Match& match) {
   return target_of(soc, match).rules[static_cast<size_t>(match.rule)];
 }
 
+std::vector<NodeId> spine_of(const Graph& graph, NodeId start) {
+  constexpr size_t kLongestSpine = 64;
+  return spine_from(graph, start, kLongestSpine);
+}
+
 Matches match_rules(const Graph& graph, const Soc& soc, const Policy& policy) {
   Matches matches;
   const std::vector<RuleSite> sites = rule_sites(soc, policy);

@@ -42,6 +42,9 @@ const Rule& rule_of(const Soc& soc, const Match& match);
 // memories, the SoC.
 Environment layer_environment(const Graph& graph, const Soc& soc, const Match& match);
 
+// The longest spine that begins at this node, up to 64 nodes.
+std::vector<NodeId> spine_of(const Graph& graph, NodeId start);
+
 struct Matches {
   std::vector<Match> accepted;  // sorted by first node, then target, rule, length (longest first)
   std::vector<Match> refused;   // longest spine of each rule at each place that the pattern fits

@@ -37,10 +37,17 @@ struct Candidate {
   std::string pinned{};
 };
 
+// A form of a layer that a rule does not take either, or has no tile for.
+struct RefusedForm {
+  std::shared_ptr<const Legalised> legalised;
+  Match match;  // of its graph, with the reasons
+};
+
 struct Candidates {
   std::vector<Candidate> usable;
   // Accepted matches without a tile; `failed` holds the tiler's reason.
   std::vector<Match> untileable;
+  std::vector<RefusedForm> refused_forms{};  // of the longest spine of each rule, place and kind
 };
 // The match, refused for these reasons of the tiler.
 Match untiled(Match match, const Diagnostics& errors);

@@ -21,20 +21,20 @@ struct Spliced {
   // In execution order: of each candidate its extras and its job, matches renumbered, cycles of that
   // step alone; a conversion has no `covers`. `cycles_on_cpu` and `why` are the caller's.
   std::vector<Step> steps;
-  std::vector<ValueId> values;  // by imported value; invalid: it lives inside of a form only
+  std::vector<ValueId> values;  // by imported value; invalid: it exists inside of a form only
   std::vector<ValueId> copies;  // of each conversion
 };
 
 // `chosen` cover the imported graph, in execution order: whatever a candidate reads is computed before
-// it. The graph has the nodes in the order of the steps, and values in theirs: imported ones first.
-// With nothing to splice, graph and ids are those of the imported graph.
-// Error: a conversion that no rule of the CPU makes.
+// it. The nodes of the result are in the order of the steps, its values in that of the imported graph,
+// then those of forms and conversions. With nothing to splice, graph and ids are the imported ones.
+// Error: no rule of the CPU copies a value.
 Result<Spliced> splice(const Graph& graph, const Soc& soc,
                        const std::vector<const Candidate*>& chosen,
                        const std::vector<Conversion>& conversions = {});
 
-// Where the CPU alone could do one node: its cheapest rule that accepts it, and what that costs.
-// Error: none does.
-Result<Extra> cheapest_kernel(const Graph& graph, const Soc& soc, NodeId node);
+// How the CPU copies a value of this type, and what that costs: `match` speaks of a graph of one
+// `reshape`. Error: no rule accepts it, or its cost cannot be computed.
+Result<Extra> copy_kernel(const Soc& soc, const TensorType& type);
 
 }  // namespace heddle
