@@ -60,20 +60,59 @@ std::optional<Access> through_output(const LoopNest& anchor, const LoopNest& lat
   return composed;
 }
 
-std::optional<Access> access_of(const Graph& graph, const Match& match, const LoopNest& nest,
-                                std::string_view name, ValueId value) {
-  if (name == "y") return nest.output;
-  const std::optional<Use> use = use_of(graph, match, name, value);
-  if (!use) return std::nullopt;
-  if (use->node == match.anchor) return nest.inputs[use->input];
-  const Node& node = graph.node(use->node);
-  const LoopNest later = op_of(node).loops(OpView{graph, node});
-  return through_output(nest, later, later.inputs[use->input]);
-}
-
 LoopNest loops_of(const Graph& graph, NodeId id) {
   const Node& node = graph.node(id);
   return op_of(node).loops(OpView{graph, node});
+}
+
+// The rule cuts no axis: there is one tile, and every operand of it is whole.
+bool is_whole(const Rule& rule) {
+  return std::all_of(rule.domains.begin(), rule.domains.end(),
+                     [](const TileDomain& domain) { return domain.full; });
+}
+
+// Every index, wherever the loops are.
+Access whole_access(const Shape& shape) { return Access(shape.size(), DimAccess{{}, 0, 0}); }
+
+std::optional<Access> access_of(const Graph& graph, const Match& match, const Rule& rule,
+                                const LoopNest& nest, std::string_view name, ValueId value) {
+  const Shape& shape = graph.value(value).type.shape;
+  if (name == "y") {
+    const Shape& anchor = graph.value(graph.node(match.anchor).output).type.shape;
+    return shape != anchor && is_whole(rule) ? whole_access(shape) : nest.output;
+  }
+  const std::optional<Use> use = use_of(graph, match, name, value);
+  if (!use) return std::nullopt;
+  if (use->node == match.anchor) return nest.inputs[use->input];
+  if (is_whole(rule)) return whole_access(shape);
+  const LoopNest later = loops_of(graph, use->node);
+  if (use->input >= later.inputs.size()) return std::nullopt;  // a view has no loops
+  return through_output(nest, later, later.inputs[use->input]);
+}
+
+// The operator after the anchor whose elements are not those of the anchor's result, one from one;
+// null if there is none.
+const Node* first_of_other_elements(const Graph& graph, const Match& match, const LoopNest& nest) {
+  for (size_t n = 1; n < match.nodes.size(); ++n) {
+    const Node& node = graph.node(match.nodes[n]);
+    const LoopNest later = loops_of(graph, match.nodes[n]);
+    const ValueId before = graph.node(match.nodes[n - 1]).output;
+    const size_t input = static_cast<size_t>(
+        std::find(node.inputs.begin(), node.inputs.end(), before) - node.inputs.begin());
+    if (input >= later.inputs.size() || later.output.size() != nest.output.size()) return &node;
+    const std::optional<Access> spine = through_output(nest, later, later.inputs[input]);
+    if (!spine || spine->size() != nest.output.size()) return &node;
+    for (size_t d = 0; d < spine->size(); ++d) {
+      const DimAccess &got = (*spine)[d], &wanted = nest.output[d];
+      if (got.offset != wanted.offset || got.terms.size() != wanted.terms.size()) return &node;
+      for (size_t t = 0; t < got.terms.size(); ++t) {
+        if (got.terms[t].axis != wanted.terms[t].axis ||
+            got.terms[t].coefficient != wanted.terms[t].coefficient)
+          return &node;
+      }
+    }
+  }
+  return nullptr;
 }
 
 }  // namespace
@@ -106,7 +145,7 @@ Region region_of(const Graph& graph, const Soc& soc, const Match& match, const S
       operand.value = match.find(placement.operand);
       if (!operand.value.valid()) continue;  // of an optional operator that is not in this match
       const std::optional<Access> access =
-          access_of(graph, match, region.nest, placement.operand, operand.value);
+          access_of(graph, match, *region.rule, region.nest, placement.operand, operand.value);
       HEDDLE_CHECK(access.has_value(), "a region that check_region would have refused");
       operand.access = *access;
       operand.type = graph.value(operand.value).type;
@@ -134,12 +173,21 @@ Status check_region(const Graph& graph, const Soc& soc, const Match& match,
   const ValueId anchor_output = graph.node(match.anchor).output;
   const Shape& anchor_shape = graph.value(anchor_output).type.shape;
   const Shape& shape = graph.value(match.output(graph)).type.shape;
-  if (shape != anchor_shape) {
+  if (!is_whole(rule)) {
+    const Node* const other = first_of_other_elements(graph, match, nest);
+    if (other != nullptr && shape == anchor_shape) {
+      refuse(fmt::format("rule `{}` tiles the result of `{}`, from which `{}` does not compute element "
+                         "by element",
+                         rule.name, graph.node(match.anchor).op, other->op),
+             "leave out `tile.dims`, or end the pattern before that operator");
+    }
+  }
+  if (shape != anchor_shape && !is_whole(rule)) {
     refuse(
         fmt::format(
             "rule `{}` ends in a result of shape {}, but its tiles are those of `{}` with shape {}",
             rule.name, to_string(shape), graph.node(match.anchor).op, to_string(anchor_shape)),
-        "end the pattern before the operator that changes the shape");
+        "leave out `tile.dims`, or end the pattern before the operator that changes the shape");
   }
   for (const OperandPlacement& placement : rule.operands) {
     const bool packed = rule.packs(placement.operand);
@@ -179,7 +227,7 @@ Status check_region(const Graph& graph, const Soc& soc, const Match& match,
              "add the memory to the SoC");
     }
     if (packed) continue;
-    if (value.valid() && !access_of(graph, match, nest, placement.operand, value)) {
+    if (value.valid() && !access_of(graph, match, rule, nest, placement.operand, value)) {
       refuse(
           fmt::format("rule `{}`: operand `{}` is not walked element by element along the result",
                       rule.name, placement.operand),

@@ -5,7 +5,10 @@
 #include <algorithm>
 #include <memory>
 
+#include "match/constant_facts.h"
 #include "match/match.h"
+#include "match/spine.h"
+#include "rules/names.h"
 
 namespace heddle {
 namespace {
@@ -59,23 +62,37 @@ void add_inside(const Graph& graph, const Match& match, Names& names) {
   }
 }
 
+void add_node(const Graph& graph, const Node& node, const std::string& called, Names& names) {
+  names[called + ".present"] = int64_t{1};
+  for (const AttributeDef& attribute : op_of(node).attributes) {
+    const std::string name = fmt::format("{}.{}", called, attribute.name);
+    const Attribute& value = OpView{graph, node}.any_attribute(std::string(attribute.name));
+    if (const int64_t* integer = std::get_if<int64_t>(&value)) names.emplace(name, *integer);
+    if (const std::string* text = std::get_if<std::string>(&value)) names.emplace(name, *text);
+  }
+}
+
 void add_attributes(const Graph& graph, const Match& match, const Rule& rule, Names& names) {
-  for (const PatternItem& item : rule.pattern.items) {
+  const Pattern& pattern = rule.pattern;
+  for (size_t i = 0; i < pattern.items.size(); ++i) {
     for (const OpDef* op : all_ops()) {
-      const bool meant = std::any_of(
-          item.alternatives.begin(), item.alternatives.end(),
-          [&](const std::string& name) { return name == op->name || in_class(*op, name); });
-      if (meant) names.emplace(std::string(op->name) + ".present", int64_t{0});
+      if (accepts(pattern.items[i], op->name))
+        names.emplace(operator_name(pattern, i, op->name) + ".present", int64_t{0});
     }
   }
-  for (const NodeId id : match.nodes) {
-    const Node& node = graph.node(id);
-    names[node.op + ".present"] = int64_t{1};
-    for (const AttributeDef& attribute : op_of(node).attributes) {
-      const std::string name = fmt::format("{}.{}", node.op, attribute.name);
-      const Attribute& value = OpView{graph, node}.any_attribute(std::string(attribute.name));
-      if (const int64_t* integer = std::get_if<int64_t>(&value)) names.emplace(name, *integer);
-      if (const std::string* text = std::get_if<std::string>(&value)) names.emplace(name, *text);
+  // Of several operators of one name the one that the pattern names is meant, then the first.
+  const std::vector<size_t>& items = match.items;
+  for (const bool named : {true, false}) {
+    for (size_t n = 0; n < match.nodes.size(); ++n) {
+      const Node& node = graph.node(match.nodes[n]);
+      const PatternItem* const item = items.empty() ? nullptr : &pattern.items[items[n]];
+      const bool by_name =
+          item != nullptr && item->repeat != PatternItem::Repeat::star &&
+          std::find(item->alternatives.begin(), item->alternatives.end(), node.op) !=
+              item->alternatives.end();
+      if (by_name == named)
+        add_node(graph, node, item == nullptr ? node.op : operator_name(pattern, items[n], node.op),
+                 names);
     }
   }
 }
@@ -91,33 +108,62 @@ void add_operand(const Value& value, const std::string& operand, Names& names) {
   names[operand + ".rank"] = static_cast<int64_t>(type.shape.size());
   names[operand + ".constant"] = int64_t{value.constant.has_value()};
   names[operand + ".dtype"] = std::string(name_of(type.dtype));
-  names[operand + ".constant"] = int64_t{value.constant.has_value()};
-  if (value.constant && type.dtype != DType::float32) {
-    const Range range = value.constant->min_max();
-    names[operand + ".min"] = range.lo;
-    names[operand + ".max"] = range.hi;
-  }
+  for (size_t d = 0; d < type.shape.size(); ++d)
+    names[fmt::format("{}.d{}", operand, d)] = type.shape[d];
 }
 
 void add_machine(const Soc& soc, const Target& target, Names& names) {
-  for (const Memory& memory : soc.memories)
-    names["memory." + memory.name + ".bytes"] = memory.bytes;
-  for (const Memory& memory : target.memories)
-    names["memory." + memory.name + ".bytes"] = memory.bytes;
-  for (const auto& [name, memory] : target.uses)
-    names["memory." + name + ".bytes"] = soc.find_memory(memory)->bytes;
+  const auto add_memory = [&](const std::string& name, int64_t bytes) {
+    names["memory." + name + ".bytes"] = bytes;
+    names["memory." + name + ".present"] = int64_t{1};
+  };
+  for (const Memory& memory : soc.memories) add_memory(memory.name, memory.bytes);
+  for (const Memory& memory : target.memories) add_memory(memory.name, memory.bytes);
+  for (const auto& [name, memory] : target.uses) add_memory(name, soc.find_memory(memory)->bytes);
+  names["soc.name"] = soc.name;
+  names["soc.clock_hz"] = soc.clock_hz;
   for (const auto& [key, value] : soc.cpu_constants) names["cpu." + key] = value;
   names["cpu.isa"] = std::string(name_of(soc.isa));
   for (const auto& [key, value] : target.constants) names["unit." + key] = value;
 }
 
+void add_layout(const BufferLayout& layout, Names& names) {
+  const bool last = layout.order == DimOrder::channels_last;
+  names["layout.order"] = std::string(last ? "channels_last" : "channels_first");
+  names["layout.row"] = layout.row;
+  names["layout.plane"] = layout.plane;
+}
+
+// What is not in the table: values of constants, which take long, and memories that are not there.
+std::optional<ExprValue> late_value(const Graph& graph,
+                                    const std::vector<std::pair<std::string, ValueId>>& bound,
+                                    ConstantFacts& facts, std::string_view name) {
+  if (name.starts_with("memory.") && name.ends_with(".present")) return int64_t{0};
+  const size_t dot = name.rfind('.');
+  if (dot == std::string_view::npos) return std::nullopt;
+  const std::string_view property = name.substr(dot + 1);
+  for (const auto& [operand, id] : bound) {
+    const Value& value = graph.value(id);
+    if (operand != name.substr(0, dot) || !value.constant || value.type.dtype == DType::float32)
+      continue;
+    if (property == "values") return facts.values(graph, id);
+    if (property == "min") return facts.range(graph, id).lo;
+    if (property == "max") return facts.range(graph, id).hi;
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
-Environment layer_environment(const Graph& graph, const Soc& soc, const Match& match) {
+std::shared_ptr<ConstantFacts> make_constant_facts() { return std::make_shared<ConstantFacts>(); }
+
+Environment layer_environment(const Graph& graph, const Soc& soc, const Match& match,
+                              std::shared_ptr<ConstantFacts> facts) {
   const std::shared_ptr<Names> names = std::make_shared<Names>();
+  const Rule& rule = rule_of(soc, match);
   add_sizes(graph, match, *names);
   add_inside(graph, match, *names);
-  add_attributes(graph, match, rule_of(soc, match), *names);
+  add_attributes(graph, match, rule, *names);
   int64_t macs = 0;
   for (const NodeId id : match.nodes) {
     const Node& node = graph.node(id);
@@ -126,23 +172,15 @@ Environment layer_environment(const Graph& graph, const Soc& soc, const Match& m
   (*names)["macs"] = macs;
   for (const auto& [operand, value] : match.bound) add_operand(graph.value(value), operand, *names);
   add_machine(soc, target_of(soc, match), *names);
+  if (rule.layout) add_layout(*rule.layout, *names);
 
-  // The set of all values of a constant is made only when an expression asks for it.
+  if (facts == nullptr) facts = make_constant_facts();
   const Graph* const source = &graph;
   const std::vector<std::pair<std::string, ValueId>> bound = match.bound;
-  return [names, source, bound](std::string_view name) -> std::optional<ExprValue> {
-    std::optional<ExprValue> result;
-    if (const auto found = names->find(std::string(name)); found != names->end()) {
-      result = found->second;
-    } else if (name.ends_with(".values")) {
-      for (const auto& [operand, id] : bound) {
-        const Value& value = source->value(id);
-        if (operand + ".values" != name || !value.constant) continue;
-        const std::vector<int64_t> ints = value.constant->to_ints();
-        result.emplace(IntSet(ints.begin(), ints.end()));
-      }
-    }
-    return result;
+  return [names, source, bound, facts](std::string_view name) -> std::optional<ExprValue> {
+    if (const auto found = names->find(std::string(name)); found != names->end())
+      return found->second;
+    return late_value(*source, bound, *facts, name);
   };
 }
 

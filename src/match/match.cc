@@ -6,7 +6,9 @@
 #include <tuple>
 
 #include "base/text.h"
+#include "match/constant_facts.h"
 #include "match/spine.h"
+#include "rules/names.h"
 
 namespace heddle {
 namespace {
@@ -53,45 +55,73 @@ void bind(Match& match, std::string name, ValueId value) {
   match.bound.emplace_back(std::move(name), value);
 }
 
-// The name that the pattern gives to the operand off the spine of this operator, or `otherwise`.
-std::string off_spine_name(const Pattern& pattern, std::string_view op,
-                           std::string_view otherwise) {
-  for (const PatternItem& item : pattern.items) {
-    if (!item.bound.empty() && accepts(item, op)) return item.bound;
-  }
-  return std::string(otherwise);
+// Which input of the node the spine comes in by; -1 for the first of the spine.
+int spine_input(const Graph& graph, const Match& match, size_t index) {
+  if (index == 0) return -1;
+  const ValueId before = graph.node(match.nodes[index - 1]).output;
+  const std::vector<ValueId>& inputs = graph.node(match.nodes[index]).inputs;
+  return static_cast<int>(std::find(inputs.begin(), inputs.end(), before) - inputs.begin());
+}
+
+// What a rule calls input `i` of a matched node. The operand that is not on the spine has the name
+// that the pattern gives it, else that of the operator's second one.
+std::string operand_called(const Graph& graph, const Pattern& pattern, const Match& match,
+                           size_t index, size_t i) {
+  const OpDef& op = op_of(graph.node(match.nodes[index]));
+  const int on_spine = spine_input(graph, match, index);
+  const size_t last = op.operands.size() - 1;  // which may be variadic
+  const size_t other = on_spine > 0 ? 0 : 1;
+  const OperandDef& def = op.operands[i == other ? std::min<size_t>(1, last) : std::min(i, last)];
+  if (match.items.empty()) return std::string(def.name);
+  const size_t item = match.items[index];
+  if (i == other && !def.constant && !pattern.items[item].bound.empty())
+    return pattern.items[item].bound;
+  return def.name == "x" ? "x" : operand_name(pattern, item, def.name);
 }
 
 void bind_operands(const Graph& graph, const Pattern& pattern, Match& match) {
-  ValueId spine_value;
-  for (const NodeId id : match.nodes) {
-    const Node& node = graph.node(id);
-    const OpDef& op = op_of(node);
+  for (size_t n = 0; n < match.nodes.size(); ++n) {
+    const Node& node = graph.node(match.nodes[n]);
+    const int on_spine = spine_input(graph, match, n);
     for (size_t i = 0; i < node.inputs.size(); ++i) {
-      const ValueId input = node.inputs[i];
-      if (!input.valid() || input == spine_value) continue;
-      // In the middle of a spine the operand that is not on it has the second one's name.
-      const bool first_on_middle = i == 0 && spine_value.valid();
-      const size_t last = op.operands.size() - 1;  // which may be variadic
-      const std::string_view name = op.operands[first_on_middle ? 1 : std::min(i, last)].name;
-      const bool activation = !graph.value(input).constant && (i == 1 || first_on_middle);
-      bind(match, activation ? off_spine_name(pattern, node.op, name) : std::string(name), input);
+      if (!node.inputs[i].valid() || static_cast<int>(i) == on_spine) continue;
+      bind(match, operand_called(graph, pattern, match, n, i), node.inputs[i]);
     }
-    spine_value = node.output;
   }
   bind(match, "y", match.output(graph));
 }
 
+// An operator whose operands differ, and whose second one the pattern names, is entered by its first.
+// Says what is wrong, or "".
+std::string wrong_entrance(const Graph& graph, const Pattern& pattern, const Match& match) {
+  for (size_t n = 1; n < match.nodes.size(); ++n) {
+    const Node& node = graph.node(match.nodes[n]);
+    const std::string& bound = pattern.items[match.items[n]].bound;
+    if (bound.empty() || op_of(node).commutative || spine_input(graph, match, n) == 0) continue;
+    return fmt::format("the spine enters `{}` where the pattern has `{}`", node.op, bound);
+  }
+  return "";
+}
+
 // True if the condition speaks of an optional operator that this match does not have.
 bool holds_vacuously(const Graph& graph, const Rule& rule, const Match& match, const Expr& expr) {
+  const Pattern& pattern = rule.pattern;
   for (const std::string& name : names_in(expr)) {
-    const std::string op = name.substr(0, name.find('.'));
-    if (op == name || name.ends_with(".present")) continue;
-    const bool in_pattern = find_op(op) != nullptr &&
-                            std::any_of(rule.pattern.items.begin(), rule.pattern.items.end(),
-                                        [&](const PatternItem& item) { return accepts(item, op); });
-    const bool present = std::any_of(match.nodes.begin(), match.nodes.end(),
-                                     [&](NodeId id) { return graph.node(id).op == op; });
+    const std::string head = name.substr(0, name.find('.'));
+    if (head == name || name.ends_with(".present")) continue;
+    bool in_pattern = false;
+    for (size_t i = 0; i < pattern.items.size() && !in_pattern; ++i) {
+      for (const OpDef* op : all_ops()) {
+        if (!head.starts_with(op->name) || !accepts(pattern.items[i], op->name)) continue;
+        in_pattern |= operator_name(pattern, i, op->name) == head;
+      }
+    }
+    bool present = false;
+    for (size_t n = 0; n < match.nodes.size(); ++n) {
+      const std::string& op = graph.node(match.nodes[n]).op;
+      present |= op == head;
+      if (!match.items.empty()) present |= operator_name(pattern, match.items[n], op) == head;
+    }
     if (in_pattern && !present) return true;
   }
   return false;
@@ -108,18 +138,38 @@ std::string values_of(const Expr& expr, const Environment& environment) {
   return text;
 }
 
-void check_conditions(const Graph& graph, const Soc& soc, const Rule& rule, Match& match) {
-  const Environment environment = layer_environment(graph, soc, match);
+// The activations that a job reads are no constants: those are packed, or the CPU's.
+void check_activations(const Graph& graph, const Rule& rule, Match& match) {
+  for (const OperandPlacement& placement : rule.operands) {
+    const ValueId value = match.find(placement.operand);
+    if (!value.valid() || rule.packs(placement.operand) || !graph.value(value).constant) continue;
+    const std::string name = placement.operand + ".constant";
+    const bool said = std::any_of(match.failed.begin(), match.failed.end(), [&](const auto& failed) {
+      return failed.values.find(name) != std::string::npos;
+    });
+    if (said) continue;
+    match.failed.push_back({fmt::format("not {}", name),
+                            fmt::format("the unit takes `{}` as an activation", placement.operand),
+                            name + " is 1"});
+  }
+}
+
+void check_conditions(const Graph& graph, const Soc& soc, const Rule& rule,
+                      const std::shared_ptr<ConstantFacts>& facts, Match& match) {
+  const Environment environment = layer_environment(graph, soc, match, facts);
   for (const Condition& condition : rule.when) {
     if (holds_vacuously(graph, rule, match, condition.expr)) continue;
     const std::variant<int64_t, ExprError> holds = evaluate_int(condition.expr, environment);
     if (const ExprError* error = std::get_if<ExprError>(&holds)) {
-      match.failed.push_back({condition.text, condition.why, error->message});
+      const std::string values = values_of(condition.expr, environment);
+      match.failed.push_back(
+          {condition.text, condition.why, error->message + (values.empty() ? "" : "; " + values)});
     } else if (std::get<int64_t>(holds) == 0) {
       match.failed.push_back(
           {condition.text, condition.why, values_of(condition.expr, environment)});
     }
   }
+  check_activations(graph, rule, match);
 }
 
 struct RuleSite {
@@ -130,7 +180,7 @@ struct RuleSite {
 };
 
 void try_rule(const Graph& graph, const Soc& soc, const Policy& policy, const RuleSite& site,
-              NodeId start, Matches& matches) {
+              NodeId start, const std::shared_ptr<ConstantFacts>& facts, Matches& matches) {
   constexpr size_t kLongestSpine = 64;
   const std::string& first_op = graph.node(start).op;
   if (!site.pattern.starts_with(first_op)) return;
@@ -145,25 +195,36 @@ void try_rule(const Graph& graph, const Soc& soc, const Policy& policy, const Ru
               .bound = {},
               .failed = {}};
   const Rule& rule = rule_of(soc, match);
-  const std::vector<size_t> lengths = site.pattern.matching_lengths(ops);
+  std::string entrance;  // what is wrong with the longest match
+  std::vector<size_t> lengths = site.pattern.matching_lengths(ops);
+  std::erase_if(lengths, [&](size_t length) {
+    match.nodes.assign(spine.begin(), spine.begin() + static_cast<std::ptrdiff_t>(length));
+    match.items = site.pattern.items_of({ops.data(), length});
+    const std::string wrong = wrong_entrance(graph, rule.pattern, match);
+    if (entrance.empty()) entrance = wrong;
+    return !wrong.empty();
+  });
   if (lengths.empty()) {
     match.nodes = {start};
+    match.items.clear();
     bind_operands(graph, rule.pattern, match);
     std::string found;
     for (size_t i = 0; i < std::min<size_t>(ops.size(), 6); ++i) found += ops[i] + ' ';
-    match.failed.push_back({"pattern `" + rule.pattern.text + "`",
-                            "the operators do not follow the rule's pattern",
-                            "found `" + found.substr(0, found.size() - 1) + "`, " +
-                                (ops.size() > 6 ? "and more" : spine_end(graph, spine.back()))});
+    match.failed.push_back(
+        {"pattern `" + rule.pattern.text + "`", "the operators do not follow the rule's pattern",
+         !entrance.empty() ? entrance
+                           : "found `" + found.substr(0, found.size() - 1) + "`, " +
+                                 (ops.size() > 6 ? "and more" : spine_end(graph, spine.back()))});
     matches.refused.push_back(std::move(match));
     return;
   }
   for (const size_t length : lengths) {
     match.nodes.assign(spine.begin(), spine.begin() + static_cast<std::ptrdiff_t>(length));
+    match.items = site.pattern.items_of({ops.data(), length});
     match.bound.clear();
     match.failed.clear();
     bind_operands(graph, rule.pattern, match);
-    check_conditions(graph, soc, rule, match);
+    check_conditions(graph, soc, rule, facts, match);
     if (site.avoided) {
       match.failed.push_back({"policy `" + policy.name + "`", "the policy avoids this target",
                               "the target is " + target_of(soc, match).name});
@@ -219,9 +280,10 @@ std::vector<NodeId> spine_of(const Graph& graph, NodeId start) {
 Matches match_rules(const Graph& graph, const Soc& soc, const Policy& policy) {
   Matches matches;
   const std::vector<RuleSite> sites = rule_sites(soc, policy);
+  const std::shared_ptr<ConstantFacts> facts = make_constant_facts();
   for (size_t n = 0; n < graph.nodes.size(); ++n) {
     for (const RuleSite& site : sites)
-      try_rule(graph, soc, policy, site, NodeId{static_cast<int32_t>(n)}, matches);
+      try_rule(graph, soc, policy, site, NodeId{static_cast<int32_t>(n)}, facts, matches);
   }
   return matches;
 }

@@ -2,6 +2,7 @@
 // their values.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -29,6 +30,8 @@ struct Match {
   // Operands by name: x, weights, bias, residual, y ...
   std::vector<std::pair<std::string, ValueId>> bound;
   std::vector<FailedCondition> failed;  // empty: accepted
+  // The item of the rule's pattern that each node belongs to; empty where the pattern does not fit.
+  std::vector<size_t> items{};
 
   bool accepted() const { return failed.empty(); }
   ValueId find(std::string_view operand) const;  // invalid if absent
@@ -38,9 +41,15 @@ struct Match {
 const Target& target_of(const Soc& soc, const Match& match);
 const Rule& rule_of(const Soc& soc, const Match& match);
 
+// What conditions ask of constants, computed once for each: a graph's constants are large, and every
+// rule that fits a place asks again.
+class ConstantFacts;
+
 // The names that `when` sees: attributes of the matched operators, sizes of the anchor, operands,
-// memories, the SoC.
-Environment layer_environment(const Graph& graph, const Soc& soc, const Match& match);
+// memories, the SoC. `facts` (of this graph) may be shared between environments; null: its own.
+Environment layer_environment(const Graph& graph, const Soc& soc, const Match& match,
+                              std::shared_ptr<ConstantFacts> facts = nullptr);
+std::shared_ptr<ConstantFacts> make_constant_facts();
 
 // The longest spine that begins at this node, up to 64 nodes.
 std::vector<NodeId> spine_of(const Graph& graph, NodeId start);

@@ -10,8 +10,8 @@
 namespace heddle {
 namespace {
 
-// "conv2d bias_add? requant" becomes "(?:conv2d )(?:bias_add )?(?:requant )"; a class becomes all
-// its operators.
+// "conv2d bias_add? requant" becomes "(conv2d )((?:bias_add )?)(requant )", a group for each item; a
+// class becomes all its operators.
 std::string regex_of(const PatternItem& item) {
   std::string alternatives;
   for (const OpDef* op : all_ops()) {
@@ -20,7 +20,7 @@ std::string regex_of(const PatternItem& item) {
     alternatives += std::string(op->name) + ' ';
   }
   static constexpr const char* kRepeat[] = {"", "?", "*"};
-  return "(?:" + alternatives + ")" + kRepeat[static_cast<size_t>(item.repeat)];
+  return "((?:" + alternatives + ")" + kRepeat[static_cast<size_t>(item.repeat)] + ")";
 }
 
 re2::RE2::Options quiet() {
@@ -105,6 +105,23 @@ std::vector<size_t> SpinePattern::matching_lengths(std::span<const std::string> 
   }
   std::reverse(lengths.begin(), lengths.end());
   return lengths;
+}
+
+std::vector<size_t> SpinePattern::items_of(std::span<const std::string> ops) const {
+  std::string text;
+  for (const std::string& op : ops) text += op + ' ';
+  std::vector<std::string> groups(compiled_->items.size());
+  std::vector<re2::RE2::Arg> arguments;
+  for (std::string& group : groups) arguments.emplace_back(&group);
+  std::vector<const re2::RE2::Arg*> pointers;
+  for (const re2::RE2::Arg& argument : arguments) pointers.push_back(&argument);
+  HEDDLE_CHECK(re2::RE2::FullMatchN(text, compiled_->whole, pointers.data(),
+                                    static_cast<int>(pointers.size())),
+               "the items of operators that are no match");
+  std::vector<size_t> items;
+  for (size_t i = 0; i < groups.size(); ++i)
+    items.insert(items.end(), static_cast<size_t>(std::count(groups[i].begin(), groups[i].end(), ' ')), i);
+  return items;
 }
 
 }  // namespace heddle

@@ -21,6 +21,9 @@ class SpinePattern {
   bool starts_with(std::string_view op) const;  // some match begins with this operator
   // Lengths n such that ops[0..n) is a match, longest first.
   std::vector<size_t> matching_lengths(std::span<const std::string> ops) const;
+  // Which item of the pattern each operator of a match belongs to; an earlier item takes as many as it
+  // can.
+  std::vector<size_t> items_of(std::span<const std::string> ops) const;
 
  private:
   struct Compiled;

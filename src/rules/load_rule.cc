@@ -329,6 +329,7 @@ Rule read_rule(const TomlValue& table, TargetKind kind, Reading& reading) {
   }
   rule.pattern = *std::move(parsed);
   RuleNames names = names_of(rule.pattern);
+  names.layout = kind != TargetKind::cpu;
   rule.when = read_conditions(table, "when", names, Scope::layer, reading);
   if (kind == TargetKind::accelerator) {
     read_accelerator_part(table, names, rule, reading);

@@ -14,6 +14,8 @@ namespace {
 
 constexpr std::array kLayerProperties = {"bits", "signed", "lo",     "hi",  "bytes", "elements",
                                          "rank", "dtype",  "values", "min", "max",   "constant"};
+constexpr std::array kSocNames = {"soc.clock_hz", "soc.name"};
+constexpr std::array kLayoutNames = {"layout.order", "layout.plane", "layout.row"};
 constexpr std::array kTileProperties = {"pitch", "plane"};
 constexpr std::array kPads = {"pad.top", "pad.left", "pad.bottom", "pad.right"};
 constexpr std::array kTransferNames = {"destination",
@@ -31,6 +33,35 @@ bool is_meant(const OpDef& op, const PatternItem& item) {
   return std::any_of(
       item.alternatives.begin(), item.alternatives.end(),
       [&](const std::string& name) { return name == op.name || in_class(op, name); });
+}
+
+bool names_it(const PatternItem& item, std::string_view op) {
+  return std::find(item.alternatives.begin(), item.alternatives.end(), op) !=
+         item.alternatives.end();
+}
+
+bool has_operand(const OpDef& op, std::string_view operand) {
+  return std::any_of(op.operands.begin(), op.operands.end(),
+                     [&](const OperandDef& def) { return def.name == operand; });
+}
+
+// `name` where this item is the first for which `counts` holds, else `name_2` ... Items that name
+// an operator go before those that mean a class of it.
+template <class Counts>
+std::string numbered(const Pattern& pattern, size_t item, std::string_view name, Counts counts) {
+  for (const bool by_name : {true, false}) {
+    int before = 0;
+    bool any = false, itself = false;
+    for (size_t i = 0; i < pattern.items.size(); ++i) {
+      if (pattern.items[i].repeat == PatternItem::Repeat::star) continue;
+      if (!counts(pattern.items[i], by_name)) continue;
+      any = true;
+      itself |= i == item;
+      before += i < item;
+    }
+    if (any) return itself && before > 0 ? fmt::format("{}_{}", name, before + 1) : std::string(name);
+  }
+  return std::string(name);
 }
 
 bool has_attribute(const OpDef& op, std::string_view name) {
@@ -81,6 +112,13 @@ std::string memory_of(std::string_view name) {
   return inner.find('.') == std::string_view::npos ? std::string(inner) : "";
 }
 
+// `memory.l1.present` is 0 or 1 whatever the SoC has.
+bool asks_for_memory(std::string_view name) {
+  constexpr std::string_view kSuffix = ".present";
+  if (!name.ends_with(kSuffix)) return false;
+  return !memory_of(std::string(name.substr(0, name.size() - kSuffix.size())) + ".bytes").empty();
+}
+
 // "mac_x10" for "cpu.mac_x10".
 std::string constant_of(std::string_view name, std::string_view prefix) {
   if (!name.starts_with(prefix) || name.size() == prefix.size()) return "";
@@ -92,7 +130,8 @@ std::string remedy_for(const std::string& name, const RuleNames& names, Scope sc
   const size_t dot = name.find('.');
   const std::string head = name.substr(0, dot);
   const std::string tail = dot == std::string::npos ? "" : name.substr(dot + 1);
-  if (head == "memory") return "a memory's size is `memory.<name>.bytes`";
+  if (head == "memory")
+    return "a memory has `memory.<name>.bytes`, and `memory.<name>.present` says whether there is one";
   if (scope == Scope::transfer)
     return fmt::format("a transfer has {}", [] {
       std::string text;
@@ -112,6 +151,21 @@ std::string remedy_for(const std::string& name, const RuleNames& names, Scope sc
 
 }  // namespace
 
+std::string operator_name(const Pattern& pattern, size_t item, std::string_view op) {
+  return numbered(pattern, item, op, [&](const PatternItem& other, bool by_name) {
+    return by_name ? names_it(other, op) : is_meant(*find_op(op), other);
+  });
+}
+
+std::string operand_name(const Pattern& pattern, size_t item, std::string_view operand) {
+  return numbered(pattern, item, operand, [&](const PatternItem& other, bool by_name) {
+    const std::span<const OpDef* const> ops = all_ops();
+    return std::any_of(ops.begin(), ops.end(), [&](const OpDef* op) {
+      return has_operand(*op, operand) && (by_name ? names_it(other, op->name) : is_meant(*op, other));
+    });
+  });
+}
+
 RuleNames names_of(const Pattern& pattern) {
   RuleNames names;
   const size_t anchors = first_items(pattern);
@@ -120,14 +174,19 @@ RuleNames names_of(const Pattern& pattern) {
     for (size_t i = 0; i < pattern.items.size(); ++i) {
       if (!is_meant(*op, pattern.items[i])) continue;
       if (i < anchors) add_sizes(*op, names.sizes, names.axes);
+      const std::string called = operator_name(pattern, i, op->name);
       for (const AttributeDef& attribute : op->attributes) {
-        names.attributes.insert(fmt::format("{}.{}", op->name, attribute.name));
+        names.attributes.insert(fmt::format("{}.{}", called, attribute.name));
       }
-      names.attributes.insert(fmt::format("{}.present", op->name));
+      names.attributes.insert(called + ".present");
       for (const OperandDef& operand : op->operands) {
-        names.operands.emplace(operand.name);
-        if (!operand.constant) variable.emplace(operand.name);
+        const std::string name = operand.name == "x" ? "x" : operand_name(pattern, i, operand.name);
+        names.operands.insert(name);
+        if (!operand.constant) variable.insert(name);
       }
+      const std::string& bound = pattern.items[i].bound;
+      if (!bound.empty() && op->operands.size() > 1 && !op->operands[1].constant)
+        variable.insert(bound);
     }
   }
   names.required = {"x", "y"};
@@ -152,10 +211,13 @@ std::vector<std::string> known_names(const RuleNames& names, Scope scope) {
   std::set<std::string> known = names.sizes;
   known.insert(names.attributes.begin(), names.attributes.end());
   known.insert({"macs", "cpu.isa"});
+  known.insert(kSocNames.begin(), kSocNames.end());
+  if (names.layout) known.insert(kLayoutNames.begin(), kLayoutNames.end());
   std::set<std::string> operands = names.operands;
   operands.insert(names.packed.begin(), names.packed.end());
   for (const std::string& operand : operands) {
     for (const char* property : kLayerProperties) known.insert(operand + "." + property);
+    for (int d = 0; d < kMaxRank; ++d) known.insert(fmt::format("{}.d{}", operand, d));
   }
   for (const std::string& size : names.sizes) known.insert("inside." + size);
   if (scope != Scope::layer) {
@@ -185,6 +247,7 @@ void check_names(const Expr& expr, std::string_view text, const Place& start,
       continue;
     }
     if (scope != Scope::transfer) {
+      if (asks_for_memory(name)) continue;
       const std::string memory = memory_of(name);
       const std::string constant = constant_of(name, "cpu.");
       if (!memory.empty()) {

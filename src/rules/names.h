@@ -23,9 +23,16 @@ struct RuleNames {
   std::set<std::string> constants;   // those of `operands` that are constants in every operator
   std::set<std::string> required;  // activations that a job cannot do without: "x", bound ones, "y"
   std::set<std::string> packed;    // names of the rule's packings
+  bool layout = false;             // the rule has one
   std::set<std::string> placed;    // operands that the rule places in a memory
 };
 RuleNames names_of(const Pattern& pattern);
+
+// What expressions call an operator, or an operand of it, that `item` of the pattern matched. Where
+// several items accept it, the second one's is `requant_2` with `mul_2`, and so on; items with `*` and
+// classes do not count where an item names it.
+std::string operator_name(const Pattern& pattern, size_t item, std::string_view op);
+std::string operand_name(const Pattern& pattern, size_t item, std::string_view operand);
 
 // All names of a scope, sorted; without `memory.<name>.bytes` and `cpu.<key>`, which the SoC knows,
 // and `unit.<key>`, which the unit's `constants` give.

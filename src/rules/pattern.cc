@@ -147,7 +147,7 @@ class PatternParser {
       return;
     }
     ++at_;
-    // The spine enters through any operand: the bound one is named as in the operator's record.
+    // As in the operator's record, or a name of the rule's own, which must not be a slip of the pen.
     std::set<std::string> known;
     for (const OpDef* op : all_ops()) {
       const bool meant = std::any_of(
@@ -157,16 +157,41 @@ class PatternParser {
       for (size_t i = 1; i < op->operands.size(); ++i) known.emplace(op->operands[i].name);
     }
     const std::vector<std::string> names(known.begin(), known.end());
-    if (!known.contains(item.bound)) {
+    const bool own = !known.contains(item.bound);
+    if (own && (known.empty() || !did_you_mean(item.bound, names).empty())) {
       error(begin, fmt::format("`{}` has no operand `{}` off the spine{}",
                                fmt::join(item.alternatives, " | "), terminal_text(item.bound),
                                did_you_mean(item.bound, names)));
     } else if (!bound_.insert(item.bound).second) {
       error(begin, fmt::format("the operand `{}` is bound twice", item.bound));
+    } else if (own) {
+      own_names_.emplace_back(item.bound, begin);
+    }
+  }
+
+  // Names of the rule's own must mean nothing else in its expressions.
+  void check_own_names(const Pattern& pattern) {
+    std::set<std::string> taken = {"x",    "y",      "memory", "cpu", "unit",  "soc",
+                                   "layer", "layout", "last",   "pad", "inside"};
+    for (const OpDef* op : all_ops()) {
+      taken.emplace(op->name);
+      for (const PatternItem& item : pattern.items) {
+        const bool meant = std::any_of(
+            item.alternatives.begin(), item.alternatives.end(),
+            [&](const std::string& name) { return name == op->name || in_class(*op, name); });
+        if (!meant) continue;
+        for (const OperandDef& operand : op->operands) taken.emplace(operand.name);
+      }
+    }
+    for (const auto& [name, begin] : own_names_) {
+      if (!taken.contains(name)) continue;
+      error(begin, fmt::format("`{}` means something else already", name),
+            "choose another name for the operand off the spine");
     }
   }
 
   void check(const Pattern& pattern) {
+    check_own_names(pattern);
     if (pattern.items.empty()) {
       error(0, "the pattern is empty");
     } else if (std::all_of(pattern.items.begin(), pattern.items.end(), [](const PatternItem& item) {
@@ -189,6 +214,7 @@ class PatternParser {
   size_t at_ = 0;
   bool broken_ = false;
   std::set<std::string> bound_;
+  std::vector<std::pair<std::string, size_t>> own_names_;  // and where they stand
   Diagnostics errors_;
 };
 

@@ -48,16 +48,21 @@ The *anchor* is the first operator that a pattern matched; docs/canonical_operat
 | `pad.top`, `.left`, `.bottom`, `.right` | | x | x | padding that the tile needs |
 | `conv2d.stride_h`, ... | x | x | x | an attribute of an operator that the pattern may match; a condition that mentions one of an absent operator holds |
 | `requant.present`, ... | x | x | x | 1 if the operator was matched |
+| `requant_2.shift`, `mul_2.max`, ... | x | x | x | where a pattern names an operator twice: the second one, and its operands |
 | `x.bits`, `.signed`, `.lo`, `.hi`, `.elements`, `.rank`, `.dtype` | x | x | x | of an operand or the result `y`: type, proven range, shape; `.dtype` is a text like 'int8' |
+| `x.d0`, ... `x.d7` | x | x | x | its sizes, as a whole, the outermost first |
 | `x.bytes` | x | x | x | its size: dense of a layer, with the device's padding of a tile (one copy) |
 | `x.constant` | x | x | x | 1 if the operand is a constant |
-| `weights.values`, `.min`, `.max` | x | x | x | the values of a constant operand |
+| `weights.values`, `.min`, `.max` | x | x | x | all values of a constant of integers |
 | `x.pitch`, `x.plane` | | x | x | bytes from a row, or a plane, of the tile to the next |
 | `x.address` | | | x | bus address of the tile |
 | `memory.l1.bytes`, ... | x | x | x | size of a memory of the SoC, or of a private one |
+| `memory.l1.present`, ... | x | x | x | 1 if there is such a memory, else 0 |
+| `layout.order`, `.row`, `.plane` | x | x | x | the rule's own `layout`; the order is a text. What a model's file has is no matter: values are N, C, H, W until a rule's layout says how they lie in memory |
+| `soc.name`, `soc.clock_hz` | x | x | x | of the SoC; the name is a text |
 | `cpu.<key>` | x | x | x | a number of the SoC's `[cpu.constants]` |
 | `cpu.isa` | x | x | x | the SoC's `cpu.isa`, a text like 'rv32imc' |
-| `macs` | x | x | x | multiply-accumulates of the anchor |
+| `macs` | x | x | x | multiply-accumulates: of a layer those of all its operators, of a tile the anchor's |
 
 A transfer knows `source`, `destination` (bus addresses), `row_bytes`, `rows`, `planes`, and in bytes
 `source_row_stride`, `source_plane_stride`, `destination_row_stride`, `destination_plane_stride`.
@@ -65,7 +70,8 @@ A transfer knows `source`, `destination` (bus addresses), `row_bytes`, `rows`, `
 ## Patterns
 
 A pattern is a regular expression over operators along a spine of the dataflow: each operator reads the result of the
-one before it, and nobody else does. The longest match wins.
+one before it, and nobody else does. Every match that the conditions accept is a candidate, the longest first; the schedule
+decides between those that overlap.
 
 | piece | meaning |
 |---|---|
@@ -74,7 +80,12 @@ one before it, and nobody else does. The longest match wins.
 | `(conv2d \| dense)` | one of them |
 | `bias_add?` | it, or nothing |
 | `map*` | any number of them |
-| `add(residual)` | binds the operand off the spine to the name `residual`; no blank before the bracket |
+| `add(residual)` | binds the operand off the spine to the name `residual`, one of the operator's or of your own; no blank before the bracket. Of an operator whose operands are not alike (`matmul`, `sub`) it is the second one, and the spine is the first |
+
+Several operators may bind one operand each, by their place in the pattern:
+`matmul(keys) requant (i_softmax | ita_max) matmul(values) requant` is attention, with the queries as `x`. Where the result has
+another shape than that of the anchor, or an operator after it does not work element by element, nothing can be tiled: leave
+out `tile.dims`, and every operand is whole.
 )";
 
 std::string_view type_text(KeyType type) {

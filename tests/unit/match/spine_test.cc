@@ -41,6 +41,20 @@ TEST(Spine, NamesAreWholeWords) {
   EXPECT_THAT(lengths("dense add", "dense bias_add"), IsEmpty());
 }
 
+// Every operator belongs to one item; an earlier item takes as many as it can.
+TEST(Spine, ItemsOfAMatch) {
+  const auto items = [](const std::string& pattern, std::vector<std::string> ops) {
+    return SpinePattern(*parse_pattern(pattern, in_file("test"))).items_of(ops);
+  };
+  EXPECT_THAT(items("conv2d bias_add? requant relu?", {"conv2d", "requant", "relu"}),
+              ElementsAre(0, 2, 3));
+  EXPECT_THAT(items("matmul requant? i_softmax matmul requant",
+                    {"matmul", "i_softmax", "matmul", "requant"}),
+              ElementsAre(0, 2, 3, 4));
+  EXPECT_THAT(items("conv2d map* requant relu?", {"conv2d", "add", "requant", "requant"}),
+              ElementsAre(0, 1, 1, 2));
+}
+
 TEST(Spine, StartsWithLooksPastOptionalOperators) {
   const SpinePattern pattern(*parse_pattern("pad? conv2d requant", in_file("test")));
   EXPECT_TRUE(pattern.starts_with("pad"));
