@@ -6,6 +6,7 @@
 #include "compile/resources.h"
 #include "cpu_codegen/generators.h"
 #include "emit/names.h"
+#include "schedule/policy.h"
 
 namespace heddle {
 namespace {
@@ -38,7 +39,16 @@ Result<Soc> load_soc_by_name(const CompileOptions& options) {
 Result<Policy> load_policy_by_name(const CompileOptions& options) {
   Result<std::filesystem::path> file = find_rules_file("policy", options.policy);
   if (!file.ok()) return file.errors();
-  return load_policy(*file);
+  Result<Policy> policy = load_policy(*file);
+  Diagnostics errors;
+  if (!policy.ok()) errors = policy.errors();
+  for (const std::string& text : options.places) {
+    Result<Pin> pin = pin_of(text);
+    if (!pin.ok()) errors.insert(errors.end(), pin.errors().begin(), pin.errors().end());
+    if (pin.ok() && policy.ok()) policy->pins.push_back(std::move(*pin));
+  }
+  if (!errors.empty()) return errors;
+  return policy;
 }
 
 uint64_t next_random(uint64_t& state) {  // splitmix64 (Steele, Lea, Flood 2014)
@@ -127,11 +137,17 @@ Result<Compilation> compile_graph(Compilation c, const CompileOptions& options,
   };
 
   if (!enter("match")) return c;
+  if (Status known = check_policy(c.soc, c.policy); !known.ok()) return known.errors();
+  Result<Graph> ordered = order_execution(c.graph, c.policy);
+  if (!ordered.ok()) return ordered.errors();
+  c.graph = std::move(*ordered);
   if (Status known = check_generators(c.soc.cpu); !known.ok()) return known.errors();
   c.matches = refuse_kernels(c.graph, c.soc, match_rules(c.graph, c.soc, c.policy));
 
   if (!enter("candidates")) return c;
   Result<Candidates> candidates = make_candidates(c.graph, c.soc, c.matches);
+  if (!candidates.ok()) return candidates.errors();
+  candidates = apply_policy(c.graph, c.soc, c.policy, c.matches, std::move(*candidates));
   if (!candidates.ok()) return candidates.errors();
   c.candidates = std::move(*candidates);
 

@@ -15,6 +15,7 @@ struct CompileOptions {
   std::filesystem::path model;
   std::string soc = "cpu_only";    // a file, or a name in rules/soc
   std::string policy = "latency";  // a file, or a name in rules/policy
+  std::vector<std::string> places;  // more pins of the policy: "REGEX=TARGET"
   ImportOptions import;
   std::string name;                                      // C prefix; empty: the model file's stem
   std::vector<std::filesystem::path> accelerators;       // folders to look for accelerators in

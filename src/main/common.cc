@@ -109,7 +109,12 @@ Result<Compilation> compile_to(const CommandOptions& options, const Progress& pr
                                const std::string& last_stage) {
   Result<CompileOptions> compile = compile_options(options, progress);
   if (!compile.ok()) return compile.errors();
-  return compile_network(*compile, last_stage);
+  Result<Compilation> compilation = compile_network(*compile, last_stage);
+  if (compilation.ok() && !compilation->candidates.notes.empty()) {
+    progress.show("");
+    fmt::print(stderr, "{}", format_diagnostics(compilation->candidates.notes));
+  }
+  return compilation;
 }
 
 Result<std::vector<Sample>> samples_of(const Graph& graph, const CommandOptions& options,

@@ -62,6 +62,11 @@ void add_machine(CLI::App& command, CommandOptions& options) {
       .add_option("--policy", options.compile.policy,
                   "what the schedule is to optimise: a TOML file or a name")
       ->capture_default_str();
+  command
+      .add_option("--place", options.compile.places,
+                  "layers that must run on one target, e.g. 'conv.*=cpu': a regular expression (RE2) of "
+                  "whole names (repeatable)")
+      ->allow_extra_args(false);
   command.add_option("--accelerators", options.compile.accelerators,
                      "folders to look for accelerator folders in");
   command.add_option("--name", options.compile.name,

@@ -51,6 +51,7 @@ int report_command(const CommandOptions& options) {
   one.compile.vectors = std::move(*samples);
   CommandOptions cpu = one;
   cpu.compile.policy = "cpu";
+  cpu.compile.places.clear();
 
   const TemporaryFolder temporary;
   const fs::path with = temporary.path() / "bundle", without = temporary.path() / "cpu";

@@ -122,6 +122,7 @@ Result<Verification> verify(const CommandOptions& options, const Progress& progr
     CommandOptions plain = options;
     plain.compile.soc = "cpu_only";
     plain.compile.policy = "latency";
+    plain.compile.places.clear();
     Result<Compilation> on_cpu = compile_to(plain, progress, "bundle");
     if (!on_cpu.ok()) return on_cpu.errors();
     done = compare_c(*on_cpu, "", *samples, *reference, progress, verification);

@@ -53,9 +53,10 @@ Result<std::vector<bool>> full_match(std::string_view regex, std::span<const std
   const re2::RE2 compiled(re2::StringPiece(regex.data(), regex.size()), quiet());
   if (!compiled.ok()) {
     const size_t offset = offset_of_error(regex, compiled);
+    const std::string said = compiled.error().substr(0, compiled.error().find(": "));
     return error_at(place_within(place, regex, offset),
                     fmt::format("`{}` is no regular expression: {} at character {}",
-                                terminal_text(regex), terminal_text(compiled.error()), offset + 1),
+                                terminal_text(regex), terminal_text(said), offset + 1),
                     "write a regular expression as RE2 has it, e.g. `conv[0-9]+`; `.` stands for any "
                     "character, and `.*` for any text");
   }

@@ -251,14 +251,59 @@ std::vector<KeyDef> soc_keys() {
   };
 }
 
+// Which layers an entry of `list` speaks of, and the target that it names.
+std::vector<KeyDef> selector_keys(bool pin) {
+  const auto path = [&](std::string_view of_prefer, std::string_view of_pin) {
+    return pin ? of_pin : of_prefer;
+  };
+  return {
+      {path("prefer[].layers", "pin[].layers"), KeyType::text, kOptional,
+       "a regular expression (RE2) that must match a layer's whole name"},
+      {path("prefer[].kind", "pin[].kind"), KeyType::text, kOptional,
+       "a regular expression that must match the layer's operator or one of its classes: "
+       "`depthwise_conv2d`, `mac`, `.*conv2d`"},
+      {path("prefer[].accepted_by", "pin[].accepted_by"), KeyType::text, kOptional,
+       "only layers that a rule of this target accepts"},
+      {path("prefer[].index", "pin[].index"), KeyType::text, kOptional,
+       "only one of those that the rest selects: `first`, `last`, or its number from 0"},
+      {path("prefer[].target", "pin[].target"), KeyType::text, kRequired,
+       "the name of an accelerator or library, or `cpu`"},
+  };
+}
+
 std::vector<KeyDef> policy_keys() {
   KeyDef objective{"objective", KeyType::text, kRequired,
-                   "`latency`: fewest modelled cycles; `first_match`: the first accelerator that "
+                   "`latency`: fewest modelled cycles; `energy`: fewest picojoules, by the SoC's "
+                   "`[energy]`; `weighted`: the least sum of both; `fewest_switches`: fewest changes "
+                   "between targets, then fewest cycles; `first_match`: the first accelerator that "
                    "accepts, longest pattern first"};
-  objective.choices = "latency first_match";
-  return {objective,
-          {"avoid", KeyType::text_list, kOptional,
-           "accelerators that must not be used; `*` stands for all"}};
+  objective.choices = "latency energy weighted fewest_switches first_match";
+  std::vector<KeyDef> keys = {
+      objective,
+      {"weights", KeyType::table, kOptional, "of the objective `weighted`"},
+      {"weights.latency", KeyType::integer, kRequired, "of a cycle", "", 0, kMaxCount},
+      {"weights.energy", KeyType::integer, kRequired, "of a nanojoule", "", 0, kMaxCount},
+      {"avoid", KeyType::text_list, kOptional,
+       "accelerators that must not be used; `*` stands for all"},
+      {"target_order", KeyType::text_list, kOptional,
+       "targets, best first: decides under `first_match` and between equal costs; those left out "
+       "follow in the order of the SoC, the CPU last"},
+      {"execution_order", KeyType::text_list, kOptional,
+       "regular expressions of layer names: these layers run in this order where the dataflow "
+       "allows it, others keep theirs"},
+      {"prefer", KeyType::table_list, kOptional,
+       "costs that the schedule sees smaller or larger than they are; layers are nodes that a "
+       "rule's pattern begins at"},
+  };
+  const std::vector<KeyDef> prefer = selector_keys(false), pin = selector_keys(true);
+  keys.insert(keys.end(), prefer.begin(), prefer.end());
+  keys.push_back({"prefer[].percent", KeyType::integer, kRequired,
+                  "what the schedule counts of the cost that these layers have on the target", "",
+                  1, 10'000});
+  keys.push_back({"pin", KeyType::table_list, kOptional,
+                  "layers that must run on one target; `--place` adds to them"});
+  keys.insert(keys.end(), pin.begin(), pin.end());
+  return keys;
 }
 
 std::vector<KeyDef> joined(std::vector<std::vector<KeyDef>> groups) {

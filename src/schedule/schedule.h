@@ -48,6 +48,8 @@ struct Candidates {
   // Accepted matches without a tile; `failed` holds the tiler's reason.
   std::vector<Match> untileable;
   std::vector<RefusedForm> refused_forms{};  // of the longest spine of each rule, place and kind
+  // What the policy said and had no effect.
+  Diagnostics notes{};
 };
 // The match, refused for these reasons of the tiler.
 Match untiled(Match match, const Diagnostics& errors);
