@@ -8,9 +8,15 @@
 
 #include "base/text.h"
 #include "schedule/cover.h"
+#include "schedule/model.h"
+#include "schedule/residents.h"
+#include "schedule/splice.h"
+#include "schedule/why_here.h"
 
 namespace heddle {
 namespace {
+
+size_t at(int index) { return static_cast<size_t>(index); }
 
 std::vector<int> indices_of(const std::vector<NodeId>& nodes) {
   std::vector<int> indices;
@@ -18,150 +24,187 @@ std::vector<int> indices_of(const std::vector<NodeId>& nodes) {
   return indices;
 }
 
-std::vector<CoverItem> cover_items(const Candidates& candidates) {
-  std::vector<CoverItem> items;
-  for (const Candidate& candidate : candidates.usable) {
-    // On a tie accelerators go before the CPU and take as many operators as they can, then the
-    // order of the SoC and of the rules.
-    const int64_t target_rank =
-        candidate.match.target < 0 ? 1'000'000 : candidate.match.target * 1'000;
-    const int64_t operators = static_cast<int64_t>(candidate.match.nodes.size());
-    items.push_back({indices_of(candidate.match.nodes), candidate.cycles,
-                     target_rank * operators + candidate.match.rule});
-  }
-  return items;
-}
-
-// HTVM's way: accelerators in the SoC's order take what they match, longest first; the CPU fuses
-// what is left.
-Cover first_match(const Graph& graph, const Candidates& candidates,
-                  const std::vector<CoverItem>& items) {
-  std::vector<int> order(items.size());
+// HTVM's way: accelerators in the order of the policy or of the SoC take what they match, longest
+// first; the CPU fuses what is left.
+std::vector<int> first_match(const Graph& graph, const Soc& soc, const Policy& policy,
+                             const Candidates& candidates) {
+  std::vector<int> order(candidates.usable.size());
   std::iota(order.begin(), order.end(), 0);
-  std::sort(order.begin(), order.end(), [&](int a, int b) {
-    const CoverItem& x = items[static_cast<size_t>(a)];
-    const CoverItem& y = items[static_cast<size_t>(b)];
-    const bool x_cpu = candidates.usable[static_cast<size_t>(a)].match.target < 0;
-    const bool y_cpu = candidates.usable[static_cast<size_t>(b)].match.target < 0;
-    const auto key = [](bool cpu, const CoverItem& item) {
-      return std::make_tuple(cpu, item.nodes.front(), -static_cast<int64_t>(item.nodes.size()),
-                             item.rank);
-    };
-    return key(x_cpu, x) < key(y_cpu, y);
-  });
-  Cover cover;
+  const auto key = [&](int index) {
+    const Candidate& candidate = candidates.usable[at(index)];
+    const int64_t operators = static_cast<int64_t>(candidate.covers.size());
+    const int64_t rank = rank_of(soc, policy, candidate);
+    const int64_t target = (rank - candidate.match.rule) / operators;
+    const int64_t turn = !policy.target_order.empty() ? target : candidate.match.target < 0;
+    return std::make_tuple(turn, candidate.covers.front(), -operators, rank);
+  };
+  std::stable_sort(order.begin(), order.end(), [&](int a, int b) { return key(a) < key(b); });
+  std::vector<int> chosen;
   std::vector<bool> taken(graph.nodes.size(), false);
   for (const int index : order) {
-    const std::vector<int>& nodes = items[static_cast<size_t>(index)].nodes;
-    if (std::any_of(nodes.begin(), nodes.end(),
-                    [&](int n) { return taken[static_cast<size_t>(n)]; }))
+    const std::vector<NodeId>& nodes = candidates.usable[at(index)].covers;
+    if (std::any_of(nodes.begin(), nodes.end(), [&](NodeId n) { return taken[at(n.index)]; }))
       continue;
-    for (const int n : nodes) taken[static_cast<size_t>(n)] = true;
-    cover.items.push_back(index);
-    cover.cost += items[static_cast<size_t>(index)].cost;
+    for (const NodeId n : nodes) taken[at(n.index)] = true;
+    chosen.push_back(index);
   }
-  const auto open = std::find(taken.begin(), taken.end(), false);
-  if (open != taken.end()) cover.uncovered = static_cast<int>(open - taken.begin());
-  return cover;
+  return chosen;
 }
 
-int64_t cycles_on_cpu(const Candidates& candidates, const std::vector<CoverItem>& items,
-                      const Match& match) {
+int64_t cycles_on_cpu(const Candidates& candidates, const std::vector<NodeId>& nodes) {
   std::vector<CoverItem> cpu;
-  for (size_t i = 0; i < items.size(); ++i) {
-    if (candidates.usable[i].match.target < 0) cpu.push_back(items[i]);
-  }
-  return cover_nodes(indices_of(match.nodes), cpu).cost;
-}
-
-// For a step on the CPU: the reason that stands nearest to an accelerator, that is, the refusal
-// with the fewest failed conditions; a refused pattern counts as the farthest.
-std::string why_not_accelerated(const Soc& soc, const Matches& matches,
-                                const Candidates& candidates, const Match& match, int64_t cycles) {
-  const auto inside = [&](const Match& other) {
-    return other.target >= 0 &&
-           std::find(match.nodes.begin(), match.nodes.end(), other.anchor) != match.nodes.end();
-  };
   for (const Candidate& candidate : candidates.usable) {
-    if (!inside(candidate.match)) continue;
-    return fmt::format("{} is no gain: {} cycles against {}", target_of(soc, candidate.match).name,
-                       thousands(candidate.cycles), thousands(cycles));
+    if (candidate.match.target < 0)
+      cpu.push_back({indices_of(candidate.covers), candidate.cycles, candidate.match.rule});
   }
-  for (const Match& other : candidates.untileable) {
-    if (inside(other)) return target_of(soc, other).name + ": " + other.failed.front().why;
-  }
-  const Match* nearest = nullptr;
-  for (const Match& other : matches.refused) {
-    if (!inside(other)) continue;
-    const auto distance = [](const Match& m) {
-      return m.failed.size() + (m.failed.front().condition.starts_with("pattern") ? 100 : 0);
-    };
-    if (nearest == nullptr || distance(other) < distance(*nearest)) nearest = &other;
-  }
-  if (nearest == nullptr)
-    return soc.accelerators.empty() ? "the SoC has no accelerator"
-                                    : "no accelerator has a rule for it";
-  const FailedCondition& failed = nearest->failed.front();
-  const std::string more =
-      nearest->failed.size() > 1 ? fmt::format(" (and {} more)", nearest->failed.size() - 1) : "";
-  return fmt::format("{}: {}: {}{}", target_of(soc, *nearest).name, failed.why, failed.values,
-                     more);
+  return cover_nodes(indices_of(nodes), cpu).cost;
 }
 
-std::string why_here(const Soc& soc, const Policy& policy, const Matches& matches,
-                     const Candidates& candidates, const Step& step) {
-  const Match& match = step.candidate.match;
-  if (!step.candidate.pinned.empty()) return "pinned by " + step.candidate.pinned;
-  if (match.target < 0)
-    return why_not_accelerated(soc, matches, candidates, match, step.candidate.cycles);
-  if (policy.objective == Objective::first_match) return "first accelerator that accepts it";
-  if (step.candidate.cycles == 0)
-    return fmt::format("no cycles; the CPU needs {}", thousands(step.cycles_on_cpu));
-  const int64_t tenths = step.cycles_on_cpu * 10 / std::max<int64_t>(step.candidate.cycles, 1);
-  return fmt::format("{}.{}x fewer cycles than the CPU", thousands(tenths / 10), tenths % 10);
+Diagnostic nothing_covers(const Graph& graph, const Soc& soc, int uncovered) {
+  const Node& node = graph.nodes[at(uncovered)];
+  return error_at(at_node(node.name, node.op),
+                  "no rule of SoC `" + soc.name + "` covers operator `" + node.op + "`",
+                  "add a last rule `any` to CPU flavour `" + soc.cpu.name + "`");
 }
 
-// A step that has no tile beside its neighbours, and why.
+// The best assignment whose residents have places. Ends: each time one run of choices less is
+// allowed, and after many of them no residents at all.
+struct Chosen {
+  std::unique_ptr<ScheduleModel> model;
+  Assignment assignment;
+};
+Chosen choose(const Graph& graph, const Soc& soc, const Policy& policy,
+              const Candidates& candidates, TileMemo& memo) {
+  constexpr size_t kMaxMisfits = 32;
+  const bool greedy = policy.objective == Objective::first_match;
+  std::vector<int> usable(candidates.usable.size());
+  std::iota(usable.begin(), usable.end(), 0);
+  if (greedy) usable = first_match(graph, soc, policy, candidates);
+  const auto model = [&](bool residents) {
+    return std::make_unique<ScheduleModel>(graph, soc, policy, candidates, usable, residents, memo);
+  };
+  Chosen chosen{model(!greedy), {}};
+  for (;;) {
+    chosen.assignment = solve_assignment(chosen.model->problem);
+    if (chosen.assignment.uncovered) return chosen;
+    const std::optional<Misfit> bad = misfit(*chosen.model, soc, chosen.assignment);
+    if (!bad) return chosen;
+    if (chosen.model->problem.forbidden.size() == kMaxMisfits) {
+      chosen.model = model(false);
+      continue;
+    }
+    std::vector<AssignChoice> run;
+    for (size_t s = bad->first; s <= bad->last; ++s)
+      run.push_back(chosen.assignment.steps[s].choice);
+    chosen.model->problem.forbidden.push_back(std::move(run));
+  }
+}
+
+// The candidates as chosen, with their tilings, in execution order.
+std::vector<Candidate> chosen_candidates(const Candidates& candidates, const Chosen& chosen) {
+  std::vector<Candidate> result;
+  for (const AssignStep& step : chosen.assignment.steps) {
+    Candidate candidate = candidates.usable[at(chosen.model->candidates[at(step.choice.item)])];
+    if (const Tiling* tiling = chosen.model->tiling(step.choice, step.taken)) {
+      candidate.tiling = *tiling;
+      candidate.cycles = tiling->cost.total;
+      for (const Extra& extra : candidate.extras) candidate.cycles += extra.cycles;
+    }
+    result.push_back(std::move(candidate));
+  }
+  return result;
+}
+
+std::vector<Conversion> chosen_conversions(const Chosen& chosen) {
+  const ScheduleModel& model = *chosen.model;
+  const std::vector<AssignStep>& steps = chosen.assignment.steps;
+  std::vector<Conversion> conversions;
+  for (const AssignStep& made : steps) {
+    for (const AssignConversion& conversion : made.conversions) {
+      const std::vector<Storage>& forms = model.forms[at(conversion.value)];
+      const int from = chosen.assignment.forms[at(conversion.value)];
+      conversions.push_back(
+          {model.values[at(conversion.value)], forms[at(from)], forms[at(conversion.to)], {}});
+      for (size_t s = 0; s < steps.size(); ++s) {
+        const std::vector<AssignOperand>& reads =
+            model.problem.items[at(steps[s].choice.item)].reads;
+        for (size_t r = 0; r < reads.size(); ++r) {
+          if (reads[r].value == conversion.value && steps[s].choice.reads[r] == conversion.to)
+            conversions.back().readers.push_back(s);
+        }
+      }
+    }
+  }
+  return conversions;
+}
+
+StorageOf chosen_storage(const Chosen& chosen, const Spliced& spliced, const Soc& soc,
+                         const std::vector<Conversion>& conversions) {
+  const ScheduleModel& model = *chosen.model;
+  StorageOf storage;
+  for (size_t v = 0; v < model.values.size(); ++v) {
+    const ValueId value = spliced.values[at(model.values[v].index)];
+    const int form = chosen.assignment.forms[v];
+    if (value.valid() && form >= 0) storage.emplace(value, model.forms[v][at(form)]);
+    // Nobody cares: dense, the first of all forms.
+    if (value.valid() && form < 0) storage.emplace(value, model.forms[v].front());
+  }
+  for (size_t c = 0; c < conversions.size(); ++c)
+    storage.emplace(spliced.copies[c], conversions[c].to);
+  std::vector<const Match*> matches;
+  for (const Step& step : spliced.steps) matches.push_back(&step.candidate.match);
+  storage.merge(choose_storage(spliced.graph, soc, matches));  // inside of legalised candidates
+  return storage;
+}
+
+// A step that has no tile beside its neighbours, and why. `step`: into the assignment's.
 struct Unsettled {
-  Match match;
+  size_t step = 0;
   Diagnostics errors;
 };
 
-// Tilings were solved for the storage that each candidate alone would choose; where a neighbour
-// decided otherwise, solve again.
-std::optional<Unsettled> settle_storage(const Graph& graph, const Soc& soc, Schedule& schedule) {
-  std::vector<const Match*> chosen;
-  for (const Step& step : schedule.steps) chosen.push_back(&step.candidate.match);
-  schedule.storage = choose_storage(graph, soc, chosen);
-  schedule.aliases = place_in_others(graph, chosen, schedule.storage);
-  for (Step& step : schedule.steps) {
-    const Match& match = step.candidate.match;
-    if (needs_no_code(graph, schedule.aliases, match)) step.candidate.cycles = 0;
-    if (!step.candidate.tiling) continue;
-    const StorageOf alone = choose_storage(graph, soc, {&match});
-    const bool same = std::all_of(match.bound.begin(), match.bound.end(), [&](const auto& operand) {
-      return graph.value(operand.second).constant ||
-             schedule.storage.at(operand.second) == alone.at(operand.second);
-    });
-    if (same) continue;
-    Result<Tiling> tiling = solve_tiling(graph, soc, match, schedule.storage);
-    if (!tiling.ok()) return Unsettled{match, tiling.errors()};
-    step.candidate.cycles = tiling->cost.total;
-    step.candidate.tiling = std::move(*tiling);
+// Views may have moved what was chosen; the tiles of jobs are those of where values lie in the end.
+std::optional<Unsettled> settle(const Soc& soc, const Chosen& chosen, TileMemo& memo,
+                                Schedule& schedule, const std::vector<size_t>& origin) {
+  for (size_t s = 0; s < schedule.steps.size(); ++s) {
+    Candidate& candidate = schedule.steps[s].candidate;
+    if (needs_no_code(schedule.graph, schedule.aliases, candidate.match)) candidate.cycles = 0;
+    if (!candidate.tiling) continue;
+    const Taken taken = chosen.model->taken_in(chosen.assignment.steps[origin[s]].taken);
+    const Tiling* const tiling =
+        memo.find(schedule.graph, soc, candidate.match, schedule.storage, taken);
+    if (tiling == nullptr) {
+      const Result<Tiling> failed =
+          solve_tiling(schedule.graph, soc, candidate.match, schedule.storage, taken);
+      return Unsettled{origin[s], failed.ok() ? Diagnostics{} : failed.errors()};
+    }
+    candidate.tiling = *tiling;
+    candidate.cycles = tiling->cost.total;
   }
   return std::nullopt;
 }
 
+// Of each step of the spliced graph, the chosen candidate that it belongs to; a conversion belongs
+// to the one behind it.
+std::vector<size_t> origins(const std::vector<Candidate>& chosen, const std::vector<Step>& steps) {
+  std::vector<size_t> origin;
+  size_t candidate = 0, seen = 0;
+  for (const Step& step : steps) {
+    if (candidate < chosen.size() && seen == chosen[candidate].extras.size() + 1) {
+      ++candidate;
+      seen = 0;
+    }
+    origin.push_back(candidate);
+    if (!step.candidate.covers.empty()) ++seen;
+  }
+  return origin;
+}
+
 // One candidate less each time, so that this comes to an end.
-Candidates without(const Candidates& candidates, const Unsettled& unsettled) {
+Candidates without(const Candidates& candidates, int index, const Diagnostics& errors) {
   Candidates rest = candidates;
-  const size_t gone = std::erase_if(rest.usable, [&](const Candidate& candidate) {
-    return candidate.match.target == unsettled.match.target &&
-           candidate.match.rule == unsettled.match.rule &&
-           candidate.match.nodes == unsettled.match.nodes;
-  });
-  HEDDLE_CHECK(gone > 0, "a step that was no candidate");
-  rest.untileable.push_back(untiled(unsettled.match, unsettled.errors));
+  rest.untileable.push_back(untiled(candidates.usable[at(index)].match, errors));
+  rest.usable.erase(rest.usable.begin() + index);
   return rest;
 }
 
@@ -171,50 +214,82 @@ std::vector<ValueId> materialised_values(const Graph& graph, const std::vector<S
   return {values.begin(), values.end()};
 }
 
+Proof proof_of(const Policy& policy, const Assignment& assignment) {
+  return {
+      objective_unit(policy),   assignment.cost.cost,
+      assignment.cost.switches, assignment.optimal && policy.objective != Objective::first_match,
+      assignment.lower_bound,   assignment.states};
+}
+
+std::optional<Margin> margin_of(const Soc& soc, const Policy& policy, const Candidates& candidates,
+                                const Chosen& chosen, const AssignStep& step) {
+  if (!step.margin || policy.objective == Objective::first_match) return std::nullopt;
+  const Candidate& other = candidates.usable[at(chosen.model->candidates[at(step.margin->item)])];
+  return Margin{step.margin->more.cost, step.margin->more.switches, name_of(soc, other)};
+}
+
 }  // namespace
 
 Result<Schedule> make_schedule(const Graph& graph, const Soc& soc, const Policy& policy,
                                const Matches& matches, const Candidates& candidates) {
-  const std::vector<CoverItem> items = cover_items(candidates);
-  std::vector<int> all(graph.nodes.size());
-  std::iota(all.begin(), all.end(), 0);
-  const Cover cover = policy.objective == Objective::first_match
-                          ? first_match(graph, candidates, items)
-                          : cover_nodes(all, items);
-  if (cover.uncovered) {
-    const Node& node = graph.nodes[static_cast<size_t>(*cover.uncovered)];
-    return error_at(at_node(node.name, node.op),
-                    "no rule of SoC `" + soc.name + "` covers operator `" + node.op + "`",
-                    "add a last rule `any` to CPU flavour `" + soc.cpu.name + "`");
+  if (Status sound = check_objective(soc, policy); !sound.ok()) return sound.errors();
+  TileMemo memo;
+  for (const Candidate& candidate : candidates.usable) {
+    if (!candidate.tiling) continue;
+    const Graph& own = graph_of(graph, candidate);
+    memo.add(own, soc, candidate.match, choose_storage(own, soc, {&candidate.match}),
+             *candidate.tiling);
   }
+  const Chosen chosen = choose(graph, soc, policy, candidates, memo);
+  if (chosen.assignment.uncovered) return nothing_covers(graph, soc, *chosen.assignment.uncovered);
+
+  const std::vector<Candidate> cover = chosen_candidates(candidates, chosen);
+  const std::vector<Conversion> conversions = chosen_conversions(chosen);
+  std::vector<const Candidate*> pointers;
+  for (const Candidate& candidate : cover) pointers.push_back(&candidate);
+  Result<Spliced> spliced = splice(graph, soc, pointers, conversions);
+  if (!spliced.ok()) return spliced.errors();
 
   Schedule schedule;
-  schedule.graph = graph;
-  for (const int item : cover.items) {
-    const Candidate& candidate = candidates.usable[static_cast<size_t>(item)];
-    schedule.steps.push_back({candidate, graph.node(candidate.match.anchor).name, 0, ""});
+  schedule.proof = proof_of(policy, chosen.assignment);
+  schedule.storage = chosen_storage(chosen, *spliced, soc, conversions);
+  schedule.graph = std::move(spliced->graph);
+  schedule.steps = std::move(spliced->steps);
+  std::vector<const Match*> order;
+  for (const Step& step : schedule.steps) order.push_back(&step.candidate.match);
+  schedule.aliases = place_in_others(schedule.graph, order, schedule.storage);
+  const std::vector<size_t> origin = origins(cover, schedule.steps);
+  if (const auto unsettled = settle(soc, chosen, memo, schedule, origin)) {
+    const AssignStep& step = chosen.assignment.steps[unsettled->step];
+    return make_schedule(
+        graph, soc, policy, matches,
+        without(candidates, chosen.model->candidates[at(step.choice.item)], unsettled->errors));
   }
-  // A region is ready when its last node is: interior values have no other consumer.
-  std::sort(schedule.steps.begin(), schedule.steps.end(), [](const Step& a, const Step& b) {
-    return a.candidate.match.nodes.back() < b.candidate.match.nodes.back();
-  });
-  if (const std::optional<Unsettled> unsettled = settle_storage(graph, soc, schedule)) {
-    return make_schedule(graph, soc, policy, matches, without(candidates, *unsettled));
-  }
-  for (Step& step : schedule.steps) {
-    const bool in_place = needs_no_code(graph, schedule.aliases, step.candidate.match);
-    step.cycles_on_cpu = in_place ? 0 : cycles_on_cpu(candidates, items, step.candidate.match);
-    step.why = in_place ? "read in place" : why_here(soc, policy, matches, candidates, step);
+  for (size_t s = 0; s < schedule.steps.size(); ++s) {
+    Step& step = schedule.steps[s];
+    const bool extra = step.candidate.legalised && !step.candidate.tiling;
+    const bool in_place = needs_no_code(schedule.graph, schedule.aliases, step.candidate.match);
+    if (!extra && !in_place) step.cycles_on_cpu = cycles_on_cpu(candidates, step.candidate.covers);
+    if (!extra && !step.candidate.covers.empty())
+      step.margin = margin_of(soc, policy, candidates, chosen, chosen.assignment.steps[origin[s]]);
+    step.why = why_here(soc, policy, matches, candidates, schedule, step);
     schedule.cycles += step.candidate.cycles;
   }
   schedule.copy_cycles = copy_cycles(graph, soc);
   schedule.cycles += schedule.copy_cycles;
-  schedule.materialised = materialised_values(graph, schedule.steps);
+  schedule.materialised = materialised_values(schedule.graph, schedule.steps);
   return schedule;
 }
 
 std::string dump(const Graph& graph, const Soc& soc, const Schedule& schedule) {
   std::string text = fmt::format("{} steps, {} cycles\n", schedule.steps.size(), schedule.cycles);
+  const Proof& proof = schedule.proof;
+  if (proof.optimal) {
+    text += fmt::format("{} {}, proven best of {} states\n", proof.cost, proof.unit, proof.states);
+  } else {
+    text += fmt::format("{} {}, at least {}, after {} states\n", proof.cost, proof.unit,
+                        proof.lower_bound, proof.states);
+  }
   for (const Step& step : schedule.steps) {
     const Match& match = step.candidate.match;
     text += fmt::format("{} on {}/{}: {} cycles (CPU {}); {}\n ", terminal_text(step.name),
@@ -222,13 +297,19 @@ std::string dump(const Graph& graph, const Soc& soc, const Schedule& schedule) {
                         step.cycles_on_cpu, step.why);
     for (const NodeId id : match.nodes) text += fmt::format(" n{}:{}", id.index, graph.node(id).op);
     text += '\n';
+    if (step.margin) {
+      text += fmt::format("  {} {} more", step.margin->more, proof.unit);
+      if (step.margin->switches != 0)
+        text += fmt::format(", {} switches more", step.margin->switches);
+      text += fmt::format(": {}\n", step.margin->runner_up);
+    }
     if (step.candidate.tiling) text += dump(*step.candidate.tiling);
   }
   for (const ValueId id : schedule.materialised) {
     const Storage& storage = schedule.storage.at(id);
-    text +=
-        fmt::format("v{} {} strides {} bytes {}\n", id.index, to_string(graph.value(id).type.shape),
-                    to_string(storage.strides), storage.bytes);
+    text += fmt::format("v{} {} strides {} bytes {}{}\n", id.index,
+                        to_string(graph.value(id).type.shape), to_string(storage.strides),
+                        storage.bytes, storage.memory.empty() ? "" : " in " + storage.memory);
   }
   for (const State& state : graph.states) {
     text += fmt::format("state v{} = v{}: {} bytes moved\n", state.input.index, state.output.index,

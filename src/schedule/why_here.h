@@ -1,0 +1,15 @@
+// The one line of a step that says why it is where it is.
+#pragma once
+
+#include <string>
+
+#include "schedule/schedule.h"
+
+namespace heddle {
+
+// `step` of a finished schedule but for its own `why`. `candidates` and `matches` are those that
+// the schedule was made from and speak of the imported graph, `covers` too.
+std::string why_here(const Soc& soc, const Policy& policy, const Matches& matches,
+                     const Candidates& candidates, const Schedule& schedule, const Step& step);
+
+}  // namespace heddle
