@@ -1,6 +1,7 @@
 #include "check/example.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <array>
@@ -28,7 +29,13 @@ class Builder {
 
   bool build() {
     ValueId value = anchor();
-    for (size_t i = 1; i < spine_.size() && value.valid(); ++i) value = later(spine_[i], value);
+    for (size_t i = 1; i < spine_.size() && value.valid(); ++i) {
+      const auto before = std::count(spine_.begin(), spine_.begin() + static_cast<std::ptrdiff_t>(i),
+                                     spine_[i]);
+      // As rules call the second operator of a name.
+      const std::string called = before == 0 ? spine_[i] : fmt::format("{}_{}", spine_[i], before + 1);
+      value = later(spine_[i], called, value);
+    }
     if (!value.valid()) return false;
     graph.outputs.push_back(value);
     return verify_graph(graph).ok();
@@ -118,12 +125,12 @@ class Builder {
   }
 
   // All attributes of the record; nullopt: one that is neither known nor has a default.
-  std::optional<Attributes> attributes(const std::string& op,
+  std::optional<Attributes> attributes(const std::string& op, const std::string& called,
                                        const std::map<std::string, int64_t>& defaults) const {
     Attributes made;
     for (const AttributeDef& attribute : find_op(op)->attributes) {
       const std::string short_name(attribute.name);
-      const std::string name = op + "." + short_name;
+      const std::string name = called + "." + short_name;
       const auto fallback = defaults.find(short_name);
       if (attribute.text) {
         const std::string value = text(name, op == "requant" ? "shift" : "half_up");
@@ -149,7 +156,7 @@ class Builder {
     const std::string& op = spine_.front();
     const auto size = [&](const char* name) { return number(name, 1); };
     const int64_t n = size("n"), k = size("k"), c = size("c");
-    const std::optional<Attributes> given = attributes(op, window_defaults());
+    const std::optional<Attributes> given = attributes(op, op, window_defaults());
     if (op == "conv2d" && given) {
       const int64_t group = number("conv2d.group", 1);
       if (group < 1 || group > kMostElements || c > kMostElements || k > kMostElements) return {};
@@ -166,18 +173,18 @@ class Builder {
       return node(op, {x, constant("weights", weight_type(), {k, c})}, *given);
     }
     const OpDef& record = *find_op(op);
-    if (!given) return later(op, activation("x", map_shape()));
+    if (!given) return later(op, op, activation("x", map_shape()));
     if (values_.contains(op + ".stride_h"))
       return node(op, {activation("x", {n, k, size("iy"), size("ix")})}, *given);
     if (record.operands.size() == 1 && in_class(record, "map"))
-      return later(op, activation("x", map_shape()));
+      return later(op, op, activation("x", map_shape()));
     const bool binary = record.operands.size() == 2 && !record.operands[1].constant &&
                         in_class(record, "map");
     if (binary) {
       const ValueId x = activation("x", map_shape());
       return node(op, {x, activation(std::string(record.operands[1].name), map_shape())}, *given);
     }
-    return later(op, activation("x", map_shape()));
+    return later(op, op, activation("x", map_shape()));
   }
 
   DType weight_type() const {
@@ -197,12 +204,12 @@ class Builder {
     }
   }
 
-  ValueId later(const std::string& op, ValueId x) {
+  ValueId later(const std::string& op, const std::string& called, ValueId x) {
     if (!x.valid()) return {};
     const Shape shape = graph.value(x).type.shape;
     const int64_t channel = std::min<int64_t>(1, std::ssize(shape) - 1);
     const std::optional<Attributes> given =
-        attributes(op, {{"axis", channel}, {"shift", 0}, {"lo", -128}, {"hi", 127}, {"zero_point", 0},
+        attributes(op, called, {{"axis", channel}, {"shift", 0}, {"lo", -128}, {"hi", 127}, {"zero_point", 0},
                         {"x_zero_point", 0}});
     if (!given || shape.empty()) return {};
     if (op == "bias_add") {
@@ -277,26 +284,40 @@ std::optional<Match> match_of(const Example& example, int target, int rule) {
 }
 
 std::string describe(const Spine& spine, const Values& values) {
-  std::string text;
-  for (const std::string& op : spine) text += (text.empty() ? "" : " ") + op;
-  text += ':';
-  constexpr std::array<std::string_view, 12> kSizes = {"n",  "k",  "c",  "iy", "ix", "oy",
-                                                       "ox", "fy", "fx", "g",  "ic", ""};
+  std::string text = fmt::format("{}:", fmt::join(spine, " "));
   const auto say = [&](const std::string& name, const ExprValue& value) {
     text += fmt::format("{} {} {}", text.ends_with(':') ? "" : ",", name, to_string(value));
   };
+  constexpr std::array<std::string_view, 9> kSizes = {"n",  "k",  "c",  "iy", "ix",
+                                                      "oy", "ox", "fy", "fx"};
   for (const std::string_view size : kSizes) {
     const auto found = values.find(std::string(size));
-    if (found != values.end() && size != "g" && size != "ic") say(found->first, found->second);
+    if (found != values.end()) say(found->first, found->second);
   }
-  for (const auto& [name, value] : values) {
-    if (std::find(kSizes.begin(), kSizes.end(), name) != kSizes.end() || name == "macs") continue;
-    const bool derived = name.ends_with(".bits") || name.ends_with(".signed") ||
-                         name.ends_with(".elements") || name.ends_with(".bytes") ||
-                         name.ends_with(".present") || name.ends_with(".constant") ||
-                         name.ends_with(".rank") || name.starts_with("inside.");
-    if (!derived) say(name, value);
-  }
+  // Of the rest what is not usual, or follows from it.
+  constexpr std::array<std::pair<std::string_view, int64_t>, 8> kUsual = {{
+      {".lo", -128}, {".hi", 127}, {"zero_point", 0}, {"_h", 1}, {"_w", 1}, {".shift", 0}, {".group", 1},
+      {".axis", 1},
+  }};
+  constexpr std::array<std::string_view, 8> kDerived = {".bits",    ".signed",   ".elements", ".bytes",
+                                                        ".present", ".constant", ".rank",     "macs"};
+  const auto dull = [&](const std::string& name, const ExprValue& value) {
+    const auto ends = [&](std::string_view end) { return name.ends_with(end); };
+    if (name.find('.') == std::string::npos || name.starts_with("y.") || name.starts_with("inside.") ||
+        name.starts_with("cpu.") || name.starts_with("unit.") || name.starts_with("weights.lo") ||
+        name.starts_with("weights.hi"))
+      return name != "cpu.isa";
+    if (std::any_of(kDerived.begin(), kDerived.end(), ends)) return true;
+    if (name.find(".pad_") != std::string::npos) return value == ExprValue(int64_t{0});
+    if (name.ends_with(".dtype")) return value == ExprValue(std::string("int8"));
+    if (name == "requant.rounding") return value == ExprValue(std::string("shift"));
+    return std::any_of(kUsual.begin(), kUsual.end(), [&](const auto& usual) {
+      return ends(usual.first) && value == ExprValue(usual.second);
+    });
+  };
+  for (const auto& [name, value] : values)
+    if (!dull(name, value)) say(name, value);
+  if (text.ends_with(':')) text.pop_back();
   return text;
 }
 

@@ -22,8 +22,8 @@ std::optional<Example> example_of(const Soc& soc, int target, const Spine& spine
 // The rule's match of the whole layer, refused or not; nullopt where its pattern does not fit.
 std::optional<Match> match_of(const Example& example, int target, int rule);
 
-// "conv2d bias_add requant: n 1, c 16, ...": the spine, sizes, attributes, types, as far as they are in
-// `values`.
+// "conv2d requant: n 1, c 16, conv2d.pad_top 1": the spine, sizes, and what of `values` is not usual (int8,
+// stride 1, no padding ...).
 std::string describe(const Spine& spine, const std::map<std::string, ExprValue>& values);
 
 }  // namespace heddle

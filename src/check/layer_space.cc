@@ -8,6 +8,7 @@
 #include "check/operator_facts.h"
 #include "match/spine.h"
 #include "ops/op.h"
+#include "rules/names.h"
 
 namespace heddle {
 namespace {
@@ -72,15 +73,7 @@ void extend(const Pattern& pattern, size_t item, const std::set<std::string>& me
 
 std::string head_of(const std::string& name) { return name.substr(0, name.find('.')); }
 
-// The name that the pattern gives to the operand off the spine, as the matcher binds it.
-std::string bound_name(const Pattern& pattern, std::string_view op, std::string_view otherwise) {
-  for (const PatternItem& item : pattern.items) {
-    if (!item.bound.empty() && accepts(item, op)) return item.bound;
-  }
-  return std::string(otherwise);
-}
-
-// What the spine's operators bind, by the names of this rule.
+// What the spine's operators bind, by the names of this rule: as the matcher does it.
 std::vector<BoundOperand> operands_of(const Spine& spine, const Pattern& pattern) {
   std::vector<BoundOperand> operands;
   const auto bind = [&](BoundOperand operand) {
@@ -88,20 +81,29 @@ std::vector<BoundOperand> operands_of(const Spine& spine, const Pattern& pattern
                                    [&](const BoundOperand& o) { return o.name == operand.name; });
     if (!there) operands.push_back(std::move(operand));
   };
+  const std::vector<size_t> items = SpinePattern(pattern).items_of(spine);
   for (size_t node = 0; node < spine.size(); ++node) {
     const OpDef& op = *find_op(spine[node]);
     for (size_t i = node == 0 ? 0 : 1; i < op.operands.size(); ++i) {
       const OperandDef& operand = op.operands[i];
-      // A second operand has its own name where it is a constant, the pattern's where it is computed.
-      const std::string bound = bound_name(pattern, spine[node], operand.name);
-      const bool both = i == 1 && !operand.constant && bound != operand.name;
-      bind({both ? bound : std::string(operand.name), &operand, node == 0 && i == 0,
-            operand.optional || both});
-      if (both) bind({std::string(operand.name), &operand, false, true});
+      const std::string& bound = pattern.items[items[node]].bound;
+      const bool by_pattern = i == 1 && !operand.constant && !bound.empty();
+      const std::string name = by_pattern             ? bound
+                               : operand.name == "x" ? "x"
+                                                     : operand_name(pattern, items[node], operand.name);
+      bind({name, &operand, node == 0 && i == 0, operand.optional});
     }
   }
   bind({"y", nullptr, false, false});
   return operands;
+}
+
+// Whether the pattern calls one of the spine's operators so: "requant_2".
+bool is_present(const Pattern& pattern, const Spine& spine, const std::string& called) {
+  const std::vector<size_t> items = SpinePattern(pattern).items_of(spine);
+  for (size_t n = 0; n < spine.size(); ++n)
+    if (operator_name(pattern, items[n], spine[n]) == called) return true;
+  return false;
 }
 
 std::set<std::string> texts_compared(const std::vector<const Expr*>& exprs) {
@@ -120,8 +122,8 @@ std::set<std::string> mentioned_operators(const Rule& rule) {
   std::set<std::string> operators;
   for (const Condition& condition : rule.when) {
     for (const std::string& name : names_in(condition.expr)) {
-      const std::string head = head_of(name);
-      if (head == name || head == "x" || head == "y") continue;
+      const std::string head = without_number(head_of(name));
+      if (head_of(name) == name || head == "x" || head == "y") continue;
       if (find_op(head) != nullptr) operators.insert(head);
       // An operand's name: whatever binds it.
       for (const PatternItem& item : rule.pattern.items) {
@@ -129,7 +131,7 @@ std::set<std::string> mentioned_operators(const Rule& rule) {
           const bool has = std::any_of(
               op->operands.begin(), op->operands.end(),
               [&](const OperandDef& operand) { return operand.name == head; });
-          const bool binds = item.bound == head && op->operands.size() > 1;
+          const bool binds = item.bound == head_of(name) && op->operands.size() > 1;
           if ((has || binds) && accepts(item, op->name)) operators.emplace(op->name);
         }
       }
@@ -160,11 +162,17 @@ std::vector<const Condition*> conditions_on(const Rule& rule, const Spine& spine
   for (const Condition& condition : rule.when) {
     const std::vector<std::string> names = names_in(condition.expr);
     const bool vacuous = std::any_of(names.begin(), names.end(), [&](const std::string& name) {
-      const std::string op = head_of(name);
-      if (op == name || name.ends_with(".present") || find_op(op) == nullptr) return false;
-      const bool in_pattern = std::any_of(rule.pattern.items.begin(), rule.pattern.items.end(),
-                                          [&](const PatternItem& item) { return accepts(item, op); });
-      return in_pattern && std::find(spine.begin(), spine.end(), op) == spine.end();
+      const std::string head = head_of(name);
+      if (head == name || name.ends_with(".present") || find_op(without_number(head)) == nullptr)
+        return false;
+      const std::string op = find_op(head) != nullptr ? head : without_number(head);
+      const bool present = std::find(spine.begin(), spine.end(), head) != spine.end();
+      bool in_pattern = false;
+      for (size_t i = 0; i < rule.pattern.items.size(); ++i)
+        in_pattern |= accepts(rule.pattern.items[i], op) && operator_name(rule.pattern, i, op) == head;
+      if (!in_pattern || present) return false;
+      if (std::find(spine.begin(), spine.end(), op) == spine.end()) return true;
+      return !is_present(rule.pattern, spine, head);
     });
     if (!vacuous) conditions.push_back(&condition);
   }
@@ -211,8 +219,17 @@ LayerSpace layer_space(const Spine& spine, const std::vector<const Rule*>& rules
     std::optional<NameFacts> what = name_facts(spine, operands, name, texts);
     if (!what) continue;
     what->variable.name = name;
+    if (name.ends_with(".present") && head_of(name) != without_number(head_of(name)) &&
+        rules.size() == 1) {
+      const bool present = is_present(rules[0]->pattern, spine, head_of(name));
+      what->variable.range = {present, present};
+    }
     if (what->small) space.small.insert(name);
     if (what->optional) space.optional.insert(name);
+    // What one of two operators of a name is called may differ between rules.
+    const std::string head = head_of(name);
+    if (rules.size() > 1 && std::count(spine.begin(), spine.end(), without_number(head)) > 1)
+      space.optional.insert(name);
     space.variables.push_back(std::move(what->variable));
   }
   return space;

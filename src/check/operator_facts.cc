@@ -228,9 +228,9 @@ class Facts {
 NameFacts integer(int64_t lo, int64_t hi, bool small = false, bool optional = false) {
   return {{"", Variable::Kind::integer, {lo, hi}, {}}, small, optional};
 }
-NameFacts text(std::set<std::string> texts, bool open) {
+NameFacts text(std::set<std::string> texts, bool open, bool optional = false) {
   if (open) texts.insert("another");
-  return {{"", Variable::Kind::text, {}, {texts.begin(), texts.end()}}, false, false};
+  return {{"", Variable::Kind::text, {}, {texts.begin(), texts.end()}}, false, optional};
 }
 
 NameFacts attribute_facts(std::string_view op, const AttributeDef& attribute,
@@ -269,6 +269,8 @@ std::optional<NameFacts> operand_facts(const BoundOperand& operand, std::string_
   // Only constants of integers have them.
   if (property == "min" || property == "max") facts = integer(range.lo, range.hi, false, true);
   if (property == "values") facts = NameFacts{{"", Variable::Kind::set, {}, {}}, false, true};
+  if (property.size() == 2 && property[0] == 'd' && property[1] >= '0' && property[1] <= '7')
+    facts = integer(1, kMostElements, true, true);
   if (facts && operand.optional) facts->optional = true;
   return facts;
 }
@@ -290,6 +292,14 @@ std::vector<Fact> facts_of(const Names& spine, const std::vector<BoundOperand>& 
   return Facts(spine, operands).all();
 }
 
+std::string without_number(const std::string& name) {
+  const size_t bar = name.rfind('_');
+  if (bar == std::string::npos || bar + 1 == name.size()) return name;
+  const bool number = std::all_of(name.begin() + static_cast<std::ptrdiff_t>(bar) + 1, name.end(),
+                                  [](char c) { return c >= '0' && c <= '9'; });
+  return number ? name.substr(0, bar) : name;
+}
+
 bool has_result_facts(std::string_view op) {
   constexpr std::string_view kOps[] = {"requant", "relu",   "bias_add",
                                        "conv2d",  "dense", "depthwise_conv2d"};
@@ -303,19 +313,29 @@ std::optional<NameFacts> name_facts(const Names& spine, const std::vector<BoundO
   if (name == "macs") return integer(0, kLarge);
   if (dot == std::string::npos) return size_facts(anchor, name);
   const std::string head = name.substr(0, dot), tail = name.substr(dot + 1);
-  if (head == "memory") return integer(0, int64_t{1} << 32);
+  if (head == "memory" && tail.ends_with(".present")) return integer(0, 1);
+  if (head == "memory") return integer(0, int64_t{1} << 32, false, true);
   if (name == "cpu.isa") return text({kIsaNames.begin(), kIsaNames.end()}, false);
   if (head == "cpu" || head == "unit") return integer(-kLarge, kLarge);
+  if (name == "soc.name") return text(texts, true);
+  if (head == "soc") return integer(-kLarge, kLarge);
+  // Each rule has its own.
+  if (name == "layout.order") return text({"channels_first", "channels_last"}, false, true);
+  if (head == "layout") return integer(1, kMostElements, false, true);
   if (head == "inside") {
     const bool window = slides(anchor) && (tail == "fy" || tail == "fx");
     return window ? integer(0, kMostElements) : integer(0, kMostElements, false, true);
   }
-  const bool present = std::find(spine.begin(), spine.end(), head) != spine.end();
-  if (tail == "present") return integer(present, present);
-  if (const OpDef* const op = find_op(head); op != nullptr && present) {
+  const std::string plain = find_op(head) != nullptr ? head : without_number(head);
+  const bool numbered = plain != head;
+  const bool present = std::find(spine.begin(), spine.end(), plain) != spine.end();
+  if (tail == "present") return numbered ? integer(0, 1) : integer(present, present);
+  if (const OpDef* const op = find_op(plain); op != nullptr && present) {
     for (const AttributeDef& attribute : op->attributes) {
-      if (attribute.name == tail && !attribute.vector && !attribute.real)
-        return attribute_facts(head, attribute, texts);
+      if (attribute.name != tail || attribute.vector || attribute.real) continue;
+      NameFacts facts = attribute_facts(plain, attribute, texts);
+      facts.optional = facts.optional || numbered;
+      return facts;
     }
   }
   for (const BoundOperand& operand : operands) {

@@ -31,6 +31,9 @@ std::vector<Fact> facts_of(const std::vector<std::string>& spine,
 // Whether facts_of() says anything about the result of this operator.
 bool has_result_facts(std::string_view op);
 
+// "requant" for "requant_2", what a rule calls the second one.
+std::string without_number(const std::string& name);
+
 struct NameFacts {
   Variable variable;      // without its name
   bool small = false;     // a size, or an attribute that is one
