@@ -174,7 +174,7 @@ class Builder {
     }
     const OpDef& record = *find_op(op);
     if (!given) return later(op, op, activation("x", map_shape()));
-    if (values_.contains(op + ".stride_h"))
+    if (given->contains("stride_h"))
       return node(op, {activation("x", {n, k, size("iy"), size("ix")})}, *given);
     if (record.operands.size() == 1 && in_class(record, "map"))
       return later(op, op, activation("x", map_shape()));

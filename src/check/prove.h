@@ -21,4 +21,7 @@ std::vector<Finding> prove_rules(const Soc& soc, int target);
 // layer that only a memory is too small for stays on the CPU: that is no fault of the rule.
 std::vector<Finding> prove_tiles(const Soc& soc, int target);
 
+// All of these.
+std::vector<Finding> prove(const Soc& soc, int target);
+
 }  // namespace heddle

@@ -212,6 +212,11 @@ TEST(ProveTiles, FindsTilesThatNothingAllows) {
   EXPECT_THAT(findings[3].values[1], HasSubstr("ox mod 2 == 0"));
 }
 
+TEST(Prove, IsTheSameEveryTime) {
+  const Soc& soc = shipped_soc("qvanilla");
+  EXPECT_EQ(text_of(prove(soc, 0)), text_of(prove(soc, 0)));
+}
+
 TEST(ProveTiles, WorksInPlace) {
   for (const Finding& finding : prove_tiles(shipped_soc("qvanilla"), 0))
     EXPECT_THAT(finding.text, HasSubstr("has a tile that fits")) << to_string(finding);
