@@ -75,6 +75,9 @@ void add_sizes(const OpDef& op, std::set<std::string>& sizes, std::set<std::stri
   axes.insert(op.output_dims.begin(), op.output_dims.end());
   for (const OperandDef& operand : op.operands)
     sizes.insert(operand.dims.begin(), operand.dims.end());
+  // Of an operator of any rank (matmul) only the names of its loops are known.
+  sizes.insert(op.axes.begin(), op.axes.end());
+  if (op.output_dims.empty()) axes.insert(op.axes.begin(), op.axes.end());
   if (has_attribute(op, "group")) axes.insert("g");
   if (has_attribute(op, "kernel_h")) sizes.insert({"fy", "fx"});
   if (in_class(op, "pool")) sizes.insert({"iy", "ix"});
