@@ -43,6 +43,7 @@ std::vector<fs::path> accelerator_folders(const std::vector<fs::path>& given) {
   std::vector<fs::path> folders = given;
   for (const fs::path& resource : resource_folders()) {
     add_existing(resource / "accelerators", folders);
+    add_existing(resource / "cpu_codegen", folders);
     folders.push_back(resource);
   }
   return folders;

@@ -15,8 +15,8 @@ namespace heddle {
 // build folder; existing ones, in that order.
 std::vector<std::filesystem::path> resource_folders();
 
-// Folders to look for accelerators in: `given` (--accelerators), then <resource>/accelerators and
-// <resource> itself.
+// Folders to look for accelerators and CPU flavours in: `given` (--accelerators), then
+// <resource>/accelerators, <resource>/cpu_codegen and <resource> itself.
 std::vector<std::filesystem::path> accelerator_folders(
     const std::vector<std::filesystem::path>& given);
 

@@ -19,6 +19,16 @@ struct CalibrateOptions {
   std::string rule;
 };
 
+struct DocsOptions {
+  std::vector<std::filesystem::path> folders;  // empty: all of the installation
+  bool schema = false;
+  std::string kind;  // of the schema; empty: all
+};
+
+struct NewOptions {
+  std::string name, kind = "accelerator";
+};
+
 struct CommandOptions {
   CompileOptions compile;
   std::vector<std::string> input_types;  // "NAME=uint8"
@@ -31,6 +41,8 @@ struct CommandOptions {
   uint64_t seed = 0;                     // of the first of them
   Criterion criterion;                   // verify
   CalibrateOptions calibrate;
+  DocsOptions docs;
+  NewOptions fresh;
   std::vector<std::filesystem::path> inputs, expected, activations;
   std::filesystem::path labels;
   std::filesystem::path emit_onnx;  // inspect: where the normalised graph goes
@@ -49,6 +61,8 @@ struct CommandOptions {
 };
 
 int calibrate_command(const CommandOptions& options);
+int docs_command(const CommandOptions& options);
+int new_accelerator_command(const CommandOptions& options);
 int compile_command(const CommandOptions& options);
 int run_command(const CommandOptions& options);
 int run_firmware(const CommandOptions& options);  // run --on soc, run --on qemu

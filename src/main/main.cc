@@ -229,6 +229,25 @@ int run(int argc, char** argv) {
   report->add_flag("--csv", options.csv, "print CSV instead of text");
   on(report, heddle::report_command);
 
+  CLI::App* const docs = app.add_subcommand(
+      "docs", "print the reference of accelerators, libraries and CPU kernels from their rules");
+  docs->add_option("FOLDER", options.docs.folders, "their folders (default: all that are installed)");
+  const CLI::Option* const schema =
+      docs->add_option("--schema", options.docs.kind,
+                       "print a JSON Schema (draft 4) of this kind of TOML file, or of all")
+          ->expected(0, 1);
+  docs->add_option("-o,--output", options.output, "write this file");
+  on(docs, heddle::docs_command);
+
+  CLI::App* const fresh = app.add_subcommand(
+      "new-accelerator", "write a folder with a small accelerator that compiles, checks and runs");
+  fresh->add_option("NAME", options.fresh.name, "of the accelerator, for example my_unit")->required();
+  fresh->add_option("--kind", options.fresh.kind, "a unit with registers, or kernels of the CPU by hand")
+      ->check(CLI::IsMember({"accelerator", "library"}))
+      ->capture_default_str();
+  fresh->add_option("-o,--output", options.output, "folder to write (default: NAME)");
+  on(fresh, heddle::new_accelerator_command);
+
   // What `run --on soc` starts as a child; for nobody else.
   if (argc == 3 && std::string(argv[1]) == "simulate")
     return heddle::sim::simulate_command(argv[2]);
@@ -250,6 +269,7 @@ int run(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 1;
   }
+  options.docs.schema = schema->count() > 0;
   return chosen(options);
 }
 

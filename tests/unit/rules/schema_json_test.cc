@@ -100,12 +100,13 @@ TEST(SchemaJson, ShippedFilesPass) {
   for (const char* const folder : {"rules", "accelerators", "cpu_codegen", "templates"}) {
     for (const auto& entry : fs::recursive_directory_iterator(kRoot / folder)) {
       if (entry.path().extension() != ".toml") continue;
+      if (schema_called("library") == nullptr && entry.path().parent_path().filename() == "library")
+        continue;  // libraries are to come
       const std::string text = read_file(entry.path()).value();
       const std::string line = text.substr(0, text.find('\n'));
       ASSERT_TRUE(line.starts_with("#:schema ")) << entry.path();
       const fs::path named = entry.path().parent_path() / line.substr(9);
       const Schema* const schema = schema_called(named.stem().string());
-      if (schema == nullptr && folder == std::string("templates")) continue;  // libraries are to come
       ASSERT_NE(schema, nullptr) << entry.path() << ": " << line;
       // A new accelerator's folder gets schemas of its own.
       if (folder != std::string("templates")) {
