@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <bit>
 #include <charconv>
 
 #include "base/checked.h"
@@ -113,6 +114,8 @@ int64_t element_at(const Source& source, const std::vector<int64_t>& axes) {
     if (index < 0 || index >= source.tensor->shape()[d]) return 0;
     flat += index * source.strides[d];
   }
+  if (source.tensor->dtype() == DType::float32)
+    return std::bit_cast<int32_t>(source.tensor->float_at(flat));
   return source.tensor->at(flat);
 }
 
@@ -185,6 +188,13 @@ Diagnostics check_packing(const Graph& graph, const Match& match, const LoopNest
                            axis.name, axis.extent),
                "add the axis to the order");
       }
+    }
+    if (source.tensor->dtype() == DType::float32) {
+      if (part.element_bytes == 4) continue;
+      refuse(fmt::format("`{}` is float32, which {} bytes do not hold", part.operand,
+                         part.element_bytes),
+             "write `element_bytes = 4`: the words of IEEE 754");
+      continue;
     }
     const Range range = source.tensor->min_max();
     const int64_t bits = std::min<int64_t>(8 * part.element_bytes, 63);

@@ -30,6 +30,8 @@ struct JobOperand {
   std::vector<int64_t>
       copies;  // [tile] how often it was loaded before this load: its parity is the copy
 
+  bool pointer = false;  // of a library, which the CPU runs: no bus addresses
+
   bool moved() const { return !operand->in_place; }
   // The function's parameter that its place in main memory is reckoned from.
   const char* parameter() const { return operand->packed ? "constants" : "arena"; }
@@ -60,6 +62,8 @@ class LayerWriter {
   void add_operand(const RegionOperand& operand, const std::string& name);
   void add_transfers(JobOperand& moved);
   std::vector<std::string> parameters_of(bool (*which)(const JobOperand&)) const;
+  std::string typed(const std::string& parameter) const;
+  bool waits() const { return !rule_.job->wait.empty(); }
   std::string job_address(const JobOperand& operand);
   std::string address(const std::string& base, const std::string& offset) const;
   std::string copy_of(const JobOperand& moved);
@@ -99,6 +103,7 @@ void LayerWriter::add_operand(const RegionOperand& operand, const std::string& n
   JobOperand moved;
   moved.operand = &operand;
   moved.name = name;
+  moved.pointer = target_of(*network_.soc, match_).kind == TargetKind::library;
   if (operand.packed) {
     for (const PackedBuffer& packed : network_.packed) {
       if (packed.step == step_index_ && packed.packing->name == operand.name)
@@ -147,7 +152,16 @@ std::string LayerWriter::copy_of(const JobOperand& moved) {
 // Where a job finds the operand's tile.
 std::string LayerWriter::job_address(const JobOperand& operand) {
   if (operand.moved()) return address(operand.tile_base, copy_of(operand));
-  return address(operand.main_base, forms_.form(operand.name + "_offset", operand.main_offsets));
+  const std::string place =
+      address(operand.main_base, forms_.form(operand.name + "_offset", operand.main_offsets));
+  if (!operand.pointer) return place;
+  return fmt::format("({}void *)({})", operand.operand->output ? "" : "const ", place);
+}
+
+// A parameter of the layer's functions with its type.
+std::string LayerWriter::typed(const std::string& parameter) const {
+  if (operands_.empty() || !operands_.front().pointer) return "uint32_t " + parameter;
+  return (parameter == "arena" ? "uint8_t *" : "const uint8_t *") + parameter;
 }
 
 // "arena", "constants": what a function needs that handles these operands.
@@ -349,8 +363,8 @@ Result<AcceleratorLayer> LayerWriter::write() {
       if (which(operand)) write_transfers(body, operand, !operand.operand->output);
     }
   };
-  const auto typed = [](std::vector<std::string> names) {
-    for (std::string& name : names) name = "uint32_t " + name;
+  const auto all_typed = [&](std::vector<std::string> names) {
+    for (std::string& name : names) name = typed(name);
     return names;
   };
   AcceleratorLayer result;
@@ -364,10 +378,10 @@ Result<AcceleratorLayer> LayerWriter::write() {
     transfers(body, is_load);
     body.open("");
     if (Status status = write_job(body); !status.ok()) return status.errors();
-    body.line(fmt::format("{}();", rule_.job->wait));
+    if (waits()) body.line(fmt::format("{}();", rule_.job->wait));
     body.close();
     transfers(body, is_store);
-    out.call("static void " + layer_.function, typed(result.arguments), " {");
+    out.call("static void " + layer_.function, all_typed(result.arguments), " {");
     out.raw(body.take());
     out.line("}");
     result.text = out.take();
@@ -387,7 +401,7 @@ Result<AcceleratorLayer> LayerWriter::write() {
   const auto part = [&](const std::string& suffix, bool (*which)(const JobOperand&),
                         CWriter& body) {
     const Part made{parameters_of(which), layer_.function + suffix};
-    std::vector<std::string> parameters = typed(made.arguments);
+    std::vector<std::string> parameters = all_typed(made.arguments);
     parameters.push_back("uint32_t t");
     out.call("static void " + made.name, parameters, " {");
     CWriter declarations;
@@ -415,14 +429,14 @@ Result<AcceleratorLayer> LayerWriter::write() {
   const std::optional<Part> store = moving("_store", is_store);
 
   const std::string tiles = layer_.constant + "_TILES";
-  out.call("static void " + layer_.function, typed(result.arguments), " {");
+  out.call("static void " + layer_.function, all_typed(result.arguments), " {");
   out.indent();
   if (load) out.line(load->call("0u"));
   out.open(fmt::format("for (uint32_t t = 0; t < {}; ++t)", tiles));
   out.line(start.call("t"));
   if (store) out.line("if (t > 0u) " + store->call("t - 1u"));
   if (load) out.line(fmt::format("if (t + 1u < {}) {}", tiles, load->call("t + 1u")));
-  out.line(fmt::format("{}();", rule_.job->wait));
+  if (waits()) out.line(fmt::format("{}();", rule_.job->wait));
   out.close();
   if (store) out.line(store->call(tiles + " - 1"));
   out.close();

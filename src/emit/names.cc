@@ -144,9 +144,11 @@ Status name_unit(Network& network, const SocUnit& unit) {
                     "rename it");
   };
   if (!is_c_identifier(target.name)) return wrong("the name", target.name, "C identifier");
-  if (!is_c_identifier(target.base_macro))
+  const bool device = target.kind != TargetKind::library;
+  if (device && !is_c_identifier(target.base_macro))
     return wrong("base_macro", target.base_macro, "C identifier");
-  std::vector<std::string> macros = {target.base_macro};
+  std::vector<std::string> macros;
+  if (device) macros.push_back(target.base_macro);
   for (const auto& [key, value] : target.constants) macros.push_back(constant_macro(target, key));
   for (const std::string& macro : macros) {
     if (network.unit_macros.insert(macro).second) continue;
@@ -157,7 +159,7 @@ Status name_unit(Network& network, const SocUnit& unit) {
       if (file_name(file) != file) return wrong("the file", file, "plain file name");
     }
   }
-  network.units.push_back({&unit, target.name, target.name + "_model"});
+  network.units.push_back({&unit, target.name, device ? target.name + "_model" : ""});
   return Unit{};
 }
 
@@ -231,6 +233,13 @@ std::string Network::memory_base(const Target& target, const std::string& memory
   HEDDLE_CHECK(own != memory_macros.end() || shared != memory_macros.end(),
                "an operand in an unknown memory: " + memory);
   return (own != memory_macros.end() ? own : shared)->second + "_BASE";
+}
+
+std::vector<UnitFiles> Network::devices() const {
+  std::vector<UnitFiles> result;
+  for (const UnitFiles& unit : units)
+    if (!unit.is_library()) result.push_back(unit);
+  return result;
 }
 
 std::set<std::string> Network::headers() const {

@@ -25,11 +25,12 @@ struct LayerNames {
   std::string constant;  // "LAYER_03", prefix of the layer's enumeration constants
 };
 
-// The unit of a step or of the DMA: a folder in drivers/ and models/.
+// The unit of a step or of the DMA: a folder in drivers/ and models/; a library has no model.
 struct UnitFiles {
   const SocUnit* unit = nullptr;
   std::string folder;  // "diana_digital"
   std::string model;   // "diana_digital_model"
+  bool is_library() const { return unit->target.kind == TargetKind::library; }
 };
 
 // A constant buffer packed for a device, in the network's packed table.
@@ -70,6 +71,7 @@ struct Network {
   std::map<std::string, std::string> memory_macros;
 
   const UnitFiles& unit_of(const Match& match) const;
+  std::vector<UnitFiles> devices() const;  // those of `units` that are no libraries
   // The macro of the memory's base for an operand of this target: a private memory wins.
   std::string memory_base(const Target& target, const std::string& memory) const;
   std::string where(const Step& step) const;  // "cpu", "diana_digital"

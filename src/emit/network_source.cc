@@ -254,7 +254,14 @@ struct RunParts {
 void write_run(CWriter& out, const Network& network, const RunParts& parts) {
   const Graph& graph = *network.graph;
   const std::string& upper = network.upper;
-  const bool on_units = !network.units.empty();
+  const bool on_units = !network.devices().empty();
+  const auto by_library = [&](const Match& match) {
+    return target_of(*network.soc, match).kind == TargetKind::library;
+  };
+  const bool packed_for_units =
+      std::any_of(network.packed.begin(), network.packed.end(), [&](const PackedBuffer& packed) {
+        return !by_library(network.schedule->steps[packed.step].candidate.match);
+      });
   out.line(
       fmt::format("int {0}_run(void *arena, const {0}_inputs *inputs, {0}_outputs *outputs) {{",
                   network.prefix));
@@ -273,7 +280,7 @@ void write_run(CWriter& out, const Network& network, const RunParts& parts) {
         upper));
     out.line("if (arena_bus == 0u) return HEDDLE_ERROR_BUS;");
   }
-  if (!network.packed.empty()) {
+  if (packed_for_units) {
     out.call("const uint32_t constants_bus = heddle_bus_address",
              {network.prefix + "_packed", upper + "_PACKED_BYTES", "HEDDLE_CONSTANT_MEMORY"}, ";");
     out.line("if (constants_bus == 0u) return HEDDLE_ERROR_BUS;");
@@ -287,7 +294,11 @@ void write_run(CWriter& out, const Network& network, const RunParts& parts) {
   for (size_t s = 0; s < network.layers.size(); ++s) {
     const Match& match = network.schedule->steps[s].candidate.match;
     std::vector<std::string> arguments;
-    if (match.target >= 0) {
+    if (match.target >= 0 && by_library(match)) {
+      for (const std::string& name : parts.accelerator[s].arguments)
+        arguments.push_back(name == "arena" ? "base" : network.prefix + "_packed");
+      out.call(network.layers[s].function, arguments, ";");
+    } else if (match.target >= 0) {
       for (const std::string& name : parts.accelerator[s].arguments)
         arguments.push_back(name + "_bus");
       out.call(network.layers[s].function, arguments, ";");

@@ -38,7 +38,8 @@ bool is_dma(const Network& network, const UnitFiles& unit) {
 // The DMA reaches everything; an accelerator its own memories and the shared ones that its rules
 // name.
 bool reaches(const Network& network, const UnitFiles& unit, const NamedMemory& memory) {
-  if (is_dma(network, unit) || memory.owner == &unit) return true;
+  if (is_dma(network, unit)) return true;
+  if (memory.owner != nullptr && memory.owner->unit == unit.unit) return true;
   if (memory.owner != nullptr) return false;
   for (const Rule& rule : unit.unit->target.rules) {
     for (const OperandPlacement& operand : rule.operands) {
@@ -84,10 +85,11 @@ std::string emit_soc_header(const Network& network) {
     out.line(fmt::format("#define {}_BASE {}", macro, hex(memory.memory->base)));
     out.line(fmt::format("#define {}_BYTES {}u", macro, memory.memory->bytes));
   }
-  if (!network.units.empty()) {
+  const std::vector<UnitFiles> devices = network.devices();
+  if (!devices.empty()) {
     out.line("");
     out.comment({"Register windows."});
-    for (const UnitFiles& unit : network.units)
+    for (const UnitFiles& unit : devices)
       out.line(fmt::format("#define {} {}", unit.unit->target.base_macro, hex(unit.unit->base)));
   }
   write_constants(out, network);
@@ -114,12 +116,13 @@ std::string emit_soc_host(const Network& network) {
   out.raw(
       "#include <stddef.h>\n\n#include \"heddle_host.h\"\n#include \"heddle_runtime.h\"\n#include "
       "\"heddle_soc.h\"\n\n");
+  const std::vector<UnitFiles> devices = network.devices();
   std::set<std::string> declared;
-  for (const UnitFiles& unit : network.units) {
+  for (const UnitFiles& unit : devices) {
     if (declared.insert(unit.model).second)
       out.line(fmt::format("extern const heddle_model {};", unit.model));
   }
-  if (!network.units.empty()) out.line("");
+  if (!devices.empty()) out.line("");
 
   CWriter table;
   table.open("heddle_host_memory heddle_host_memories[] =");
@@ -149,7 +152,7 @@ std::string emit_soc_host(const Network& network) {
   out.line("");
 
   out.open("heddle_host_unit heddle_host_units[] =");
-  for (const UnitFiles& unit : network.units) {
+  for (const UnitFiles& unit : devices) {
     uint32_t reach = 0;
     for (size_t m = 0; m < memories.size() && m < 32; ++m) {
       if (reaches(network, unit, memories[m])) reach |= uint32_t{1} << m;
@@ -158,9 +161,9 @@ std::string emit_soc_host(const Network& network) {
                          unit.unit->target.base_macro, unit.unit->target.register_bytes, reach,
                          unit.model));
   }
-  if (network.units.empty()) out.line("{NULL, 0u, 0u, 0u, NULL, NULL, 0u, 0u},");
+  if (devices.empty()) out.line("{NULL, 0u, 0u, 0u, NULL, NULL, 0u, 0u},");
   out.close(";");
-  out.line(fmt::format("const unsigned heddle_host_unit_count = {}u;", network.units.size()));
+  out.line(fmt::format("const unsigned heddle_host_unit_count = {}u;", devices.size()));
   return out.take();
 }
 
@@ -203,8 +206,14 @@ std::string emit_soc_json(const Network& network) {
     entry["owner"] = memory.owner == nullptr ? "" : memory.owner->folder;
     json["memories"].push_back(entry);
   }
+  const std::vector<UnitFiles> devices = network.devices();
+  if (devices.size() < network.units.size()) {
+    json["libraries"] = nlohmann::ordered_json::array();  // targets of layers that the CPU runs
+    for (const UnitFiles& unit : network.units)
+      if (unit.is_library()) json["libraries"].push_back(unit.folder);
+  }
   json["units"] = nlohmann::ordered_json::array();
-  for (const UnitFiles& unit : network.units) {
+  for (const UnitFiles& unit : devices) {
     nlohmann::ordered_json entry;
     entry["name"] = unit.folder;
     entry["kind"] = is_dma(network, unit) ? "dma" : "accelerator";

@@ -99,6 +99,7 @@ void add_attributes(const Graph& graph, const Match& match, const Rule& rule, Na
 
 void add_operand(const Value& value, const std::string& operand, Names& names) {
   const TensorType& type = value.type;
+  names[operand + ".present"] = int64_t{1};
   names[operand + ".bits"] = bits_of(type.dtype);
   names[operand + ".signed"] = int64_t{is_signed(type.dtype)};
   names[operand + ".lo"] = type.range.lo;
@@ -134,11 +135,12 @@ void add_layout(const BufferLayout& layout, Names& names) {
   names["layout.plane"] = layout.plane;
 }
 
-// What is not in the table: values of constants, which take long, and memories that are not there.
+// What is not in the table: values of constants, which take long; memories and operands that are not
+// there (names that nothing could have are refused when the rule is read).
 std::optional<ExprValue> late_value(const Graph& graph,
                                     const std::vector<std::pair<std::string, ValueId>>& bound,
                                     ConstantFacts& facts, std::string_view name) {
-  if (name.starts_with("memory.") && name.ends_with(".present")) return int64_t{0};
+  if (name.ends_with(".present")) return int64_t{0};
   const size_t dot = name.rfind('.');
   if (dot == std::string_view::npos) return std::nullopt;
   const std::string_view property = name.substr(dot + 1);

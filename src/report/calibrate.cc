@@ -36,7 +36,8 @@ std::vector<bool> constants_of(const Soc& soc, const Match& match) {
   for (const Expr* const expr : {&rule.launch, &rule.compute}) {
     for (const std::string& name : names_in(*expr)) names.insert(name);
   }
-  if (match.target >= 0) names.insert({"cpu.driver_call", "cpu.driver_field"});
+  if (match.target >= 0 && !rule.job->wait.empty())
+    names.insert({"cpu.driver_call", "cpu.driver_field"});
   std::vector<bool> found;
   for (const auto& [key, value] : soc.cpu_constants)
     found.push_back(names.contains(std::string(kCpu) + key));

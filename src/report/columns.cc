@@ -24,8 +24,8 @@ LayerTerms measured_terms(const sim::SimulationResult& result, const sim::CycleS
           signed_of(use_of(result, split, sim::UnitKind::dma).cycles)};
 }
 
-LayerTerms modelled_terms(const Step& step) {
-  if (!step.candidate.tiling) return {step.candidate.cycles, 0, 0, 0};
+LayerTerms modelled_terms(const Step& step, bool library) {
+  if (!step.candidate.tiling || library) return {step.candidate.cycles, 0, 0, 0};
   const TilingCost& cost = step.candidate.tiling->cost;
   return {0, cost.driver, cost.compute, cost.dma};
 }
@@ -128,7 +128,9 @@ Columns make_columns(const Report& report, const Schedule& schedule, const Sched
     layer.free_units = signed_of(free_units.layers[s].split.cycles);
     layer.modelled = schedule.steps[s].candidate.cycles;
     layer.measured = signed_of(real.layers[s].split.cycles);
-    layer.modelled_terms = modelled_terms(schedule.steps[s]);
+    // A library's job is the CPU's own work, and counted so.
+    const bool library = real.layers[s].split.compute > 0;
+    layer.modelled_terms = modelled_terms(schedule.steps[s], library);
     layer.measured_terms = measured_terms(measured, real.layers[s].split);
     columns.layers.push_back(std::move(layer));
   }

@@ -92,7 +92,9 @@ Timeline make_timeline(const sim::SimulationResult& result) {
   uint64_t now = timeline.begin;
   for (TimelineLayer& layer : timeline.layers) {
     add_work(cpu, waits, now, layer.begin, Activity::compute, -1, result.network);
-    const bool on_cpu = layer.target == "cpu";
+    const bool on_cpu = std::none_of(
+        result.units.begin(), result.units.end(),
+        [&](const auto& unit) { return unit.first == layer.target; });
     add_work(cpu, waits, layer.begin, layer.end, on_cpu ? Activity::compute : Activity::driver,
              layer.index, layer.name);
     now = std::max(now, layer.end);

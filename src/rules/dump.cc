@@ -49,8 +49,8 @@ std::string text_of(const Pattern& pattern) {
 }
 
 void write_job(Out out, std::string_view what, const Job& job) {
-  fmt::format_to(out, "    {} {}(struct {}) then {}()\n", what, job.call, job.struct_name,
-                 job.wait);
+  fmt::format_to(out, "    {} {}(struct {}){}\n", what, job.call, job.struct_name,
+                 job.wait.empty() ? "" : fmt::format(" then {}()", job.wait));
   for (const JobField& field : job.fields) {
     fmt::format_to(out, "      .{} = {}\n", field.name, print_text(field.expr));
   }
@@ -111,7 +111,10 @@ void write_memory(Out out, std::string_view what, const Memory& memory) {
 void write_target(Out out, const Target& target) {
   fmt::format_to(out, "{} {}: {}\n", text_of(target.kind), target.name,
                  terminal_text(target.summary, 200));
-  if (target.kind != TargetKind::cpu) {
+  if (target.kind == TargetKind::library)
+    fmt::format_to(out, "  files: {} | {}\n", fmt::join(target.headers, " "),
+                   fmt::join(target.sources, " "));
+  if (target.kind == TargetKind::accelerator || target.kind == TargetKind::dma) {
     fmt::format_to(out, "  registers: {} bytes, base macro {}\n", target.register_bytes,
                    target.base_macro);
     fmt::format_to(out, "  files: {} | {} | {}\n", fmt::join(target.headers, " "),
@@ -132,7 +135,8 @@ void write_target(Out out, const Target& target) {
 
 void write_unit(Out out, const SocUnit& unit) {
   write_target(out, unit.target);
-  fmt::format_to(out, "  at 0x{:08X}\n", unit.base);
+  if (unit.target.kind != TargetKind::library)
+    fmt::format_to(out, "  at 0x{:08X}\n", unit.base);
 }
 
 }  // namespace

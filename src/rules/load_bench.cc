@@ -80,7 +80,8 @@ class BenchReader {
     energy.cpu_pj_per_cycle = integer_at(*table, "cpu_pj_per_cycle");
     std::vector<std::string> units;
     if (soc_.dma) units.push_back(soc_.dma->target.name);
-    for (const SocUnit& unit : soc_.accelerators) units.push_back(unit.target.name);
+    for (const SocUnit& unit : soc_.accelerators)
+      if (unit.target.kind != TargetKind::library) units.push_back(unit.target.name);
     if (const TomlValue* given = table_at(*table, "units")) {
       for (const TomlMember& member : given->members) {
         if (std::find(units.begin(), units.end(), member.key) == units.end()) {

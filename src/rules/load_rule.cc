@@ -260,6 +260,23 @@ void read_accelerator_part(const TomlValue& table, RuleNames& names, Rule& rule,
   }
 }
 
+// Addresses are pointers in a library's job: no number is made of them.
+void check_pointers(const TomlValue& table, const Rule& rule, Reading& reading) {
+  const TomlValue* job = table_at(table, "job");
+  const TomlValue* fields = job == nullptr ? nullptr : table_at(*job, "fields");
+  if (fields == nullptr || !rule.job) return;
+  for (const JobField& field : rule.job->fields) {
+    if (field.expr.op == ExprOp::name) continue;
+    for (const std::string& name : names_in(field.expr)) {
+      if (!name.ends_with(".address")) continue;
+      report(reading, place_at(*fields, field.name),
+             fmt::format("the field `{}` computes with `{}`, which is a pointer in a library's job",
+                         terminal_text(field.name), name),
+             "give the pointer and the offset fields of their own");
+    }
+  }
+}
+
 }  // namespace
 
 void report(Reading& reading, const Place& place, std::string message, std::string remedy) {
@@ -331,8 +348,9 @@ Rule read_rule(const TomlValue& table, TargetKind kind, Reading& reading) {
   RuleNames names = names_of(rule.pattern);
   names.layout = kind != TargetKind::cpu;
   rule.when = read_conditions(table, "when", names, Scope::layer, reading);
-  if (kind == TargetKind::accelerator) {
+  if (kind == TargetKind::accelerator || kind == TargetKind::library) {
     read_accelerator_part(table, names, rule, reading);
+    if (kind == TargetKind::library) check_pointers(table, rule, reading);
   } else {
     rule.launch = expr_at(table, "launch", names, Scope::layer, reading);
     rule.compute = expr_at(table, "compute", names, Scope::layer, reading);

@@ -37,6 +37,7 @@ class SocReader {
     read_dma(root);
     read_accelerators(root);
     check_unit_count(root);
+    read_libraries(root);
     read_bench(root, soc_, stretches_, reading_);
     check_overlaps();
     if (!reading_.errors.empty()) return reading_.errors;
@@ -281,15 +282,51 @@ class SocReader {
       set_constants(item, *target);
       check_dma(*target, item.place);
       SocUnit unit{*std::move(target), static_cast<uint32_t>(integer_at(item, "base"))};
-      const auto same = [&](const SocUnit& other) { return other.target.name == unit.target.name; };
-      const bool taken = std::any_of(soc_.accelerators.begin(), soc_.accelerators.end(), same) ||
-                         (soc_.dma && same(*soc_.dma));
-      if (taken && !unit.target.name.empty()) {
-        error(place_at(item, "unit"), fmt::format("two units are called `{}`", unit.target.name));
-      }
+      check_name_is_free(item, unit);
       place_private_memories(item, unit);
       add_window(unit, place_at(item, "base"));
       soc_.accelerators.push_back(std::move(unit));
+    }
+  }
+
+  void check_name_is_free(const TomlValue& item, const SocUnit& unit) {
+    const auto same = [&](const SocUnit& other) { return other.target.name == unit.target.name; };
+    const bool taken = std::any_of(soc_.accelerators.begin(), soc_.accelerators.end(), same) ||
+                       (soc_.dma && same(*soc_.dma));
+    if (taken && !unit.target.name.empty())
+      error(place_at(item, "unit"), fmt::format("two units are called `{}`", unit.target.name));
+  }
+
+  // After the accelerators, so that the units' interrupts are the same with and without libraries.
+  void read_libraries(const TomlValue& root) {
+    for (const TomlValue& item : items_at(root, "library")) {
+      if (item.kind != TomlKind::table) continue;
+      std::optional<Target> target = target_at(item, "unit", TargetKind::library);
+      if (!target) continue;
+      read_uses(item, *target);
+      check_outside(*target);
+      set_constants(item, *target);
+      check_all_in_place(*target, item.place);
+      const SocUnit unit{*std::move(target), 0};
+      check_name_is_free(item, unit);
+      soc_.accelerators.push_back(unit);
+    }
+  }
+
+  // The CPU works where the values are.
+  void check_all_in_place(const Target& target, const Place& place) {
+    for (const Rule& rule : target.rules) {
+      for (const OperandPlacement& placement : rule.operands) {
+        const bool packed = rule.packs(placement.operand);
+        if (soc_.in_place(placement, packed) || soc_.find_memory(placement.memory) == nullptr)
+          continue;
+        const std::string& wanted = packed ? soc_.constant_memory : soc_.main_memory;
+        error(place,
+              fmt::format("a library works in place, but rule `{}` of `{}` places `{}` in `{}`",
+                          rule.name, target.name, placement.operand, placement.memory),
+              fmt::format("its memory is `{}`: say so with `uses`", wanted));
+        return;
+      }
     }
   }
 
@@ -384,6 +421,7 @@ const Memory* Soc::find_memory(std::string_view memory_name) const {
 
 int64_t Soc::driver_cycles(const Job& job) const {
   int64_t cycles = 0;
+  if (job.wait.empty()) return cycles;  // a plain call: the rule's launch
   for (const auto& [key, value] : cpu_constants) {
     if (key == "driver_call") cycles += value;
     if (key == "driver_field") cycles += value * static_cast<int64_t>(job.fields.size());

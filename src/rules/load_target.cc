@@ -19,6 +19,7 @@ struct KindOfFolder {
 constexpr std::array kKinds = {
     KindOfFolder{TargetKind::accelerator, FileKind::accelerator},
     KindOfFolder{TargetKind::dma, FileKind::dma},
+    KindOfFolder{TargetKind::library, FileKind::library},
     KindOfFolder{TargetKind::cpu, FileKind::cpu},
 };
 
@@ -142,6 +143,21 @@ void read_transfer(const TomlValue& root, Target& target, Reading& reading) {
   target.transfer = read_job(*transfer, {}, Scope::transfer, reading);
 }
 
+// What a library has not: registers and a model.
+void read_device(const TomlValue& root, Target& target, Reading& reading) {
+  target.register_bytes = integer_at(root, "registers");
+  target.wait_register = integer_at(root, "wait_register", -1);
+  if (target.wait_register >= 0 &&
+      (target.wait_register % 4 != 0 || target.wait_register + 4 > target.register_bytes)) {
+    report(reading, place_at(root, "wait_register"),
+           fmt::format("no register of {} bytes has the offset {}", target.register_bytes,
+                       target.wait_register),
+           "registers are words: give a multiple of 4 inside the window");
+  }
+  target.base_macro = identifier_at(root, "base_macro", reading);
+  target.models = read_files(root, "models", ".c", target.folder, reading);
+}
+
 }  // namespace
 
 std::string_view name_of(TargetKind kind) {
@@ -180,7 +196,7 @@ std::optional<Target> read_target(const fs::path& folder, Reading& reading) {
   }
   if (schema == nullptr) {
     report(reading, place_of(folder),
-           "the folder has no `accelerator.toml`, `dma.toml` or `cpu.toml`");
+           "the folder has no `accelerator.toml`, `dma.toml`, `library.toml` or `cpu.toml`");
     return std::nullopt;
   }
   Result<TomlValue> read = read_toml(folder / schema->file);
@@ -208,19 +224,9 @@ std::optional<Target> read_target(const fs::path& folder, Reading& reading) {
     report(reading, place_at(root, "name"), "`cpu` is the name of the processor",
            "choose another name");
   }
-  target.register_bytes = integer_at(root, "registers");
-  target.wait_register = integer_at(root, "wait_register", -1);
-  if (target.wait_register >= 0 &&
-      (target.wait_register % 4 != 0 || target.wait_register + 4 > target.register_bytes)) {
-    report(reading, place_at(root, "wait_register"),
-           fmt::format("no register of {} bytes has the offset {}", target.register_bytes,
-                       target.wait_register),
-           "registers are words: give a multiple of 4 inside the window");
-  }
-  target.base_macro = identifier_at(root, "base_macro", reading);
   target.headers = read_files(root, "headers", ".h", folder, reading);
   target.sources = read_files(root, "sources", ".c", folder, reading);
-  target.models = read_files(root, "models", ".c", folder, reading);
+  if (target.kind != TargetKind::library) read_device(root, target, reading);
   if (target.kind == TargetKind::dma) {
     read_transfer(root, target, reading);
   } else {

@@ -13,7 +13,8 @@ namespace heddle {
 namespace {
 
 constexpr std::array kLayerProperties = {"bits", "signed", "lo",     "hi",  "bytes", "elements",
-                                         "rank", "dtype",  "values", "min", "max",   "constant"};
+                                         "rank", "dtype",  "values", "min", "max",   "constant",
+                                         "present"};
 constexpr std::array kSocNames = {"soc.clock_hz", "soc.name"};
 constexpr std::array kLayoutNames = {"layout.order", "layout.plane", "layout.row"};
 constexpr std::array kTileProperties = {"pitch", "plane"};

@@ -130,7 +130,8 @@ std::vector<KeyDef> rule_keys(bool accelerator) {
        "what a block holds, one part after the other"},
       {"rule[].pack[].parts[].operand", KeyType::text, kRequired,
        "a constant operand; zeros where it is absent"},
-      {"rule[].pack[].parts[].element_bytes", KeyType::integer, kOptional, "bytes of an element",
+      {"rule[].pack[].parts[].element_bytes", KeyType::integer, kOptional,
+       "bytes of an element; 4 for float32: the words of IEEE 754",
        "1", 1, 8},
       {"rule[].pack[].parts[].order", KeyType::text_list, kRequired,
        "axes, outermost first; `c/16` and `c%16` split an axis, `byte` walks the bytes of an "
@@ -153,6 +154,26 @@ std::vector<KeyDef> rule_keys(bool accelerator) {
   keys.insert(keys.end(), more.begin(), more.end());
   const std::vector<KeyDef> call = call_keys("job");
   keys.insert(keys.end(), call.begin(), call.end());
+  return keys;
+}
+
+// A library has no device: neither registers nor a model, and its call has done the job when it returns.
+std::vector<KeyDef> library_keys() {
+  std::vector<KeyDef> keys;
+  for (const KeyDef& key : unit_keys()) {
+    if (key.path == "headers" || key.path == "sources" || key.path == "constants")
+      keys.push_back(key);
+  }
+  for (KeyDef key : rule_keys(true)) {
+    if (key.path == "rule[].job.wait") continue;
+    if (key.path == "rule[].job.call")
+      key.doc = "function of the library that does the job: `void call(const struct *)`";
+    if (key.path == "rule[].operands")
+      key.doc = "the memory of each operand of a job: the SoC's main memory, for packed constants its "
+                "constant memory; addresses are C pointers";
+    if (key.path == "rule[].layout" || key.path == "rule[].tile") key.required = kOptional;
+    keys.push_back(key);
+  }
   return keys;
 }
 
@@ -248,6 +269,14 @@ std::vector<KeyDef> soc_keys() {
        "other values for some of the unit's constants", "", 0, kMaxConstant},
       {"accelerator[].uses", KeyType::text_map, kOptional,
        "the SoC's memory behind a name of a memory in the unit's rules"},
+      {"library", KeyType::table_list, kOptional,
+       "kernels by hand, which the processor runs; after the accelerators in order of preference"},
+      {"library[].unit", KeyType::text, kRequired,
+       "folder with a `library.toml`, relative to this file"},
+      {"library[].constants", KeyType::integer_map, kOptional,
+       "other values for some of the library's constants", "", 0, kMaxConstant},
+      {"library[].uses", KeyType::text_map, kOptional,
+       "the SoC's memory behind a name of a memory in the library's rules"},
   };
 }
 
@@ -340,6 +369,9 @@ std::vector<Schema> make_schemas() {
        joined({identity(name, "accelerator"), unit_keys(), memories, rule_keys(true)})},
       {FileKind::dma, "dma.toml", "A DMA: a folder with this file, the driver and the model.",
        joined({identity(name, "dma"), unit_keys(), transfer, call_keys("transfer")})},
+      {FileKind::library, "library.toml",
+       "Kernels by hand: a folder with this file and C code that the processor runs, in place.",
+       joined({identity(name, "library"), library_keys()})},
       {FileKind::cpu, "cpu.toml",
        "A flavour of the processor's kernels. Its last rule must accept every operator.",
        joined({identity(name, "cpu"),

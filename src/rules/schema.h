@@ -13,7 +13,7 @@
 
 namespace heddle {
 
-enum class FileKind : uint8_t { soc, policy, accelerator, dma, cpu };
+enum class FileKind : uint8_t { soc, policy, accelerator, dma, library, cpu };
 
 enum class KeyType : uint8_t {
   integer,

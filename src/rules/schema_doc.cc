@@ -52,10 +52,11 @@ The *anchor* is the first operator that a pattern matched; docs/canonical_operat
 | `x.bits`, `.signed`, `.lo`, `.hi`, `.elements`, `.rank`, `.dtype` | x | x | x | of an operand or the result `y`: type, proven range, shape; `.dtype` is a text like 'int8' |
 | `x.d0`, ... `x.d7` | x | x | x | its sizes, as a whole, the outermost first |
 | `x.bytes` | x | x | x | its size: dense of a layer, with the device's padding of a tile (one copy) |
+| `bias.present`, ... | x | x | x | 1 if the match has the operand |
 | `x.constant` | x | x | x | 1 if the operand is a constant |
 | `weights.values`, `.min`, `.max` | x | x | x | all values of a constant of integers |
 | `x.pitch`, `x.plane` | | x | x | bytes from a row, or a plane, of the tile to the next |
-| `x.address` | | | x | bus address of the tile |
+| `x.address` | | | x | bus address of the tile; in a library's job a C pointer |
 | `memory.l1.bytes`, ... | x | x | x | size of a memory of the SoC, or of a private one |
 | `memory.l1.present`, ... | x | x | x | 1 if there is such a memory, else 0 |
 | `layout.order`, `.row`, `.plane` | x | x | x | the rule's own `layout`; the order is a text. What a model's file has is no matter: values are N, C, H, W until a rule's layout says how they lie in memory |

@@ -121,6 +121,7 @@ void read_soc(const Fields& soc, Description& d) {
     d.cpu_cycles.emplace_back(name, cycles.integer(name.c_str(), 0, kLargestExtra));
   read_memories(soc, d);
   read_units(soc, d);
+  if (soc.has("libraries")) d.libraries = soc.texts("libraries");
   const Fields firmware = soc.table("firmware");
   d.stack_bytes = firmware.integer("stack_bytes", 1, kLargestMemory);
   d.uart = firmware.address("uart");
@@ -146,7 +147,7 @@ void read_layers(const Fields& file, Description& d) {
     layer.tiles = fields.integer("tiles", 0, kLargestCount, 1);
     const bool unit = std::any_of(d.units.begin(), d.units.end(),
                                   [&](const UnitDescription& u) { return u.name == layer.target; });
-    if (layer.target != "cpu" && !unit && fields.has("target"))
+    if (!d.on_cpu(layer) && !unit && fields.has("target"))
       fields.report("target", fmt::format("is `{}`, which is neither `cpu` nor a unit of soc.json",
                                           terminal_text(layer.target)));
     for (const Fields& buffer : fields.list("buffers")) {
@@ -159,6 +160,11 @@ void read_layers(const Fields& file, Description& d) {
 }
 
 }  // namespace
+
+bool Description::on_cpu(const LayerDescription& layer) const {
+  return layer.target == "cpu" ||
+         std::find(libraries.begin(), libraries.end(), layer.target) != libraries.end();
+}
 
 Result<Description> parse_description(const std::string& soc_json, const std::string& layers_json,
                                       const std::filesystem::path& folder) {

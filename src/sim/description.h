@@ -49,7 +49,7 @@ struct BufferDescription {
 struct LayerDescription {
   std::string name;      // as the model calls it: foreign text
   std::string function;  // symbol; empty: the layer has no code
-  std::string target;    // "cpu" or a unit
+  std::string target;    // "cpu", a library, which the CPU runs too, or a unit
   std::string rule;
   std::string operators;
   int64_t macs = 0;
@@ -68,6 +68,7 @@ struct Description {
   std::string cycles_source;
   std::vector<MemoryDescription> memories;
   std::vector<UnitDescription> units;
+  std::vector<std::string> libraries{};  // targets of layers that the CPU runs, as it does "cpu"
   uint32_t uart = 0, finisher = 0;
   uint32_t vectors_base = 0, vectors_bytes = 0;
   int64_t stack_bytes = 0;
@@ -75,6 +76,8 @@ struct Description {
   std::string network;  // C prefix
   std::string run;      // symbol: "digits_run"
   std::vector<LayerDescription> layers;
+
+  bool on_cpu(const LayerDescription& layer) const;  // "cpu" or a library
 };
 
 // From the text of both files; `folder` is for messages. All that is wrong with them, each with the

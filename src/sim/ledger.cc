@@ -77,7 +77,7 @@ void Ledger::enter_layer(size_t layer, Clock now) {
 void Ledger::leave_layer(Clock now) {
   if (!layer_) return;
   const LayerDescription& described = soc_.layers[layer_->index];
-  close(*layer_, now, described.target != "cpu", {});
+  close(*layer_, now, !soc_.on_cpu(described), {});
   if (recording())
     events_.push_back({EventKind::layer, -1, layer_->start.cycles, now.cycles,
                        static_cast<int>(layer_->index), -1, described.name});

@@ -35,7 +35,7 @@ struct CycleSplit {
 
 struct LayerResult {
   std::string name;    // foreign text
-  std::string target;  // "cpu" or a unit
+  std::string target;  // "cpu", a library or a unit
   std::string rule;
   int64_t macs = 0;
   int64_t modelled_cycles = 0;

@@ -168,6 +168,8 @@ TEST(Environment, KnowsSizesOperandsAttributesAndMemories) {
       {"weights.max", int64_t{3}},
       {"weights.values", IntSet{3}},
       {"x.dtype", std::string("int8")},
+      {"x.present", int64_t{1}},
+      {"bias.present", int64_t{0}},
       {"bias_add.present", int64_t{0}},
       {"requant.shift", int64_t{4}},
       {"memory.l1.bytes", int64_t{262144}},

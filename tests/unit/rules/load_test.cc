@@ -196,6 +196,25 @@ TEST(Load, ConstantsAndUses) {
   EXPECT_EQ(loaded(load()).accelerators[0].target.rules[0].operands[1].memory, "flash");
 }
 
+// No device: neither registers nor a wait, and a call is the rule's launch alone.
+TEST(Load, ALibrary) {
+  const Target library =
+      loaded(load_target(kRoot / "tests/rejects/soc_library_is_no_accelerator/library"));
+  EXPECT_EQ(library.kind, TargetKind::library);
+  EXPECT_EQ(library.register_bytes, 0);
+  EXPECT_EQ(library.base_macro, "");
+  const Rule& rule = library.rules.at(0);
+  EXPECT_EQ(rule.layout, BufferLayout{});
+  EXPECT_TRUE(rule.domains.empty());
+  EXPECT_EQ(rule.job->wait, "");
+  Soc soc = loaded(load_soc(kRoot / "rules/soc/diana.toml"));
+  EXPECT_EQ(soc.driver_cycles(*rule.job), 0);
+  EXPECT_GT(soc.driver_cycles(*soc.accelerators[0].target.rules[0].job), 0);
+  soc.accelerators.push_back({library, 0});
+  EXPECT_THAT(dump(soc), testing::HasSubstr("library kernels: a library for tests\n  files:  | \n"));
+  EXPECT_THAT(dump(soc), testing::HasSubstr("    job kernels_pointwise(struct kernels_job)\n"));
+}
+
 TEST(Load, EverySocAndPolicyThatShips) {
   for (const char* folder : {"rules/soc", "rules/policy"}) {
     for (const auto& entry : fs::directory_iterator(kRoot / folder)) {
@@ -246,7 +265,7 @@ TEST(Load, MissingFilesAndFolders) {
   EXPECT_EQ(load_target("/no/such").errors()[0].message, "there is no such folder");
   const TemporaryFolder temporary;
   EXPECT_EQ(load_target(temporary.path()).errors()[0].message,
-            "the folder has no `accelerator.toml`, `dma.toml` or `cpu.toml`");
+            "the folder has no `accelerator.toml`, `dma.toml`, `library.toml` or `cpu.toml`");
   std::ofstream(temporary.path() / "cpu.toml") << "# " << std::string(300 * 1024, 'x');
   EXPECT_THAT(load_target(temporary.path()).errors()[0].message,
               testing::HasSubstr("larger than the limit"));

@@ -24,7 +24,7 @@ std::string said(const Result<T>& result) {
 std::optional<std::string> load(const fs::path& folder) {
   if (fs::exists(folder / "soc.toml")) return said(load_soc(folder / "soc.toml"));
   if (fs::exists(folder / "policy.toml")) return said(load_policy(folder / "policy.toml"));
-  for (const char* file : {"accelerator.toml", "dma.toml", "cpu.toml"}) {
+  for (const char* file : {"accelerator.toml", "dma.toml", "library.toml", "cpu.toml"}) {
     if (fs::exists(folder / file)) return said(load_target(folder));
   }
   return std::nullopt;

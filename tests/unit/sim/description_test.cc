@@ -44,6 +44,21 @@ std::string replaced(std::string text, const std::string& from, const std::strin
   return text.replace(at, from.size(), to);
 }
 
+// A layer of a library is the CPU's; it has no unit.
+TEST(Description, Libraries) {
+  const std::string layers = replaced(kLayers, R"("target": "cpu")", R"("target": "kernels")");
+  const Result<Description> none = parse_description(kSoc, layers, "bundle");
+  ASSERT_FALSE(none.ok());
+  EXPECT_THAT(format_diagnostics(none.errors()),
+              HasSubstr("`kernels`, which is neither `cpu` nor a unit of soc.json"));
+  const Result<Description> d = parse_description(
+      replaced(kSoc, R"("units": [)", R"("libraries": ["kernels"], "units": [)"), layers, "bundle");
+  ASSERT_TRUE(d.ok()) << format_diagnostics(d.errors());
+  EXPECT_THAT(d->libraries, ElementsAre("kernels"));
+  EXPECT_FALSE(d->on_cpu(d->layers[0]));
+  EXPECT_TRUE(d->on_cpu(d->layers[1]));
+}
+
 TEST(Description, IsRead) {
   const Result<Description> d = parse_description(kSoc, kLayers, "bundle");
   ASSERT_TRUE(d.ok()) << format_diagnostics(d.errors());

@@ -2,6 +2,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstring>
+
 #include "unit/tiler/layers.h"
 
 namespace heddle {
@@ -89,6 +91,35 @@ TEST(Packing, AnAbsentBiasPacksAsZeros) {
   const std::vector<std::byte> bytes = pack(region, region.rule->packings.front());
   for (int64_t i = 0; i < 64; ++i) EXPECT_EQ(at(bytes, i), 0);
   EXPECT_EQ(at(bytes, 64), constant(*layer, "weights").at(0));
+}
+
+// A scale of each channel beside its bias, as words.
+TEST(Packing, Float32IsItsWords) {
+  const std::unique_ptr<Layer> layer =
+      conv_layer({.c = 1, .k = 3, .iy = 4, .ix = 4, .fy = 1, .fx = 1, .pad = 0}, diana());
+  Value scales;
+  scales.constant = Tensor(DType::float32, {3});
+  for (int64_t k = 0; k < 3; ++k)
+    scales.constant->set_float(k, 0.25f + static_cast<float>(k));
+  scales.type = {DType::float32, {3}, {}};
+  const ValueId id = layer->graph.add_value(std::move(scales));
+  layer->match.bound.emplace_back("mul", id);
+  Packing& packing = layer->soc.accelerators[0]
+                         .target.rules[static_cast<size_t>(layer->match.rule)]
+                         .packings[0];
+  packing = {"weights", "k", 4, 4, {{"mul", 4, {"k"}}}};
+  const std::vector<std::byte> bytes = pack(layer->region(), packing);
+  float words[4];
+  ASSERT_EQ(bytes.size(), sizeof words);
+  std::memcpy(words, bytes.data(), sizeof words);
+  EXPECT_THAT(words, testing::ElementsAre(0.25f, 1.25f, 2.25f, 0.0f));
+
+  packing.parts[0].element_bytes = 2;
+  const Result<Tiling> tiling =
+      solve_tiling(layer->graph, layer->soc, layer->match, layer->storage);
+  ASSERT_FALSE(tiling.ok());
+  EXPECT_THAT(format_diagnostics(tiling.errors()),
+              HasSubstr("`mul` is float32, which 2 bytes do not hold"));
 }
 
 // Rule files that pack what is not there.
