@@ -3,6 +3,7 @@
 
 #include "base/checked.h"
 #include "tiler/bound.h"
+#include "tiler/order.h"
 #include "tiler/saturate.h"
 
 namespace heddle {
@@ -22,9 +23,12 @@ BoxBound::OperandTable BoxBound::table_of(const RegionOperand& operand) {
   if (table.axes.size() == 3) {
     // The axis of the outermost dimension, if it is that dimension, and the transfers' inner shape
     // does not depend on it.
-    for (size_t d = 0; d + 2 < operand.access.size() && table.split < 0; ++d) {
-      const std::vector<AffineTerm>& terms = operand.access[d].terms;
-      if (terms.size() != 1 || terms[0].coefficient != 1 || operand.access[d].offset != 0) continue;
+    const size_t rank = operand.access.size();
+    const std::vector<size_t> order = order_in_memory(rank, problem_.region.rule->layout);
+    for (size_t p = 0; p + 2 < rank && table.split < 0; ++p) {
+      const DimAccess& outer = operand.access[order[p]];
+      const std::vector<AffineTerm>& terms = outer.terms;
+      if (terms.size() != 1 || terms[0].coefficient != 1 || outer.offset != 0) continue;
       const std::vector<int> axis = search_axes({terms[0].axis});
       const auto mentions = [&](const DimAccess& dim) {
         return std::any_of(dim.terms.begin(), dim.terms.end(),

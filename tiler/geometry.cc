@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/checked.h"
+#include "tiler/order.h"
 
 namespace heddle {
 namespace {
@@ -21,12 +22,13 @@ Storage tile_storage(const Region& region, const RegionOperand& operand,
   TensorType type = operand.type;
   for (size_t d = 0; d < rank; ++d) type.shape[d] = dims[d].size();
   const BufferLayout layout = region.rule->layout.value_or(BufferLayout{});
-  if (rank >= 2 && type.shape[rank - 1] == operand.type.shape[rank - 1]) {
-    const int64_t pitch = operand.storage.strides[rank - 2];
+  const std::vector<size_t> order = order_in_memory(rank, layout);
+  if (rank >= 2 && type.shape[order[rank - 1]] == operand.type.shape[order[rank - 1]]) {
+    const int64_t pitch = operand.storage.strides[order[rank - 2]];
     const bool aligned =
         pitch % layout.row == 0 && (rank > 2 || pitch * bytes_of(type.dtype) % layout.plane == 0);
-    if (aligned && pitch >= type.shape[rank - 1])
-      type.shape[rank - 1] = pitch;  // a width that padding leaves alone
+    if (aligned && pitch >= type.shape[order[rank - 1]])
+      type.shape[order[rank - 1]] = pitch;  // a width that padding leaves alone
   }
   return padded_storage(type, layout);
 }
@@ -35,29 +37,29 @@ bool covers(const RegionOperand& operand, const OperandTile& tile, size_t d) {
   return tile.dims[d].begin == 0 && tile.dims[d].end == operand.type.shape[d];
 }
 
-// The innermost dimensions that one row of a transfer moves, from `first_dim` on, and their exact
-// bytes.
+// The innermost dimensions that one row of a transfer moves, from `first` on in the order of the
+// tile's memory, and their exact bytes.
 struct Run {
-  size_t first_dim = 0;
+  std::vector<size_t> order;
+  size_t first = 0;  // position in `order`; its size: a single element
   int64_t bytes = 0;
 };
 
 // A dimension joins the run where its stride is the same on both sides. A load may then read over
 // the gaps; a store may only where the gaps are padding, that is where the box has everything
 // inside the dimension.
-Run run_of(const RegionOperand& operand, const OperandTile& tile) {
+Run run_of(const Region& region, const RegionOperand& operand, const OperandTile& tile) {
   const size_t rank = tile.dims.size();
   const int64_t element_bytes = bytes_of(operand.type.dtype);
-  if (rank == 0) return {0, element_bytes};
-  Run run{rank - 1, tile.dims[rank - 1].size() * element_bytes};
-  bool whole = covers(operand, tile, rank - 1);
-  while (run.first_dim > 0) {
-    const size_t d = run.first_dim - 1;
+  Run run{order_in_memory(rank, region.rule->layout), rank, element_bytes};
+  bool whole = true;
+  while (run.first > 0) {
+    const size_t d = run.order[run.first - 1];
     const bool same =
         operand.storage.strides[d] == tile.storage.strides[d] && (!operand.output || whole);
     if (!same && operand.type.shape[d] != 1) break;
     run.bytes += (tile.dims[d].size() - 1) * tile.storage.strides[d] * element_bytes;
-    run.first_dim = d;
+    --run.first;
     whole = whole && covers(operand, tile, d);
   }
   return run;
@@ -142,9 +144,11 @@ bool lies_as_wanted(const Region& region, const RegionOperand& operand, const Ti
   const std::vector<int64_t>& lies = tile.storage.strides;
   const size_t rank = lies.size();
   const int64_t element_bytes = bytes_of(operand.type.dtype);
-  for (size_t d = 0; d < rank; ++d) {
+  const std::vector<size_t> order = order_in_memory(rank, layout);
+  for (size_t p = 0; p < rank; ++p) {
+    const size_t d = order[p];
     if (type.shape[d] == 1 || lies[d] == wanted[d]) continue;
-    const bool rows = d + 2 == rank, planes = d + 3 == rank;
+    const bool rows = p + 2 == rank, planes = p + 3 == rank;
     const bool aligned =
         rows ? lies[d] % layout.row == 0 : planes && lies[d] * element_bytes % layout.plane == 0;
     const char* const distance = rows ? ".pitch" : ".plane";
@@ -160,25 +164,26 @@ std::vector<Transfer> transfers_of(const Region& region, const RegionOperand& op
   if (operand.packed) return packed_transfers(region, operand, box);
   const OperandTile tile = tile_of(region, operand, box);
   const int64_t element_bytes = bytes_of(operand.type.dtype);
-  const Run run = run_of(operand, tile);
+  const Run run = run_of(region, operand, tile);
   Transfer transfer;
   transfer.row_bytes = round_up(run.bytes, unit_of(region));
   transfer.main_offset = main_offset_of(region, operand, box);
-  if (run.first_dim >= 1) {
-    const size_t d = run.first_dim - 1;
+  if (run.first >= 1) {
+    const size_t d = run.order[run.first - 1];
     transfer.rows = tile.dims[d].size();
     transfer.main_row_stride = operand.storage.strides[d] * element_bytes;
     transfer.tile_row_stride = tile.storage.strides[d] * element_bytes;
   }
-  if (run.first_dim >= 2) {
-    const size_t d = run.first_dim - 2;
+  if (run.first >= 2) {
+    const size_t d = run.order[run.first - 2];
     transfer.planes = tile.dims[d].size();
     transfer.main_plane_stride = operand.storage.strides[d] * element_bytes;
     transfer.tile_plane_stride = tile.storage.strides[d] * element_bytes;
   }
   // Dimensions outside the planes: one transfer for each of their positions.
   std::vector<Transfer> transfers{transfer};
-  for (size_t d = run.first_dim < 2 ? 0 : run.first_dim - 2; d-- > 0;) {
+  for (size_t p = run.first < 2 ? 0 : run.first - 2; p-- > 0;) {
+    const size_t d = run.order[p];
     std::vector<Transfer> repeated;
     for (int64_t i = 0; i < tile.dims[d].size(); ++i) {
       for (Transfer each : transfers) {
@@ -241,16 +246,24 @@ int64_t tile_extent_bytes(const OperandTile& tile, const std::vector<Transfer>& 
 bool stores_exactly(const Region& region, const RegionOperand& operand, const TileBox& box) {
   const OperandTile tile = tile_of(region, operand, box);
   const int64_t element_bytes = bytes_of(operand.type.dtype);
-  const Run run = run_of(operand, tile);
+  const Run run = run_of(region, operand, tile);
   const int64_t over = round_up(run.bytes, unit_of(region)) - run.bytes;
+  if (over == 0) return true;
+  const auto index_at = [&](size_t p) {
+    const ClippedInterval& dim = tile.dims[run.order[p]];
+    return p < run.first ? dim.begin : dim.end - 1;
+  };
   int64_t last = 0;  // address of the run's last element
-  for (size_t d = 0; d < tile.dims.size(); ++d) {
-    const int64_t index = d < run.first_dim ? tile.dims[d].begin : tile.dims[d].end - 1;
-    last += index * operand.storage.strides[d];
+  for (size_t p = 0; p < run.order.size(); ++p) {
+    // Stored in another order than the tile's: what lies behind is not padding.
+    const auto stride = [&](size_t i) { return operand.storage.strides[run.order[i]]; };
+    if (p > 0 && operand.type.shape[run.order[p - 1]] > 1 && stride(p) > stride(p - 1)) return false;
+    last += index_at(p) * stride(p);
   }
   int64_t next = last;
-  for (size_t d = tile.dims.size(); d-- > 0;) {
-    const int64_t index = d < run.first_dim ? tile.dims[d].begin : tile.dims[d].end - 1;
+  for (size_t p = run.order.size(); p-- > 0;) {
+    const size_t d = run.order[p];
+    const int64_t index = index_at(p);
     if (index + 1 < operand.type.shape[d]) {
       next += operand.storage.strides[d];
       return over <= (next - last - 1) * element_bytes;

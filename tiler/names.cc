@@ -4,6 +4,7 @@
 
 #include "base/checked.h"
 #include "tiler/geometry.h"
+#include "tiler/order.h"
 
 namespace heddle {
 namespace {
@@ -173,7 +174,8 @@ int64_t value_of(const Region& region, const TileName& name, const TileBox& box)
   // Of a matrix the pitch is that of its rows; of a vector, and for the plane of a matrix, the
   // whole of it.
   const size_t from_end = name.kind == TileName::Kind::pitch ? 2 : 3;
-  if (rank >= from_end) return tile.storage.strides[rank - from_end];
+  const std::vector<size_t> order = order_in_memory(rank, region.rule->layout);
+  if (rank >= from_end) return tile.storage.strides[order[rank - from_end]];
   return tile.storage.bytes / bytes_of(region.operands[at(name.operand)].type.dtype);
 }
 
@@ -210,8 +212,9 @@ std::vector<int> axes_in(const Region& region, const TileName& name) {
   }
   const size_t from_end = name.kind == TileName::Kind::pitch ? 1 : 2;
   const size_t rank = operand.access.size();
-  for (size_t d = rank > from_end ? rank - from_end : 0; d < rank; ++d)
-    add_axes(operand.access[d], axes);
+  const std::vector<size_t> order = order_in_memory(rank, region.rule->layout);
+  for (size_t p = rank > from_end ? rank - from_end : 0; p < rank; ++p)
+    add_axes(operand.access[order[p]], axes);
   return sorted(axes);
 }
 

@@ -4,8 +4,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <numeric>
 
 #include "base/checked.h"
+#include "tiler/order.h"
 
 namespace heddle {
 
@@ -19,8 +21,16 @@ Storage dense_storage(const TensorType& type) {
   return storage;
 }
 
-// The last dimension's pitch is a multiple of `row` elements; the last two together, or a row of a
-// matrix or vector, are a multiple of `plane` bytes.
+std::vector<size_t> order_in_memory(size_t rank, const std::optional<BufferLayout>& layout) {
+  std::vector<size_t> order(rank);
+  std::iota(order.begin(), order.end(), size_t{0});
+  if (layout && layout->order == DimOrder::channels_last && rank >= 3)
+    std::rotate(order.begin() + 1, order.begin() + 2, order.end());
+  return order;
+}
+
+// In the order of memory: the last dimension's pitch is a multiple of `row` elements; the last two
+// together, or a row of a matrix or vector, are a multiple of `plane` bytes.
 Storage padded_storage(const TensorType& type, const BufferLayout& layout) {
   const int64_t element_bytes = bytes_of(type.dtype);
   const size_t rank = type.shape.size();
@@ -30,11 +40,12 @@ Storage padded_storage(const TensorType& type, const BufferLayout& layout) {
   Storage storage;
   storage.strides.assign(rank, 1);
   int64_t run = 1;  // elements of everything inside dimension d, padding included
-  for (size_t d = rank; d-- > 0;) {
-    storage.strides[d] = run;
-    run *= type.shape[d];
-    if (d + 1 == rank) run = round_up(run, layout.row);
-    if (rank <= 2 ? d + 1 == rank : d + 2 == rank) run = whole_planes(run);
+  const std::vector<size_t> order = order_in_memory(rank, layout);
+  for (size_t p = rank; p-- > 0;) {
+    storage.strides[order[p]] = run;
+    run *= type.shape[order[p]];
+    if (p + 1 == rank) run = round_up(run, layout.row);
+    if (rank <= 2 ? p + 1 == rank : p + 2 == rank) run = whole_planes(run);
   }
   storage.bytes = run * element_bytes;
   return storage;

@@ -91,7 +91,7 @@ struct JobField {
 };
 struct Job {
   std::string call;  // starts the job, does not wait: void call(const struct *)
-  std::string wait;  // returns when the unit is idle: void wait(void); empty: of a library
+  std::string wait;  // returns when the unit is idle: void wait(void)
   std::string struct_name;
   std::vector<JobField> fields;
 };

@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/checked.h"
 #include "base/text.h"
 #include "schedule/schedule.h"
@@ -29,6 +31,15 @@ Result<int64_t> cpu_cycles(const Graph& graph, const Soc& soc, const Match& matc
   return cycles;
 }
 
+// Operators whose C computes a whole row at a time want its elements one after the other.
+bool needs_rows(const Graph& graph, const Value& value) {
+  const auto by_rows = [&](NodeId id) {
+    return id.valid() && !op_of(graph.node(id)).c_body({graph, graph.node(id)}).block.empty();
+  };
+  return by_rows(value.producer) ||
+         std::any_of(value.consumers.begin(), value.consumers.end(), by_rows);
+}
+
 }  // namespace
 
 StorageOf choose_storage(const Graph& graph, const Soc& soc,
@@ -37,6 +48,7 @@ StorageOf choose_storage(const Graph& graph, const Soc& soc,
   const auto pad = [&](const Match& match, ValueId value) {
     const std::optional<BufferLayout>& layout = rule_of(soc, match).layout;
     const Value& stored = graph.value(value);
+    if (layout && layout->order == DimOrder::channels_last && needs_rows(graph, stored)) return;
     if (layout && !stored.constant) storage.emplace(value, padded_storage(stored.type, *layout));
   };
   // What a unit works on in place lies as that unit wants it; a DMA copes with any rows.
