@@ -129,7 +129,7 @@ TEST(KernelLibrary, Depthwise3x3) {
     l.f = 3;
     l.c = l.k = random.between(1, 9);
     l.iy = random.between(2, 9);
-    l.ix = i % 50 == 0 ? KERNEL_LIBRARY_WIDEST : random.between(2, 11);
+    l.ix = i % 50 == 0 ? int64_t{KERNEL_LIBRARY_WIDEST} : random.between(2, 11);
     l.stride = random.between(1, 2);
     l.top = random.between(0, 1), l.left = random.between(0, 1);
     const int64_t below = random.between(0, 1), right = random.between(0, 1);
