@@ -32,6 +32,9 @@ TEST(Storage, FollowsTheLayout) {
       {{2, 5, 20}, DType::int8, diana, {160, 32, 1}, 320},
       {{}, DType::int32, {}, {}, 4},
       {{1, 3, 5, 5}, DType::int16, diana, {240, 80, 16, 1}, 480},
+      {{1, 20, 3, 5}, DType::int8, {16, 1, DimOrder::channels_last}, {480, 1, 160, 32}, 480},
+      {{1, 3, 2, 5}, DType::int8, {1, 64, DimOrder::channels_last}, {128, 1, 64, 3}, 128},
+      {{1, 20}, DType::int8, {16, 1, DimOrder::channels_last}, {32, 1}, 32},
   };
   for (const auto& c : cases) {
     const Storage storage = padded_storage({c.dtype, c.shape, {}}, c.layout);
@@ -162,6 +165,48 @@ TEST(Transfers, MoveTheBoxAndNothingElse) {
         if (std::any_of(tile.dims.begin(), tile.dims.end(),
                         [](const Interval& d) { return d.size() <= 0; }))
           continue;
+        if (operand.output) {
+          ++(check_store(region, operand, box, layer->text) ? exact : inexact);
+        } else {
+          check_load(region, operand, box, layer->text);
+        }
+      }
+    }
+  }
+  EXPECT_GT(exact, 100);
+  EXPECT_GT(inexact, 50);
+}
+
+// A rule that wants channels last, its values in any order: a DMA that moves single bytes copes with
+// all of them, one that moves 32 with its own order, and never spoils what is not its own.
+TEST(Transfers, ChannelsLast) {
+  Random random(5);
+  int exact = 0, inexact = 0;
+  for (int i = 0; i < 150; ++i) {
+    std::unique_ptr<Layer> layer = random_layer(random, diana(), 8);
+    const bool bytes = random.between(0, 1) == 0;
+    if (bytes) layer->soc.dma->target.transfer_unit_bytes = 1;
+    const BufferLayout last{random.between(0, 1) == 0 ? 16 : 1, 1, DimOrder::channels_last};
+    Rule& rule = layer->soc.accelerators[0].target.rules[static_cast<size_t>(layer->match.rule)];
+    rule.layout = last;
+    for (auto& [id, storage] : layer->storage) {
+      const TensorType& type = layer->graph.value(id).type;
+      storage = padded_storage(type, last);
+      if (random.between(0, 2) == 0) storage = padded_storage(type, {32, 1, last.order});
+      if (bytes && random.between(0, 2) == 0) storage = dense_storage(type);
+    }
+    const Region region = layer->region();
+    for (int b = 0; b < 6; ++b) {
+      const TileBox box = random_box(random, region);
+      for (const RegionOperand& operand : region.operands) {
+        if (operand.packed) continue;
+        const OperandTile tile = tile_of(region, operand, box);
+        if (std::any_of(tile.dims.begin(), tile.dims.end(),
+                        [](const Interval& d) { return d.size() <= 0; }))
+          continue;
+        if (tile.dims.size() == 4) {
+          EXPECT_EQ(tile.storage.strides[1], 1);
+        }
         if (operand.output) {
           ++(check_store(region, operand, box, layer->text) ? exact : inexact);
         } else {
