@@ -4,6 +4,7 @@
 #include <set>
 
 #include "ops/move.h"
+#include "schedule/views.h"
 
 namespace heddle {
 namespace {
@@ -13,19 +14,6 @@ struct Place {
   int64_t offset_bytes = 0;  // from its host
   int64_t from_start = 0;    // from the memory that the host lies in
 };
-
-Storage strided(const TensorType& type, std::vector<int64_t> strides) {
-  int64_t last = 0;
-  for (size_t d = 0; d < strides.size(); ++d) last += (type.shape[d] - 1) * strides[d];
-  return {std::move(strides), (last + 1) * bytes_of(type.dtype)};
-}
-
-bool same_places(const Shape& shape, const std::vector<int64_t>& a, const std::vector<int64_t>& b) {
-  for (size_t d = 0; d < shape.size(); ++d) {
-    if (shape[d] != 1 && a[d] != b[d]) return false;
-  }
-  return true;
-}
 
 class Placer {
  public:
@@ -180,64 +168,20 @@ class Placer {
     }
   }
 
-  // Where the view's result lies if its operand is stored like this.
-  std::optional<Place> seen(const Node& node, const Storage& x) const {
-    const TensorType& y = type(node.output);
-    if (node.op == "reshape" || node.op == "flatten") {
-      const auto strides = reshaped_strides(type(node.inputs[0]).shape, x.strides, y.shape);
-      if (!strides) return std::nullopt;
-      return Place{same_bytes(strided(y, *strides), node.inputs[0], x), 0, 0};
-    }
-    const LoopNest nest = op_of(node).loops({graph_, node});
-    std::vector<int64_t> strides(y.shape.size(), 0);
-    int64_t offset = 0;
-    for (size_t d = 0; d < nest.inputs[0].size(); ++d) {
-      offset += nest.inputs[0][d].offset * x.strides[d];
-      for (const AffineTerm& term : nest.inputs[0][d].terms) {
-        if (term.coefficient < 0 && y.shape[static_cast<size_t>(term.axis)] > 1) return std::nullopt;
-        strides[static_cast<size_t>(term.axis)] = std::max<int64_t>(term.coefficient, 1) * x.strides[d];
-      }
-    }
-    return Place{strided(y, std::move(strides)), offset * bytes_of(y.dtype), 0};
-  }
-
-  // A dense operand's padding at the end belongs to the view too.
-  Storage same_bytes(Storage view, ValueId x, const Storage& stored) const {
-    if (same_places(type(x).shape, stored.strides, dense_storage(type(x)).strides))
-      view.bytes = std::max(view.bytes, stored.bytes);
-    return view;
-  }
-
-  // Where the view's operand must lie so that its result is stored like this. Slices have none.
-  std::optional<Place> wanted(const Node& node, const Storage& y) const {
-    const TensorType& x = type(node.inputs[0]);
-    if (node.op == "slice") return std::nullopt;
-    if (node.op == "reshape" || node.op == "flatten") {
-      const auto strides = reshaped_strides(type(node.output).shape, y.strides, x.shape);
-      if (!strides) return std::nullopt;
-      return Place{strided(x, *strides), 0, 0};
-    }
-    const LoopNest nest = op_of(node).loops({graph_, node});
-    std::vector<int64_t> strides;
-    for (const DimAccess& dim : nest.inputs[0])
-      strides.push_back(y.strides[static_cast<size_t>(dim.terms.front().axis)]);
-    return Place{strided(x, std::move(strides)), 0, 0};
-  }
-
   void place_view(const Match& match, const Node& node) {
     const ValueId x = node.inputs[0], y = node.output;
     if (!in_memory(x) || !in_memory(y)) return;
     // What a state keeps is memory of its own.
     if (!aliases_.contains(y) && !hosts(y) && !is_kept(y)) {
-      if (std::optional<Place> place = seen(node, storage_.at(x));
-          place && fits(y, x, *place, &match))
-        return set(y, x, *place);
+      const std::optional<Seen> seen = seen_through(graph_, node, storage_.at(x));
+      Place place = seen ? Place{seen->storage, seen->offset_bytes, 0} : Place{};
+      if (seen && fits(y, x, place, &match)) return set(y, x, place);
     }
     // The other way round: the operand is written where its view must lie.
     if (aliases_.contains(x) || hosts(x) || is_kept(x)) return;
-    if (std::optional<Place> place = wanted(node, storage_.at(y));
-        place && fits(x, y, *place, &match))
-      set(x, y, *place);
+    const std::optional<Storage> wanted = wanted_behind(graph_, node, storage_.at(y));
+    Place place = wanted ? Place{*wanted, 0, 0} : Place{};
+    if (wanted && fits(x, y, place, &match)) set(x, y, place);
   }
 
   const Graph& graph_;
@@ -257,44 +201,6 @@ Alias resolved(const Aliases& aliases, ValueId value) {
   for (auto next = aliases.find(value); next != aliases.end(); next = aliases.find(at.host))
     at = {next->second.host, at.offset_bytes + next->second.offset_bytes};
   return at;
-}
-
-std::optional<std::vector<int64_t>> reshaped_strides(const Shape& from,
-                                                     const std::vector<int64_t>& strides,
-                                                     const Shape& to) {
-  // Runs of dimensions of both sides that hold equally many elements are matched; within a run the
-  // old dimensions must lie one in the other.
-  std::vector<int64_t> result(to.size(), 1);
-  size_t f = 0, t = 0;
-  while (f < from.size() || t < to.size()) {
-    size_t f_end = f, t_end = t;
-    int64_t f_count = 1, t_count = 1;
-    do {
-      if (f_count <= t_count && f_end < from.size()) {
-        f_count *= from[f_end++];
-      } else if (t_end < to.size()) {
-        t_count *= to[t_end++];
-      } else {
-        break;
-      }
-    } while (f_count != t_count);
-    if (f_count != t_count) return std::nullopt;  // shapes of different sizes
-    int64_t inner = 0, run = 1;                   // of the innermost old dimension above 1
-    for (size_t d = f_end; d-- > f;) {
-      if (from[d] == 1) continue;
-      if (inner == 0) inner = strides[d];
-      if (strides[d] != inner * run) return std::nullopt;
-      run *= from[d];
-    }
-    int64_t stride = inner == 0 ? 1 : inner;
-    for (size_t d = t_end; d-- > t;) {
-      result[d] = stride;
-      stride *= to[d];
-    }
-    f = f_end;
-    t = t_end;
-  }
-  return result;
 }
 
 Aliases place_in_others(const Graph& graph, const std::vector<const Match*>& steps,

@@ -6,6 +6,7 @@
 
 #include "base/checked.h"
 #include "schedule/splice.h"
+#include "schedule/views.h"
 
 namespace heddle {
 namespace {
@@ -44,6 +45,14 @@ std::string memory_of(const Soc& soc, const Candidate& candidate, ValueId value)
     memories.insert(memory);
   }
   return memories.size() == 1 ? *memories.begin() : "";
+}
+
+// The view that is all of a CPU candidate: strides may spare it. Null: another one.
+const Node* lone_view(const Graph& graph, const Candidate& candidate) {
+  if (candidate.match.target >= 0 || candidate.covers.size() != 1) return nullptr;
+  const Node& node = graph.node(candidate.covers.front());
+  const bool view = in_class(op_of(node), "view") && !graph.value(node.inputs[0]).constant;
+  return view ? &node : nullptr;
 }
 
 bool operator_reads_rows(const Graph& graph, const Match& match) {
@@ -112,6 +121,7 @@ ScheduleModel::ScheduleModel(const Graph& graph, const Soc& soc, const Policy& p
   }
   value_of.assign(graph.values.size(), -1);
   wanted_in_place_.resize(graph.values.size());
+  by_unit_.resize(graph.values.size());
   const auto add_value = [&](ValueId id) {
     if (value_of[at(id.index)] >= 0) return;
     value_of[at(id.index)] = static_cast<int>(values.size());
@@ -129,6 +139,7 @@ ScheduleModel::ScheduleModel(const Graph& graph, const Soc& soc, const Policy& p
     add_value(value_made(graph, candidate));
   }
   for (const int index : usable) add_forms(all.usable[at(index)]);
+  for (const int index : usable) add_seen_forms(all.usable[at(index)]);
   for (const int index : usable) add_item(index);
   problem.cost = [this](const AssignChoice& choice, const std::vector<int64_t>& taken) {
     return cost(choice, taken);
@@ -179,6 +190,7 @@ void ScheduleModel::add_forms(const Candidate& candidate) {
   const auto add = [&](ValueId value, bool result) {
     for (Storage& storage : wanted(value, candidate, result)) {
       const ValueId own = value_of_job(candidate, value);
+      by_unit_[at(value.index)] = true;
       if (memory_of(soc_, candidate, own) == soc_.main_memory && storage.memory.empty())
         wanted_in_place_[at(value.index)].push_back(storage);
       add_storage(value, std::move(storage));
@@ -186,6 +198,47 @@ void ScheduleModel::add_forms(const Candidate& candidate) {
   };
   for (const ValueId value : values_read(graph_, candidate)) add(value, false);
   add(value_made(graph_, candidate), true);
+}
+
+// A view costs nothing where its operand and its result may lie in one memory (in_place.h).
+void ScheduleModel::add_seen_forms(const Candidate& candidate) {
+  const Node* const view = lone_view(graph_, candidate);
+  if (view == nullptr) return;
+  const auto add = [&](ValueId value, const std::optional<Storage>& storage) {
+    const std::vector<Storage>& stored = forms[at(value_of[at(value.index)])];
+    const bool known = storage && std::any_of(stored.begin(), stored.end(), [&](const Storage& s) {
+                         return s.memory.empty() && same_places(graph_.value(value).type.shape,
+                                                                s.strides, storage->strides);
+                       });
+    if (storage && !known) add_storage(value, *storage);
+  };
+  const auto main_forms = [&](ValueId value) {
+    std::vector<Storage> stored = forms[at(value_of[at(value.index)])];
+    std::erase_if(stored, [](const Storage& s) { return !s.memory.empty(); });
+    return stored;
+  };
+  for (const Storage& x : main_forms(view->inputs[0])) {
+    const std::optional<Seen> seen = seen_through(graph_, *view, x);
+    if (seen) add(view->output, seen->storage);
+  }
+  for (const Storage& y : main_forms(view->output))
+    add(view->inputs[0], wanted_behind(graph_, *view, y));
+}
+
+bool ScheduleModel::reads_in_place(const Node& view, const Storage& x, const Storage& y) const {
+  for (const State& state : graph_.states) {
+    if (state.output == view.output) return false;  // what a state keeps is memory of its own
+  }
+  const auto same = [&](ValueId value, const Storage& lies, const Storage& chosen) {
+    return same_places(graph_.value(value).type.shape, lies.strides, chosen.strides) &&
+           (!by_unit_[at(value.index)] || lies.bytes == chosen.bytes);
+  };
+  const std::optional<Seen> seen = seen_through(graph_, view, x);
+  if (seen && same(view.output, seen->storage, y) &&
+      (seen->offset_bytes == 0 || !by_unit_[at(view.output.index)]))
+    return true;
+  const std::optional<Storage> wanted = wanted_behind(graph_, view, y);
+  return wanted && same(view.inputs[0], *wanted, x);
 }
 
 AssignOperand ScheduleModel::operand(ValueId id, const Candidate& candidate, bool result) const {
@@ -206,7 +259,7 @@ AssignOperand ScheduleModel::operand(ValueId id, const Candidate& candidate, boo
       if (fits) operand.forms.push_back(static_cast<int>(f));
       all = all && fits;
     }
-    operand.any = all;
+    operand.any = all && lone_view(graph_, candidate) == nullptr;
     return operand;
   }
   const std::vector<Storage> own_forms = wanted(id, candidate, true);
@@ -283,6 +336,11 @@ std::optional<int64_t> ScheduleModel::cost(const AssignChoice& choice,
                                            const std::vector<int64_t>& taken) const {
   const Candidate& candidate = candidates_.usable[at(candidates[at(choice.item)])];
   Spent spent{candidate.cycles, 0, 0};
+  if (const Node* const view = lone_view(graph_, candidate)) {
+    const AssignItem& item = problem.items[at(choice.item)];
+    const Storage& x = forms[at(item.reads[0].value)][at(choice.reads[0])];
+    if (reads_in_place(*view, x, forms[at(item.result.value)][at(choice.result)])) return 0;
+  }
   if (candidate.tiling) {
     const Tiling* const best = tiling(choice, taken);
     if (best == nullptr) return std::nullopt;

@@ -51,6 +51,8 @@ struct ScheduleModel {
 
  private:
   void add_forms(const Candidate& candidate);
+  void add_seen_forms(const Candidate& candidate);
+  bool reads_in_place(const Node& view, const Storage& x, const Storage& y) const;
   void add_item(int index);
   void add_storage(ValueId value, Storage storage);
   AssignOperand operand(ValueId value, const Candidate& candidate, bool result) const;
@@ -63,6 +65,7 @@ struct ScheduleModel {
   const Policy& policy_;
   const Candidates& candidates_;
   TileMemo& memo_;
+  std::vector<bool> by_unit_;  // by ValueId: a candidate's job may read or write it
   std::vector<std::vector<Storage>> wanted_in_place_;  // by ValueId: by units, in main memory
 };
 

@@ -169,7 +169,14 @@ std::optional<Unsettled> settle(const Soc& soc, const Chosen& chosen, TileMemo& 
                                 Schedule& schedule, const std::vector<size_t>& origin) {
   for (size_t s = 0; s < schedule.steps.size(); ++s) {
     Candidate& candidate = schedule.steps[s].candidate;
-    if (needs_no_code(schedule.graph, schedule.aliases, candidate.match)) candidate.cycles = 0;
+    const bool no_code = needs_no_code(schedule.graph, schedule.aliases, candidate.match);
+    if (no_code) candidate.cycles = 0;
+    // A view inside of a legalised layer that was thought to be read in place.
+    if (!no_code && candidate.legalised && !candidate.tiling) {
+      const Result<int64_t> cycles =
+          modelled_cycles(schedule.graph, soc, candidate, schedule.storage);
+      if (cycles.ok()) candidate.cycles = *cycles;
+    }
     if (!candidate.tiling) continue;
     const Taken taken = chosen.model->taken_in(chosen.assignment.steps[origin[s]].taken);
     const Tiling* const tiling =
