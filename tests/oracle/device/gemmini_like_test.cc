@@ -233,7 +233,7 @@ TEST(GemminiLike, RefusesWhatIsNoRegister) {
     bool write;
     const char* why;
   } rows[] = {
-      {0x5E, 1, true, "gemmini_like: a write to an address that is no register"},
+      {0x60, 1, true, "gemmini_like: a write to an address that is no register"},
       {0x0A, 1, false, "gemmini_like: a read of an address that is no register"},
       {0x00, 1, true, "gemmini_like: a write to the status register"},
       {0x04, 2, true, "gemmini_like: a value other than 1 was written to the start register"},

@@ -25,6 +25,6 @@ heddle_host_unit heddle_host_units[] = {
     {"diana_digital", DIANA_DIGITAL_BASE, 0x100, 0xC, &diana_digital_model, 0, 0, 0},
     {"qvanilla", QVANILLA_BASE, 0x40, 0x7, &qvanilla_model, 0, 0, 0},
     {"simple_dma", SIMPLE_DMA_BASE, 0x40, 0xF, &simple_dma_model, 0, 0, 0},
-    {"gemmini_like", GEMMINI_LIKE_BASE, 0x60, 0xC, &gemmini_like_model, 0, 0, 0},
+    {"gemmini_like", GEMMINI_LIKE_BASE, 0x80, 0xC, &gemmini_like_model, 0, 0, 0},
 };
 const unsigned heddle_host_unit_count = 5;
