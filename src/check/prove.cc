@@ -1,7 +1,5 @@
 #include "check/prove.h"
 
-#include <algorithm>
-
 namespace heddle {
 
 std::vector<Finding> prove(const Soc& soc, int target) {
