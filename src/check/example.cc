@@ -57,6 +57,13 @@ class Builder {
     return value == nullptr ? otherwise : *value;
   }
 
+  // An optional operand, if the values say so or speak of it.
+  bool has(const std::string& operand) const {
+    const auto first = values_.lower_bound(operand + ".");
+    const bool named = first != values_.end() && first->first.starts_with(operand + ".");
+    return number(operand + ".present", named) == 1;
+  }
+
   // With the range that the values say.
   TensorType type_of(const std::string& operand, DType otherwise, Shape shape) const {
     const DType dtype = dtype_named(text(operand + ".dtype", std::string(name_of(otherwise))))
@@ -105,9 +112,22 @@ class Builder {
     return graph.add_value(std::move(value));
   }
 
+  // One element for all channels.
+  ValueId scaling(const std::string& operand, const std::string& rounding) {
+    if (rounding != "float" || operand == "shifts") return constant(operand, DType::int32, {1});
+    Value value;
+    value.name = operand;
+    value.constant = Tensor::of_floats({1}, {0.5f});
+    value.type = {DType::float32, {1}, {}};
+    return graph.add_value(std::move(value));
+  }
+
   // Invalid where the operator refuses the node.
   ValueId node(const std::string& op, std::vector<ValueId> inputs, Attributes attributes) {
-    if (std::any_of(inputs.begin(), inputs.end(), [](ValueId id) { return !id.valid(); })) return {};
+    for (size_t i = 0; i < inputs.size(); ++i) {
+      const std::vector<OperandDef>& operands = find_op(op)->operands;
+      if (!inputs[i].valid() && !(i < operands.size() && operands[i].optional)) return {};
+    }
     Node made;
     made.name = op;
     made.op = op;
@@ -133,8 +153,8 @@ class Builder {
       const std::string name = called + "." + short_name;
       const auto fallback = defaults.find(short_name);
       if (attribute.text) {
-        const std::string value = text(name, op == "requant" ? "shift" : "half_up");
-        made[short_name] = value;
+        const bool shift = op == "requant" && !has("mul") && !has("add");
+        made[short_name] = text(name, shift ? "shift" : "half_up");
       } else if (!attribute.vector && !attribute.real &&
                  (values_.contains(name) || fallback != defaults.end())) {
         made[short_name] = number(name, fallback == defaults.end() ? 0 : fallback->second);
@@ -222,11 +242,18 @@ class Builder {
     }
     const OpDef& record = *find_op(op);
     std::vector<ValueId> inputs{x};
-    for (size_t i = 1; i < record.operands.size() && op != "requant"; ++i) {
-      if (record.operands[i].optional) continue;
+    for (size_t i = 1; i < record.operands.size(); ++i) {
+      const std::string operand(record.operands[i].name);
+      if (record.operands[i].optional) {
+        const bool there = op == "requant" && op == called && has(operand);
+        inputs.push_back(there ? scaling(operand, text("requant.rounding", "half_up")) : ValueId{});
+        if (there && !inputs.back().valid()) return {};
+        continue;
+      }
       if (record.operands[i].constant) return {};
-      inputs.push_back(activation(std::string(record.operands[i].name), shape));
+      inputs.push_back(activation(operand, shape));
     }
+    while (!inputs.back().valid()) inputs.pop_back();
     return node(op, std::move(inputs), *given);
   }
 

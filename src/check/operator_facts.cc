@@ -192,6 +192,16 @@ class Facts {
         "requant.shift <= 62)",
         "requant.shift");
     add("requant.rounding == 'float' or requant.x_zero_point == 0", "requant.x_zero_point");
+    for (const char* name : {"mul", "add"}) {
+      if (std::none_of(operands_.begin(), operands_.end(),
+                       [&](const BoundOperand& operand) { return operand.name == name && operand.optional; }))
+        continue;
+      if (once(name)) continue;  // an operator of this name: it is that one's presence
+      add(fmt::format("requant.rounding != 'shift' or {}.present == 0", name),
+          fmt::format("{}.present", name));
+      add(fmt::format("requant.rounding == 'float' or {}.dtype != 'float32'", name),
+          fmt::format("{}.", name));
+    }
   }
 
   void add_result() {
@@ -329,7 +339,14 @@ std::optional<NameFacts> name_facts(const Names& spine, const std::vector<BoundO
   const std::string plain = find_op(head) != nullptr ? head : without_number(head);
   const bool numbered = plain != head;
   const bool present = std::find(spine.begin(), spine.end(), plain) != spine.end();
-  if (tail == "present") return numbered ? integer(0, 1) : integer(present, present);
+  const auto operand = std::find_if(operands.begin(), operands.end(),
+                                    [&](const BoundOperand& bound) { return bound.name == head; });
+  if (tail == "present") {
+    if (numbered && operand == operands.end()) return integer(0, 1);
+    const bool bound = operand != operands.end();
+    const bool sure = present || (bound && !operand->optional);
+    return integer(sure, sure || bound);
+  }
   if (const OpDef* const op = find_op(plain); op != nullptr && present) {
     for (const AttributeDef& attribute : op->attributes) {
       if (attribute.name != tail || attribute.vector || attribute.real) continue;
@@ -338,9 +355,7 @@ std::optional<NameFacts> name_facts(const Names& spine, const std::vector<BoundO
       return facts;
     }
   }
-  for (const BoundOperand& operand : operands) {
-    if (operand.name == head) return operand_facts(operand, tail);
-  }
+  if (operand != operands.end()) return operand_facts(*operand, tail);
   return std::nullopt;
 }
 
