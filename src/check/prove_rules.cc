@@ -10,6 +10,7 @@
 #include "check/questions.h"
 #include "match/spine.h"
 #include "ops/op.h"
+#include "rules/names.h"
 
 namespace heddle {
 namespace {
@@ -31,9 +32,45 @@ bool same_tiles(const Rule& a, const Rule& b) {
     for (const TileDomain& each : rule.domains)
       all += fmt::format("{} {} {} ", each.axis, each.full, each.multiple_of);
     for (const Condition& each : rule.require) all += print_text(each.expr) + ';';
+    for (const Packing& packing : rule.packings) {
+      all += fmt::format("{} {} {} {}: ", packing.name, packing.block_axis, packing.block_size,
+                         packing.block_pad);
+      for (const PackPart& part : packing.parts)
+        all += fmt::format("{} {} {}, ", part.operand, part.element_bytes, fmt::join(part.order, " "));
+    }
     return all;
   };
-  return a.layout == b.layout && a.packings.empty() && b.packings.empty() && text(a) == text(b);
+  return a.layout == b.layout && text(a) == text(b);
+}
+
+// Operands that the rule's job is given or that it speaks of. The matcher refuses a layer with a constant
+// that is none of them.
+std::set<std::string> operands_of(const Rule& rule) {
+  std::set<std::string> operands;
+  const std::set<std::string> known = names_of(rule.pattern).operands;
+  const auto speak = [&](const Expr& expr) {
+    for (const std::string& name : names_in(expr)) {
+      const std::string head = name.substr(0, name.find('.'));
+      if (head != name && known.contains(head)) operands.insert(head);
+    }
+  };
+  for (const OperandPlacement& each : rule.operands) operands.insert(each.operand);
+  for (const Packing& packing : rule.packings) {
+    operands.insert(packing.name);
+    for (const PackPart& part : packing.parts) operands.insert(part.operand);
+  }
+  for (const Condition& condition : rule.when) speak(condition.expr);
+  if (rule.job) {
+    for (const JobField& field : rule.job->fields) speak(field.expr);
+  }
+  return operands;
+}
+
+// Whether `first` may refuse a layer for a constant that `second` is given.
+bool may_lack_operands(const Rule& first, const Rule& second) {
+  if (!first.job) return false;
+  const std::set<std::string> some = operands_of(first), all = operands_of(second);
+  return !second.job || !std::includes(some.begin(), some.end(), all.begin(), all.end());
 }
 
 std::string names_of_rules(const Target& target, const std::set<int>& rules) {
@@ -148,7 +185,7 @@ class Rivals {
     std::vector<int> earlier;
     std::vector<const Rule*> all{&rule(later)};
     for (int i = 0; i < later; ++i) {
-      if (!accepts(i, spine)) continue;
+      if (!accepts(i, spine) || may_lack_operands(rule(i), rule(later))) continue;
       if (conditions_on(rule(i), spine).empty()) return {Reach::Kind::behind, {i}};
       earlier.push_back(i);
       all.push_back(&rule(i));

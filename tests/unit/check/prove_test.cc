@@ -187,6 +187,23 @@ TEST(ProveRules, ShippedRulesAreAllReached) {
   }
 }
 
+TEST(ProveRules, FindsANarrowerCopyOfAShippedRule) {
+  Soc soc = shipped_soc("diana");
+  std::vector<Rule>& rules = soc.accelerators[0].target.rules;
+  Rule copy = rules[0];
+  copy.name = "conv2d_3x3";
+  const Result<Expr> square = parse_expr("fy == 3 and fx == 3", Place{});
+  ASSERT_TRUE(square.ok());
+  copy.when.push_back({*square, "fy == 3 and fx == 3", "", copy.place});
+  rules.push_back(copy);
+  const std::vector<Finding> findings = prove_rules(soc, 0);
+  ASSERT_EQ(findings.size(), 2u);
+  EXPECT_EQ(findings[1].kind, Finding::Kind::warning);
+  EXPECT_EQ(findings[1].text,
+            "rule `conv2d_3x3` is unreachable behind `conv2d`: they accept all of its layers, and it is "
+            "never cheaper");
+}
+
 TEST(ProveTiles, FindsTheSmallestLayerThatIsTooLarge) {
   const std::vector<Finding> findings = prove_tiles(shipped_soc("diana"), 0);
   ASSERT_EQ(findings.size(), 4u);
@@ -221,6 +238,17 @@ TEST(ProveTiles, FindsTilesThatNothingAllows) {
 TEST(Prove, IsTheSameEveryTime) {
   const Soc& soc = shipped_soc("qvanilla");
   EXPECT_EQ(text_of(prove(soc, 0)), text_of(prove(soc, 0)));
+}
+
+TEST(ProveTiles, ShippedRulesAllowATileOfWhatTheyAccept) {
+  for (const char* name : {"qvanilla_tiled", "gemmini_like", "cpu_library"}) {
+    const Soc& soc = shipped_soc(name);
+    for (int target = 0; target < std::ssize(soc.accelerators); ++target) {
+      for (const Finding& finding : prove_tiles(soc, target)) {
+        EXPECT_FALSE(is_failure(finding)) << to_string(finding);
+      }
+    }
+  }
 }
 
 TEST(ProveTiles, WorksInPlace) {
