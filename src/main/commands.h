@@ -35,6 +35,7 @@ struct CommandOptions {
   std::vector<std::string> bindings;     // "batch=1"
   std::vector<std::string> states;       // "IN=OUT"
   std::string layer;                     // why: name of one layer
+  bool all_layers = false;               // why: every rule for every layer
   std::filesystem::path output;          // -o
   RawKind raw = RawKind::by_size;        // of raw --inputs
   int64_t random = 0;                    // number of random samples

@@ -190,9 +190,10 @@ int run(int argc, char** argv) {
   on(verify, heddle::verify_command);
 
   CLI::App* const why = add_command(
-      app, "why", "say for every layer which rules refuse it, and all the reasons", options);
+      app, "why", "say what keeps layers off the accelerators, what that costs, and the nearest fix", options);
   add_model(*why, options);
-  why->add_option("LAYER", options.layer, "only this layer");
+  why->add_option("LAYER", options.layer, "all rules for this layer");
+  why->add_flag("--all", options.all_layers, "... for all layers");
   add_machine(*why, options);
   on(why, heddle::why_command);
 

@@ -1,7 +1,9 @@
 #include <fmt/format.h>
 
 #include "base/text.h"
+#include "cpu_codegen/generators.h"
 #include "main/common.h"
+#include "report/why.h"
 
 namespace heddle {
 
@@ -9,15 +11,18 @@ int why_command(const CommandOptions& options) {
   const Progress progress;
   Result<Compilation> compilation = compile_to(options, progress, "memory");
   if (!compilation.ok()) return fail(compilation.errors());
+  const Compilation& c = *compilation;
+  progress.show("what would be if");
+  Result<NetworkWhy> why = explain(c.graph, c.soc, c.policy, c.matches, c.candidates, c.schedule,
+                                   c.report, refuse_kernels);
+  if (!why.ok()) return fail(why.errors());
   progress.show("");
-  std::vector<LayerWhy> layers =
-      explain(compilation->graph, compilation->soc, compilation->matches, compilation->candidates,
-              compilation->schedule, compilation->report);
   if (!options.layer.empty()) {
     std::vector<std::string> names;
-    for (const LayerWhy& why : layers) names.push_back(why.layer.layer);
-    std::erase_if(layers, [&](const LayerWhy& why) { return why.layer.layer != options.layer; });
-    if (layers.empty()) {
+    for (const LayerWhy& layer : why->layers) names.push_back(layer.layer.layer);
+    std::erase_if(why->layers,
+                  [&](const LayerWhy& layer) { return layer.layer.layer != options.layer; });
+    if (why->layers.empty()) {
       std::string list;
       for (const std::string& name : names) list += (list.empty() ? "" : ", ") + name;
       return fail(options.compile.model,
@@ -25,7 +30,10 @@ int why_command(const CommandOptions& options) {
                   "the layers are " + list);
     }
   }
-  fmt::print("{}", options.json ? why_json(layers) : why_text(layers));
+  const bool details = options.all_layers || !options.layer.empty();
+  fmt::print("{}", options.json ? why_json(*why)
+                   : details    ? layers_text(why->layers)
+                                : network_text(*why));
   return 0;
 }
 

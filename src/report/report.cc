@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/text.h"
+#include "report/layer_json.h"
 #include "report/table.h"
 
 namespace heddle {
@@ -68,6 +69,14 @@ LayerReport layer_report(const Graph& graph, const Soc& soc, const Schedule& sch
   return layer;
 }
 
+// Milliseconds with three decimals, in integers.
+std::string milliseconds(int64_t cycles, int64_t clock_hz) {
+  const int64_t micro = static_cast<int64_t>(static_cast<__int128>(cycles) * 1'000'000 / clock_hz);
+  return fmt::format("{}.{:03}", micro / 1000, micro % 1000);
+}
+
+}  // namespace
+
 nlohmann::ordered_json to_json(const LayerReport& layer) {
   return {{"layer", layer.layer},
           {"operators", layer.operators},
@@ -82,30 +91,6 @@ nlohmann::ordered_json to_json(const LayerReport& layer) {
           {"cycles_on_cpu", layer.cycles_on_cpu},
           {"proven_optimal", layer.proven}};
 }
-
-// Milliseconds with three decimals, in integers.
-std::string milliseconds(int64_t cycles, int64_t clock_hz) {
-  const int64_t micro = static_cast<int64_t>(static_cast<__int128>(cycles) * 1'000'000 / clock_hz);
-  return fmt::format("{}.{:03}", micro / 1000, micro % 1000);
-}
-
-constexpr const char* kDoesNotApply = "does not apply";
-
-std::string verdict_text(const RuleVerdict& verdict) {
-  std::string text = fmt::format("  {}: {}", verdict.rule, verdict.verdict);
-  if (verdict.failed.empty())
-    text += fmt::format(", {} cycles ({})", thousands(verdict.cycles), verdict.operators);
-  if (verdict.verdict == kDoesNotApply)
-    return text + ", its " + verdict.failed.front().condition + '\n';
-  text += '\n';
-  for (const FailedCondition& failed : verdict.failed) {
-    text += "    - " + wrap(failed.why, 88, 6) + '\n';
-    text += "      " + wrap(failed.condition + ": " + failed.values, 88, 8) + '\n';
-  }
-  return text;
-}
-
-}  // namespace
 
 Report make_report(const std::string& network, const Graph& graph, const Soc& soc,
                    const Policy& policy, const Schedule& schedule, const MemoryPlan& plan) {
@@ -189,94 +174,6 @@ std::string report_json(const Report& report) {
                                  {"available_bytes", report.available_bytes},
                                  {"layers", nlohmann::ordered_json::array()}};
   for (const LayerReport& layer : report.layers) json["layers"].push_back(to_json(layer));
-  return json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + '\n';
-}
-
-std::vector<LayerWhy> explain(const Graph& graph, const Soc& soc, const Matches& matches,
-                              const Candidates& candidates, const Schedule& schedule,
-                              const Report& report) {
-  std::vector<LayerWhy> layers;
-  for (size_t s = 0; s < schedule.steps.size(); ++s) {
-    const Match& chosen = schedule.steps[s].candidate.match;
-    const auto inside = [&](const Match& match) {
-      return std::find(chosen.nodes.begin(), chosen.nodes.end(), match.anchor) !=
-             chosen.nodes.end();
-    };
-    const auto name = [&](const Match& match) {
-      return target_of(soc, match).name + "/" + rule_of(soc, match).name;
-    };
-    LayerWhy why{report.layers[s], {}};
-    for (const Candidate& candidate : candidates.usable) {
-      const bool is_chosen = candidate.match.target == chosen.target &&
-                             candidate.match.rule == chosen.rule &&
-                             candidate.match.nodes == chosen.nodes;
-      if (!inside(candidate.match) || (candidate.match.target < 0 && !is_chosen)) continue;
-      why.verdicts.push_back({name(candidate.match),
-                              is_chosen ? "chosen" : "accepted",
-                              operators_of(graph, candidate.match.nodes),
-                              candidate.cycles,
-                              {}});
-    }
-    for (const Match& match : candidates.untileable) {
-      if (inside(match))
-        why.verdicts.push_back(
-            {name(match), "no tile fits", operators_of(graph, match.nodes), 0, match.failed});
-    }
-    for (const Match& match : matches.refused) {
-      if (inside(match))
-        why.verdicts.push_back(
-            {name(match), "refused", operators_of(graph, match.nodes), 0, match.failed});
-    }
-    // A rule whose pattern begins with none of the layer's operators was never tried: say that too.
-    for (const SocUnit& unit : soc.accelerators) {
-      for (const Rule& rule : unit.target.rules) {
-        const std::string rule_name = unit.target.name + "/" + rule.name;
-        const bool listed =
-            std::any_of(why.verdicts.begin(), why.verdicts.end(),
-                        [&](const RuleVerdict& verdict) { return verdict.rule == rule_name; });
-        if (listed) continue;
-        why.verdicts.push_back({rule_name,
-                                kDoesNotApply,
-                                why.layer.operators,
-                                0,
-                                {{"pattern `" + rule.pattern.text + "`",
-                                  "no operator of the layer begins the rule's pattern",
-                                  "found `" + why.layer.operators + "`"}}});
-      }
-    }
-    layers.push_back(std::move(why));
-  }
-  return layers;
-}
-
-std::string why_text(const std::vector<LayerWhy>& layers) {
-  std::string text;
-  for (const LayerWhy& why : layers) {
-    text += fmt::format("{}{} ({})\n  -> {}: {}\n", text.empty() ? "" : "\n", why.layer.layer,
-                        why.layer.operators, why.layer.where, wrap(why.layer.why, 88, 4));
-    for (const RuleVerdict& verdict : why.verdicts) text += verdict_text(verdict);
-  }
-  return text;
-}
-
-std::string why_json(const std::vector<LayerWhy>& layers) {
-  nlohmann::ordered_json json = nlohmann::ordered_json::array();
-  for (const LayerWhy& why : layers) {
-    nlohmann::ordered_json layer = to_json(why.layer);
-    layer["rules"] = nlohmann::ordered_json::array();
-    for (const RuleVerdict& verdict : why.verdicts) {
-      nlohmann::ordered_json rule = {
-          {"rule", verdict.rule}, {"verdict", verdict.verdict}, {"operators", verdict.operators}};
-      if (verdict.failed.empty()) rule["cycles"] = verdict.cycles;
-      rule["failed"] = nlohmann::ordered_json::array();
-      for (const FailedCondition& failed : verdict.failed) {
-        rule["failed"].push_back(
-            {{"condition", failed.condition}, {"why", failed.why}, {"values", failed.values}});
-      }
-      layer["rules"].push_back(std::move(rule));
-    }
-    json.push_back(std::move(layer));
-  }
   return json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + '\n';
 }
 

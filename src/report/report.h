@@ -1,4 +1,4 @@
-// What the user sees of a compiled network: one row a layer, totals, and the answer to "why here?".
+// What the user sees of a compiled network: one row a layer, and totals.
 #pragma once
 
 #include <optional>
@@ -50,24 +50,5 @@ Report make_report(const std::string& network, const Graph& graph, const Soc& so
 std::string percent(int64_t part, int64_t whole);  // "99.6"; "0.0" of nothing
 std::string report_text(const Report& report);     // fits 88 columns
 std::string report_json(const Report& report);
-
-// `heddle why`: every rule of every accelerator for one layer (the index of a step), with all
-// failed conditions.
-struct RuleVerdict {
-  std::string rule;       // "diana_digital/conv2d"
-  std::string verdict;    // "chosen", "accepted", "no tile fits", "refused", "does not apply"
-  std::string operators;  // what it would take or was tried on
-  int64_t cycles = 0;     // accepted ones
-  std::vector<FailedCondition> failed;
-};
-struct LayerWhy {
-  LayerReport layer;
-  std::vector<RuleVerdict> verdicts;
-};
-std::vector<LayerWhy> explain(const Graph& graph, const Soc& soc, const Matches& matches,
-                              const Candidates& candidates, const Schedule& schedule,
-                              const Report& report);
-std::string why_text(const std::vector<LayerWhy>& layers);
-std::string why_json(const std::vector<LayerWhy>& layers);
 
 }  // namespace heddle
