@@ -192,7 +192,7 @@ int run(int argc, char** argv) {
   CLI::App* const why = add_command(
       app, "why", "say what keeps layers off the accelerators, what that costs, and the nearest fix", options);
   add_model(*why, options);
-  why->add_option("LAYER", options.layer, "all rules for this layer");
+  why->add_option("LAYER", options.layer, "all rules for this layer, a name or a part of one");
   why->add_flag("--all", options.all_layers, "... for all layers");
   add_machine(*why, options);
   on(why, heddle::why_command);

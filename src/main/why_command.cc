@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/text.h"
 #include "cpu_codegen/generators.h"
 #include "main/common.h"
@@ -20,8 +22,12 @@ int why_command(const CommandOptions& options) {
   if (!options.layer.empty()) {
     std::vector<std::string> names;
     for (const LayerWhy& layer : why->layers) names.push_back(layer.layer.layer);
-    std::erase_if(why->layers,
-                  [&](const LayerWhy& layer) { return layer.layer.layer != options.layer; });
+    // Names of some front ends are long: a part of one will do.
+    const bool whole = std::find(names.begin(), names.end(), options.layer) != names.end();
+    std::erase_if(why->layers, [&](const LayerWhy& layer) {
+      return whole ? layer.layer.layer != options.layer
+                   : layer.layer.layer.find(options.layer) == std::string::npos;
+    });
     if (why->layers.empty()) {
       std::string list;
       for (const std::string& name : names) list += (list.empty() ? "" : ", ") + name;
