@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <map>
+#include <deque>
 #include <set>
 
 #include "base/text.h"
@@ -55,9 +55,11 @@ class Explainer {
     why.unit = schedule_.proof.unit;
     for (const size_t s : layer.steps) why.cycles += schedule_.steps[s].candidate.cycles;
     refusals_.clear();
+    pinned_.clear();
     if (layer.covers->empty()) return why;  // a conversion between layouts
     add_accepted(*layer.covers, step.candidate, why);
     add_refused(*layer.covers, why);
+    add_pinned(*layer.covers, step.candidate, why);
     add_others(why);
     if (step.candidate.match.target >= 0 || why.cycles == 0) return why;
     for (const NodeId node : *layer.covers) {
@@ -151,6 +153,30 @@ class Explainer {
     }
   }
 
+  // What a pin took from the candidates.
+  void add_pinned(const std::vector<NodeId>& covers, const Candidate& chosen, LayerWhy& why) {
+    if (chosen.pinned.empty()) return;
+    for (const Match& match : in_.matches.accepted) {
+      if (match.target < 0 || match.target == chosen.match.target ||
+          !contains(covers, match.nodes.front()))
+        continue;
+      const bool untileable = std::any_of(
+          in_.candidates.untileable.begin(), in_.candidates.untileable.end(), [&](const Match& other) {
+            return other.target == match.target && other.rule == match.rule && other.nodes == match.nodes;
+          });
+      if (untileable) continue;
+      pinned_.push_back(match);
+      pinned_.back().failed.push_back({chosen.pinned, "a pin wants the layer on another target",
+                                       "the layer is on " + target_of(in_.soc, chosen.match).name});
+      RuleVerdict verdict{rule_name(in_.soc, match), "pinned away", operators_of(in_.graph, match.nodes),
+                          ""};
+      verdict.cycles = cycles_if_accepted(in_, match);
+      verdict.failed = pinned_.back().failed;
+      refusals_.push_back({&pinned_.back(), verdict.cycles});
+      why.verdicts.push_back(std::move(verdict));
+    }
+  }
+
   // A rule whose pattern begins with none of the layer's operators was never tried: say that too.
   void add_others(LayerWhy& why) const {
     for (const SocUnit& unit : in_.soc.accelerators) {
@@ -194,6 +220,7 @@ class Explainer {
   const Schedule& schedule_;
   const Report& report_;
   std::vector<Refusal> refusals_;  // of the layer explained last
+  std::deque<Match> pinned_;       // those of them that are accepted matches
 };
 
 }  // namespace

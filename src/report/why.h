@@ -16,7 +16,7 @@ namespace heddle {
 // One line of a layer's truth table.
 struct RuleVerdict {
   std::string rule;       // "diana_digital/conv2d"
-  std::string verdict;    // "chosen", "accepted", "no tile fits", "refused", "does not apply"
+  std::string verdict;    // "chosen", "accepted", "no tile fits", "refused", "pinned away", "does not apply"
   std::string operators;  // what it would take or was tried on
   std::string form;       // "explicit pad [0, 0, 1, 1]": of the layer in another form; empty: as it is
   // Of what is accepted; of what is refused, as if its failed conditions did not exist.

@@ -74,7 +74,7 @@ std::string margin_text(const LayerWhy& why) {
   std::string text = "margin: ";
   if (why.margin->switches != 0)
     text += fmt::format("{} more switches and ", thousands(why.margin->switches));
-  return text + fmt::format("{} {} to the best schedule with {} here", thousands(why.margin->more),
+  return text + fmt::format("{} {} before the best schedule that computes it otherwise, by {}", thousands(why.margin->more),
                             why.unit, why.margin->runner_up);
 }
 
