@@ -108,8 +108,9 @@ class Page {
     const std::vector<std::string> forms = forms_of(rule.legalise);
     if (!forms.empty()) row("other forms", fmt::format("{}", fmt::join(forms, "; ")));
     if (rule.job)
-      row("call", fmt::format("`{}(struct {})`, then `{}()`", rule.job->call, rule.job->struct_name,
-                              rule.job->wait));
+      row("call", fmt::format("`{}(struct {})`{}", rule.job->call, rule.job->struct_name,
+                              rule.job->wait.empty() ? std::string()
+                                                     : fmt::format(", then `{}()`", rule.job->wait)));
   }
 
   void row(std::string_view what, const std::string& text) {
