@@ -59,6 +59,19 @@ std::vector<int> BoxBound::search_axes(const std::vector<int>& loop_axes) const 
   return axes;
 }
 
+// Axes of an operand whose tiles have one size to try, less than the whole: all tiles are alike.
+std::vector<int> BoxBound::single_axes(size_t operand) const {
+  const std::vector<int> own = axes_of(problem_.region, problem_.region.operands[operand]);
+  std::vector<int> axes;
+  for (size_t a = 0; a < problem_.axes.size(); ++a) {
+    const SearchAxis& axis = problem_.axes[a];
+    if (axis.sizes.size() == 1 && axis.sizes.front() < axis.extent &&
+        std::find(own.begin(), own.end(), axis.axis) != own.end())
+      axes.push_back(static_cast<int>(a));
+  }
+  return axes;
+}
+
 std::vector<int> BoxBound::axes_of_expr(const Expr& expr) const {
   std::vector<int> loops;
   for (const std::string& name : names_in(expr)) {
@@ -174,6 +187,7 @@ BoxBound::Range BoxBound::mixed_range(const Expr& expr, const PointBox& box) con
     if (slot < 0) return std::nullopt;
     const TileName& tile = problem_.slots[at(slot)];
     const std::vector<int> axes = search_axes(axes_in(region, tile));
+    if (axes.empty() && tile.kind == TileName::Kind::last) return Bounds{0, 1};
     if (axes.size() != 1) return Bounds{0, value_of(region, tile, whole)};
     Bounds bounds{INT64_MAX, INT64_MIN};
     const size_t a = at(axes[0]);

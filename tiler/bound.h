@@ -71,6 +71,7 @@ class BoxBound {
 
   std::vector<Term> expand(const Expr& expr) const;
   std::vector<int> search_axes(const std::vector<int>& loop_axes) const;
+  std::vector<int> single_axes(size_t operand) const;
   std::vector<int> axes_of_expr(const Expr& expr) const;
   void tabulate(Term& term, bool first_tile_only);
   Range mixed_range(const Expr& expr, const PointBox& box) const;

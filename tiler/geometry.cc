@@ -69,12 +69,25 @@ Interval range_of(const Region& region, const Packing& packing, const TileBox& b
   return box[static_cast<size_t>(axis_index(region.nest, packing.block_axis))];
 }
 
+// Where the tile's run of blocks begins.
+int64_t packed_offset(const Region& region, const Packing& packing, const TileBox& box) {
+  const std::vector<int> axes = packed_axes(region, packing);
+  int64_t outer = 0;
+  for (size_t i = 0; i + 1 < axes.size(); ++i) {
+    const size_t axis = static_cast<size_t>(axes[i]);
+    outer = outer * region.nest.axes[axis].extent + box[axis].begin;
+  }
+  const int64_t extent = region.nest.axes[static_cast<size_t>(axes.back())].extent;
+  return outer * packed_bytes(region, packing, 0, extent) +
+         packed_bytes(region, packing, 0, range_of(region, packing, box).begin);
+}
+
 std::vector<Transfer> packed_transfers(const Region& region, const RegionOperand& operand,
                                        const TileBox& box) {
   const Packing& packing = packing_of(region, operand);
   const Interval range = range_of(region, packing, box);
   Transfer transfer;
-  transfer.main_offset = packed_bytes(region, packing, 0, range.begin);
+  transfer.main_offset = packed_offset(region, packing, box);
   transfer.row_bytes =
       round_up(packed_bytes(region, packing, range.begin, range.end), unit_of(region));
   return {transfer};
@@ -102,6 +115,10 @@ bool job_is_told(const Region& region, const std::string& name) {
 TileBox whole_box(const Region& region) {
   TileBox box;
   for (const Axis& axis : region.nest.axes) box.push_back({0, axis.extent});
+  for (const TileDomain& domain : region.rule->domains) {
+    const int axis = axis_index(region.nest, domain.axis);
+    if (domain.one && axis >= 0) box[static_cast<size_t>(axis)].end = 1;
+  }
   return box;
 }
 
@@ -123,8 +140,7 @@ OperandTile tile_of(const Region& region, const RegionOperand& operand, const Ti
 
 int64_t main_offset_of(const Region& region, const RegionOperand& operand, const TileBox& box) {
   if (operand.packed) {
-    const Packing& packing = packing_of(region, operand);
-    return packed_bytes(region, packing, 0, range_of(region, packing, box).begin);
+    return packed_offset(region, packing_of(region, operand), box);
   }
   int64_t elements = 0;
   for (size_t d = 0; d < operand.access.size(); ++d) {
@@ -295,9 +311,10 @@ bool loads_at(const Region& region, const RegionOperand& operand, const Tiling& 
     return a.begin == b.begin && a.end == b.end;
   };
   if (operand.packed) {
-    const size_t axis =
-        static_cast<size_t>(axis_index(region.nest, packing_of(region, operand).block_axis));
-    return !same(before[axis], now[axis]);
+    const std::vector<int> axes = packed_axes(region, packing_of(region, operand));
+    return std::any_of(axes.begin(), axes.end(), [&](int axis) {
+      return !same(before[static_cast<size_t>(axis)], now[static_cast<size_t>(axis)]);
+    });
   }
   const OperandTile a = tile_of(region, operand, before);
   const OperandTile b = tile_of(region, operand, now);

@@ -71,6 +71,7 @@ Region region_of(const Graph& graph, const Soc& soc, const Match& match, const S
 Status check_region(const Graph& graph, const Soc& soc, const Match& match,
                     const StorageOf& storage);
 
+// Of axes that the rule tiles one by one: the first index.
 TileBox whole_box(const Region& region);
 OperandTile tile_of(const Region& region, const RegionOperand& operand, const TileBox& box);
 // Where the tile's first element lies, in bytes from the start of the value or the packed
@@ -135,11 +136,16 @@ TileBox box_of(const Region& region, const Tiling& tiling, int64_t tile_index);
 bool loads_at(const Region& region, const RegionOperand& operand, const Tiling& tiling,
               int64_t tile_index);
 
-// The constant buffer of a Packing, for the whole layer; a tile of the block axis is a contiguous
-// run of blocks.
+// The constant buffer of a Packing, for the whole layer: its blocks for every index of the axes that
+// the rule tiles one by one (groups), outermost. A tile of the block axis is a contiguous run of
+// blocks.
 std::vector<std::byte> pack(const Region& region, const Packing& packing);
+int64_t packed_bytes(const Region& region, const Packing& packing);
+// Of a run of blocks, for one index of the other axes.
 int64_t packed_bytes(const Region& region, const Packing& packing, int64_t block_axis_begin,
                      int64_t block_axis_end);
+// The axes along which packed constants change from tile to tile, the block axis last.
+std::vector<int> packed_axes(const Region& region, const Packing& packing);
 const Packing& packing_of(const Region& region, const RegionOperand& operand);
 int axis_index(const LoopNest& nest, std::string_view name);  // -1 if absent
 

@@ -181,7 +181,7 @@ int64_t value_of(const Region& region, const TileName& name, const TileBox& box)
 
 std::vector<int> axes_of(const Region& region, const RegionOperand& operand) {
   std::vector<int> axes;
-  if (operand.packed) return {axis_index(region.nest, packing_of(region, operand).block_axis)};
+  if (operand.packed) return sorted(packed_axes(region, packing_of(region, operand)));
   for (const DimAccess& dim : operand.access) add_axes(dim, axes);
   return sorted(axes);
 }

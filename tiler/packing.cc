@@ -1,6 +1,6 @@
 // Packing of constants. A block is a run of values of the block axis; within it the parts follow
 // each other, each one a walk over axes, outermost first, that may split an axis ("c/16", "c%16")
-// or walk the bytes of an element ("byte").
+// or walk the bytes of an element ("byte"). Axes that the rule tiles one by one repeat all blocks.
 #include "tiler/packing.h"
 
 #include <fmt/format.h>
@@ -78,6 +78,20 @@ int64_t block_bytes(const LoopNest& nest, const Packing& packing) {
   return bytes;
 }
 
+// The axes other than the block axis whose every index is a tile of its own, so that each has blocks
+// of its own.
+std::vector<int> repeated_axes(const Rule& rule, const LoopNest& nest, const Packing& packing) {
+  std::vector<int> axes;
+  for (const TileDomain& domain : rule.domains) {
+    const int axis = axis_index(nest, domain.axis);
+    if (domain.one && axis >= 0 && domain.axis != packing.block_axis &&
+        nest.axes[static_cast<size_t>(axis)].extent > 1)
+      axes.push_back(axis);
+  }
+  std::sort(axes.begin(), axes.end());
+  return axes;
+}
+
 // Where a constant's elements are: by the anchor's access, or, for a constant of a later operator,
 // along the block axis.
 struct Source {
@@ -98,7 +112,13 @@ Source source_of(const Graph& graph, const Match& match, const LoopNest& nest,
     if (anchor.inputs[i] == id && op.operands[i].name == operand) source.access = nest.inputs[i];
   }
   if (source.access.empty() && tensor.shape().size() == 1 && tensor.elements() > 1) {
-    source.access = {{{{axis_index(nest, packing.block_axis), 1}}, 0}};
+    // Its index is that of the output's dimension that the blocks run along.
+    const int block = axis_index(nest, packing.block_axis);
+    source.access = {{{{block, 1}}, 0}};
+    for (const DimAccess& dim : nest.output) {
+      const auto is_block = [&](const AffineTerm& term) { return term.axis == block; };
+      if (std::any_of(dim.terms.begin(), dim.terms.end(), is_block)) source.access = {dim};
+    }
   }
   return source;
 }
@@ -127,14 +147,15 @@ void append_element(std::vector<std::byte>& bytes, int64_t value, int64_t first_
   }
 }
 
+// `begin`: the first index of the block on every axis.
 void pack_part(const LoopNest& nest, const Packing& packing, const PackPart& part,
-               const Source& source, int64_t block_begin, std::vector<std::byte>& bytes) {
+               const Source& source, const std::vector<int64_t>& begin,
+               std::vector<std::byte>& bytes) {
   const std::vector<Walk> walks = *walks_of(nest, packing, part);
   const int block_axis = axis_index(nest, packing.block_axis);
   std::vector<int64_t> steps(walks.size(), 0);
   for (;;) {
-    std::vector<int64_t> axes(nest.axes.size(), 0);
-    axes[static_cast<size_t>(block_axis)] = block_begin;
+    std::vector<int64_t> axes = begin;
     int64_t byte = -1;
     for (size_t w = 0; w < walks.size(); ++w) {
       if (walks[w].axis < 0) {
@@ -143,7 +164,8 @@ void pack_part(const LoopNest& nest, const Packing& packing, const PackPart& par
         axes[static_cast<size_t>(walks[w].axis)] += steps[w] * walks[w].step;
       }
     }
-    bool inside = axes[static_cast<size_t>(block_axis)] < block_begin + packing.block_size;
+    bool inside = axes[static_cast<size_t>(block_axis)] <
+                  begin[static_cast<size_t>(block_axis)] + packing.block_size;
     for (size_t a = 0; a < axes.size(); ++a) inside = inside && axes[a] < nest.axes[a].extent;
     const int64_t value = inside ? element_at(source, axes) : 0;
     append_element(bytes, value, byte < 0 ? 0 : byte, byte < 0 ? part.element_bytes : 1);
@@ -155,9 +177,10 @@ void pack_part(const LoopNest& nest, const Packing& packing, const PackPart& par
 
 }  // namespace
 
-Diagnostics check_packing(const Graph& graph, const Match& match, const LoopNest& nest,
-                          const Packing& packing) {
+Diagnostics check_packing(const Graph& graph, const Match& match, const Rule& rule,
+                          const LoopNest& nest, const Packing& packing) {
   Diagnostics wrong;
+  const std::vector<int> repeated = repeated_axes(rule, nest, packing);
   const auto refuse = [&](std::string message, std::string remedy) {
     wrong.push_back(
         error_at({}, fmt::format("packing `{}`: {}", packing.name, message), std::move(remedy)));
@@ -183,10 +206,12 @@ Diagnostics check_packing(const Graph& graph, const Match& match, const LoopNest
         const Axis& axis = nest.axes[static_cast<size_t>(term.axis)];
         const bool walked = std::any_of(walks->begin(), walks->end(),
                                         [&](const Walk& w) { return w.axis == term.axis; });
-        if (walked || axis.extent == 1 || axis.name == packing.block_axis) continue;
+        if (walked || axis.extent == 1 || axis.name == packing.block_axis ||
+            std::find(repeated.begin(), repeated.end(), term.axis) != repeated.end())
+          continue;
         refuse(fmt::format("the order of `{}` leaves out axis `{}` of extent {}", part.operand,
                            axis.name, axis.extent),
-               "add the axis to the order");
+               "add the axis to the order, or tile it by `one`");
       }
     }
     if (source.tensor->dtype() == DType::float32) {
@@ -216,18 +241,43 @@ const Packing& packing_of(const Region& region, const RegionOperand& operand) {
   internal_error(__FILE__, __LINE__, "a packed operand without its packing");
 }
 
+std::vector<int> packed_axes(const Region& region, const Packing& packing) {
+  std::vector<int> axes = repeated_axes(*region.rule, region.nest, packing);
+  axes.push_back(axis_index(region.nest, packing.block_axis));
+  return axes;
+}
+
 std::vector<std::byte> pack(const Region& region, const Packing& packing) {
-  const int64_t extent =
-      region.nest.axes[static_cast<size_t>(axis_index(region.nest, packing.block_axis))].extent;
-  std::vector<std::byte> bytes;
-  bytes.reserve(static_cast<size_t>(packed_bytes(region, packing, 0, extent)));
-  for (int64_t begin = 0; begin < extent; begin += packing.block_size) {
-    for (const PackPart& part : packing.parts) {
-      const Source source =
-          source_of(*region.graph, *region.match, region.nest, packing, part.operand);
-      pack_part(region.nest, packing, part, source, begin, bytes);
-    }
+  const std::vector<int> axes = packed_axes(region, packing);
+  std::vector<Source> sources;
+  for (const PackPart& part : packing.parts) {
+    sources.push_back(
+        source_of(*region.graph, *region.match, region.nest, packing, part.operand));
   }
+  std::vector<std::byte> bytes;
+  bytes.reserve(static_cast<size_t>(packed_bytes(region, packing)));
+  std::vector<int64_t> begin(region.nest.axes.size(), 0);
+  for (;;) {
+    for (size_t p = 0; p < packing.parts.size(); ++p)
+      pack_part(region.nest, packing, packing.parts[p], sources[p], begin, bytes);
+    size_t a = axes.size();
+    while (a > 0) {
+      const size_t axis = static_cast<size_t>(axes[a - 1]);
+      begin[axis] += a == axes.size() ? packing.block_size : 1;
+      if (begin[axis] < region.nest.axes[axis].extent) break;
+      begin[axis] = 0;
+      --a;
+    }
+    if (a == 0) return bytes;
+  }
+}
+
+int64_t packed_bytes(const Region& region, const Packing& packing) {
+  const std::vector<int> axes = packed_axes(region, packing);
+  int64_t bytes = packed_bytes(region, packing, 0,
+                               region.nest.axes[static_cast<size_t>(axes.back())].extent);
+  for (size_t i = 0; i + 1 < axes.size(); ++i)
+    bytes *= region.nest.axes[static_cast<size_t>(axes[i])].extent;
   return bytes;
 }
 

@@ -8,8 +8,8 @@
 
 namespace heddle {
 
-// What is wrong with a packing for this match: message and remedy, without a place.
-Diagnostics check_packing(const Graph& graph, const Match& match, const LoopNest& nest,
-                          const Packing& packing);
+// What is wrong with a packing of this rule for this match: message and remedy, without a place.
+Diagnostics check_packing(const Graph& graph, const Match& match, const Rule& rule,
+                          const LoopNest& nest, const Packing& packing);
 
 }  // namespace heddle

@@ -14,11 +14,12 @@ constexpr int64_t kMaxTilesOfAxis = 65536;
 
 size_t at(int index) { return static_cast<size_t>(index); }
 
-// The axes that are tiled together with this one in some dimension of an operand or of the anchor.
+// Whether another axis is tiled together with this one in some dimension of an operand or of the anchor.
 bool shares_dimension(const Region& region, const std::vector<SearchAxis>& axes, int axis) {
   const auto tiled = [&](int other) {
-    return other != axis && std::any_of(axes.begin(), axes.end(),
-                                        [&](const SearchAxis& a) { return a.axis == other; });
+    return other != axis && std::any_of(axes.begin(), axes.end(), [&](const SearchAxis& a) {
+             return a.axis == other && a.sizes.front() != a.extent;
+           });
   };
   const auto shares = [&](const DimAccess& dim) {
     const auto is = [&](const AffineTerm& term) { return term.axis == axis; };
@@ -50,8 +51,9 @@ std::vector<SearchAxis> search_axes(const Region& region) {
     const auto domain = std::find_if(region.rule->domains.begin(), region.rule->domains.end(),
                                      [&](const TileDomain& d) { return d.axis == axis.name; });
     if (axis.reduction || domain == region.rule->domains.end()) continue;
-    SearchAxis search{static_cast<int>(a), axis.extent, false, {axis.extent}};
-    if (!domain->full) search.sizes = candidate_sizes(axis.extent, domain->multiple_of);
+    if (domain->one && axis.extent == 1) continue;
+    SearchAxis search{static_cast<int>(a), axis.extent, domain->one, {domain->one ? 1 : axis.extent}};
+    if (!domain->full && !domain->one) search.sizes = candidate_sizes(axis.extent, domain->multiple_of);
     // A tile of packed constants begins at a block.
     const int64_t block = block_of(*region.rule, axis.name);
     std::erase_if(search.sizes,
@@ -145,8 +147,9 @@ Problem::Problem(const Graph& graph, const Soc& soc, const Match& match, const S
     const std::optional<TileName> tile = tile_name(region, name);
     if (!tile) return false;
     const std::vector<int> moved_by = axes_in(region, *tile);
+    const bool is_last = tile->kind == TileName::Kind::last;
     return std::any_of(axes.begin(), axes.end(), [&](const SearchAxis& axis) {
-      return axis.sizes.size() > 1 &&
+      return (axis.sizes.size() > 1 || (is_last && axis.sizes.front() < axis.extent)) &&
              std::binary_search(moved_by.begin(), moved_by.end(), axis.axis);
     });
   };
@@ -276,8 +279,8 @@ const AxisTiles& Problem::tiles(size_t axis, int index) {
     for (size_t o = 0; o < region.operands.size(); ++o) {
       const RegionOperand& operand = region.operands[o];
       if (operand.packed) {
-        boxes[o].push_back(
-            box[at(axis_index(region.nest, packing_of(region, operand).block_axis))]);
+        for (const int moved : packed_axes(region, packing_of(region, operand)))
+          boxes[o].push_back(box[at(moved)]);
         continue;
       }
       for (size_t d = 0; d < operand.access.size(); ++d) {

@@ -243,7 +243,7 @@ Status check_region(const Graph& graph, const Soc& soc, const Match& match,
     }
   }
   for (const Packing& packing : rule.packings) {
-    const Diagnostics wrong = check_packing(graph, match, nest, packing);
+    const Diagnostics wrong = check_packing(graph, match, rule, nest, packing);
     for (const Diagnostic& each : wrong) refuse(each.message, each.remedy);
   }
   if (!errors.empty()) return errors;

@@ -176,9 +176,7 @@ void add_constants(const Graph& graph, const Soc& soc, const Schedule& schedule,
     if (match.target >= 0) {
       const Region region = region_of(graph, soc, match, schedule.storage);
       for (const Packing& packing : region.rule->packings) {
-        const int axis = axis_index(region.nest, packing.block_axis);
-        const int64_t extent = region.nest.axes[static_cast<size_t>(axis)].extent;
-        plan.constant_bytes += round_up(packed_bytes(region, packing, 0, extent), kAlignment);
+        plan.constant_bytes += round_up(packed_bytes(region, packing), kAlignment);
         packed = true;
       }
       continue;

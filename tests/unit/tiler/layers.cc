@@ -73,9 +73,9 @@ Soc diana_with(int64_t l1_bytes, int64_t weight_bytes) {
 std::unique_ptr<Layer> conv_layer(const ConvShape& shape, const Soc& soc) {
   Builder b;
   const ValueId x = b.input({1, shape.c, shape.iy, shape.ix});
-  const ValueId weights = b.spread(DType::int8, {shape.k, shape.c, shape.fy, shape.fx}, 251);
+  const ValueId weights = b.spread(DType::int8, {shape.k, shape.c / shape.group, shape.fy, shape.fx}, 251);
   Attributes attributes = window(shape);
-  attributes["group"] = int64_t{1};
+  attributes["group"] = shape.group;
   const ValueId y = b.requant(b.bias(b.node("conv2d", {x, weights}, attributes)), 7);
   return finish(std::move(b), y, soc, describe("conv2d", shape));
 }
@@ -121,6 +121,19 @@ std::unique_ptr<Layer> random_layer(Random& random, const Soc& soc, int64_t larg
   shape.c = random.between(1, largest);
   shape.k = random.between(1, 3 * largest);
   return kind < 4 ? depthwise_layer(shape, soc) : conv_layer(shape, soc);
+}
+
+std::unique_ptr<Layer> random_groups(Random& random, const Soc& soc, int64_t largest) {
+  ConvShape shape;
+  shape.group = random.between(2, 6);
+  shape.c = shape.group * random.between(1, 6);
+  shape.k = shape.group * random.between(1, random.between(0, 2) == 0 ? 40 : 16);
+  shape.fy = shape.fx = 1 + 2 * random.between(0, 1);
+  shape.stride = random.between(1, 2);
+  shape.pad = random.between(0, shape.fy - 1);
+  shape.iy = random.between(3, largest);
+  shape.ix = random.between(3, largest);
+  return conv_layer(shape, soc);
 }
 
 }  // namespace heddle

@@ -48,6 +48,34 @@ TEST(Packing, ConvolutionsAreBlocksOfSixteenOutputChannels) {
   }
 }
 
+TEST(Packing, GroupsFollowEachOther) {
+  const std::unique_ptr<Layer> layer =
+      conv_layer({.c = 6, .k = 60, .iy = 8, .ix = 8, .group = 3}, diana());
+  const Region region = layer->region();
+  const Packing& packing = region.rule->packings.front();
+  const std::vector<std::byte> bytes = pack(region, packing);
+  const int64_t block = 64 + 2 * 9 * 16, group = 2 * block;  // 20 channels: a block of 16, one of 4
+  ASSERT_EQ(static_cast<int64_t>(bytes.size()), 3 * group);
+  EXPECT_EQ(packed_bytes(region, packing), 3 * group);
+  for (int64_t g = 0; g < 3; ++g) {
+    for (int64_t k = 0; k < 32; ++k) {
+      const int64_t begin = g * group + k / 16 * block;
+      for (int64_t b = 0; b < 4; ++b) {
+        EXPECT_EQ(at(bytes, begin + b * 16 + k % 16),
+                  k < 20 ? byte_of(constant(*layer, "bias").at(g * 20 + k), b) : 0);
+      }
+      for (int64_t i = 0; i < 2 * 9; ++i) {
+        EXPECT_EQ(at(bytes, begin + 64 + i * 16 + k % 16),
+                  k < 20 ? constant(*layer, "weights").at((g * 20 + k) * 18 + i) : 0);
+      }
+    }
+  }
+  TileBox box = whole_box(region);
+  box[static_cast<size_t>(axis_index(region.nest, "g"))] = {2, 3};
+  box[static_cast<size_t>(axis_index(region.nest, "k"))] = {16, 20};
+  EXPECT_EQ(main_offset_of(region, region.operand("weights"), box), 2 * group + block);
+}
+
 TEST(Packing, DepthwiseHasOneRealLaneOfFour) {
   const std::unique_ptr<Layer> layer = depthwise_layer({.k = 3, .iy = 8, .ix = 8}, diana());
   const Region region = layer->region();

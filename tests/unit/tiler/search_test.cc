@@ -23,7 +23,8 @@ TEST(Search, AgreesWithExhaustiveSearchOnRandomLayersAndBudgets) {
   int64_t checks = 0;
   for (int i = 0; i < 500; ++i) {
     const Soc soc = diana_with(random_budget(random), random_budget(random));
-    const std::unique_ptr<Layer> layer = random_layer(random, soc, 12);
+    const std::unique_ptr<Layer> layer =
+        i % 4 == 3 ? random_groups(random, soc, 12) : random_layer(random, soc, 12);
     const Result<Tiling> exhaustive =
         solve_tiling_exhaustively(layer->graph, layer->soc, layer->match, layer->storage);
     const Result<Tiling> z3 = solve_tiling(layer->graph, layer->soc, layer->match, layer->storage);
@@ -64,7 +65,8 @@ TEST(Bound, IsNeverAboveTheCostOfAPointInTheBox) {
   double tightness = 0;
   for (int i = 0; i < 60; ++i) {
     const Soc soc = diana_with(random_budget(random), random_budget(random));
-    const std::unique_ptr<Layer> layer = random_layer(random, soc, 14);
+    const std::unique_ptr<Layer> layer =
+        i % 4 == 3 ? random_groups(random, soc, 14) : random_layer(random, soc, 14);
     Problem problem(layer->graph, layer->soc, layer->match, layer->storage);
     BoxBound bound(problem);
     for (int b = 0; b < 12; ++b) {

@@ -55,7 +55,8 @@ TEST(Tiling, CostIsThatOfThePipelineAndBuffersHoldEveryTile) {
   for (int i = 0; i < 120; ++i) {
     const Soc soc =
         diana_with(int64_t{32} << random.between(4, 11), int64_t{32} << random.between(4, 11));
-    const std::unique_ptr<Layer> layer = random_layer(random, soc, 10);
+    const std::unique_ptr<Layer> layer =
+        i % 4 == 3 ? random_groups(random, soc, 10) : random_layer(random, soc, 10);
     const Result<Tiling> solved = solve(*layer);
     if (!solved.ok()) continue;
     const Tiling& tiling = *solved;
