@@ -115,7 +115,8 @@ Result<EmittedRun> run_emitted(const Compilation& c, const fs::path& folder,
   std::vector<TensorType> output_types, layer_types;
   for (const ValueId id : c.graph.returned_outputs()) output_types.push_back(c.graph.value(id).type);
   for (const Step& step : c.schedule.steps)
-    layer_types.push_back(c.graph.value(step.candidate.match.output(c.graph)).type);
+    layer_types.push_back(
+        c.schedule.graph.value(step.candidate.match.output(c.schedule.graph)).type);
   Result<std::vector<std::vector<Tensor>>> output_tensors =
       split(outputs, output_types, samples.size());
   if (!output_tensors.ok()) return output_tensors.errors();

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "base/text.h"
@@ -45,6 +46,23 @@ std::optional<Divergence> compare_activation(const std::string& layer, const Ten
   const bool floats = expected.dtype() == DType::float32 && got.dtype() == DType::float32;
   if (floats && tolerance && close(expected, got, *tolerance)) return std::nullopt;
   return compare(layer, 0, expected, got);
+}
+
+// Whether the graph that is compiled has forms of layers or copies that the imported one has not.
+bool is_spliced(const Schedule& schedule) {
+  return std::any_of(schedule.steps.begin(), schedule.steps.end(), [](const Step& step) {
+    return step.candidate.legalised != nullptr || step.candidate.covers.empty();
+  });
+}
+
+// The reference of one sample on the graph that is compiled, from its inputs (states too) in the
+// reference's run on the imported one.
+std::vector<Tensor> spliced_values(const Compilation& c, const std::vector<Tensor>& reference) {
+  std::vector<Tensor> inputs;
+  for (const ValueId id : c.graph.inputs) inputs.push_back(value_of(reference, id));
+  Result<std::vector<Tensor>> values = interpret(c.schedule.graph, inputs);
+  HEDDLE_CHECK(values.ok(), "the compiled graph takes other inputs than the imported one");
+  return std::move(*values);
 }
 
 }  // namespace
@@ -98,12 +116,15 @@ Comparison compare_emitted(const Compilation& c, const ReferenceRun& reference,
   comparison.outputs = std::move(outputs->outputs);
   for (size_t s = 0; s < reference.size(); ++s) {
     std::optional<Divergence> divergence;
+    std::vector<Tensor> spliced;
+    if (is_spliced(c.schedule)) spliced = spliced_values(c, reference[s]);
+    const std::vector<Tensor>& layers = spliced.empty() ? reference[s] : spliced;
     for (size_t i = 0; i < c.schedule.steps.size() && !divergence; ++i) {
       const Step& step = c.schedule.steps[i];
       const std::string layer = "layer " + terminal_text(step.name) + " on " +
                                 target_of(c.soc, step.candidate.match).name;
       divergence = compare(layer, static_cast<int64_t>(s),
-                           value_of(reference[s], step.candidate.match.output(c.graph)),
+                           value_of(layers, step.candidate.match.output(c.schedule.graph)),
                            emitted.layers[s][i]);
     }
     const std::vector<ValueId> returned = c.graph.returned_outputs();

@@ -99,8 +99,8 @@ Result<std::deque<Network>> read_networks(const std::vector<std::string>& argume
 
 void add_networks(const std::deque<Network>& networks, std::vector<MeasuredNetwork>& to) {
   for (const Network& network : networks) {
-    to.push_back(
-        {network.name, &network.compilation.graph, &network.compilation.schedule, network.cycles});
+    const Schedule& schedule = network.compilation.schedule;
+    to.push_back({network.name, &schedule.graph, &schedule, network.cycles});
   }
 }
 
