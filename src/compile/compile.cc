@@ -6,6 +6,7 @@
 #include "compile/resources.h"
 #include "cpu_codegen/generators.h"
 #include "emit/names.h"
+#include "schedule/legalised.h"
 #include "schedule/policy.h"
 
 namespace heddle {
@@ -146,6 +147,10 @@ Result<Compilation> compile_graph(Compilation c, const CompileOptions& options,
 
   if (!enter("candidates")) return c;
   Result<Candidates> candidates = make_candidates(c.graph, c.soc, c.matches);
+  if (candidates.ok()) {
+    candidates = with_legalised(c.graph, c.soc, c.policy, c.matches, std::move(*candidates),
+                                refuse_kernels);
+  }
   if (!candidates.ok()) return candidates.errors();
   candidates = apply_policy(c.graph, c.soc, c.policy, c.matches, std::move(*candidates));
   if (!candidates.ok()) return candidates.errors();
