@@ -4,6 +4,7 @@
 
 #include "base/checked.h"
 #include "base/text.h"
+#include "legalise/legalise.h"
 #include "schedule/schedule.h"
 
 namespace heddle {
@@ -121,14 +122,25 @@ Result<int64_t> modelled_cycles(const Graph& graph, const Soc& soc, const Candid
 std::string dump(const Graph& graph, const Soc& soc, const Candidates& candidates) {
   std::string text;
   for (const Candidate& candidate : candidates.usable) {
-    text += fmt::format("{}/{} n{}..n{}: {} cycles\n", target_of(soc, candidate.match).name,
-                        rule_of(soc, candidate.match).name, candidate.match.nodes.front().index,
-                        candidate.match.nodes.back().index, candidate.cycles);
+    text += fmt::format("{}/{} n{}..n{}{}: {} cycles\n", target_of(soc, candidate.match).name,
+                        rule_of(soc, candidate.match).name, candidate.covers.front().index,
+                        candidate.covers.back().index,
+                        candidate.legalised ? " with " + candidate.legalised->what : "",
+                        candidate.cycles);
+    for (const Extra& extra : candidate.extras) {
+      text += fmt::format("  {} on the CPU: {} cycles\n",
+                          candidate.legalised->graph.node(extra.match.anchor).op, extra.cycles);
+    }
     if (candidate.tiling) text += dump(*candidate.tiling);
   }
   for (const Match& match : candidates.untileable) {
     text += fmt::format("{}/{} {}: {}\n", target_of(soc, match).name, rule_of(soc, match).name,
                         graph.node(match.anchor).op, match.failed.front().why);
+  }
+  for (const auto& [form, match] : candidates.refused_forms) {
+    text += fmt::format("{}/{} {} with {}: {}\n", target_of(soc, match).name,
+                        rule_of(soc, match).name, graph.node(form->covers.front()).op, form->what,
+                        match.failed.front().why);
   }
   return text;
 }

@@ -36,7 +36,8 @@ std::vector<int> first_match(const Graph& graph, const Soc& soc, const Policy& p
     const int64_t rank = rank_of(soc, policy, candidate);
     const int64_t target = (rank - candidate.match.rule) / operators;
     const int64_t turn = !policy.target_order.empty() ? target : candidate.match.target < 0;
-    return std::make_tuple(turn, candidate.covers.front(), -operators, rank);
+    const bool other_form = candidate.legalised != nullptr;
+    return std::make_tuple(turn, candidate.covers.front(), -operators, target, other_form, rank);
   };
   std::stable_sort(order.begin(), order.end(), [&](int a, int b) { return key(a) < key(b); });
   std::vector<int> chosen;
@@ -211,7 +212,12 @@ std::vector<size_t> origins(const std::vector<Candidate>& chosen, const std::vec
 // One candidate less each time, so that this comes to an end.
 Candidates without(const Candidates& candidates, int index, const Diagnostics& errors) {
   Candidates rest = candidates;
-  rest.untileable.push_back(untiled(candidates.usable[at(index)].match, errors));
+  const Candidate& gone = candidates.usable[at(index)];
+  if (gone.legalised) {
+    rest.refused_forms.push_back({gone.legalised, untiled(gone.match, errors)});
+  } else {
+    rest.untileable.push_back(untiled(gone.match, errors));
+  }
   rest.usable.erase(rest.usable.begin() + index);
   return rest;
 }
