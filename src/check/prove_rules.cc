@@ -30,7 +30,7 @@ bool same_tiles(const Rule& a, const Rule& b) {
     std::string all;
     for (const OperandPlacement& each : rule.operands) all += each.operand + '@' + each.memory + ' ';
     for (const TileDomain& each : rule.domains)
-      all += fmt::format("{} {} {} ", each.axis, each.full, each.multiple_of);
+      all += fmt::format("{} {} {} {} ", each.axis, each.full, each.one, each.multiple_of);
     for (const Condition& each : rule.require) all += print_text(each.expr) + ';';
     for (const Packing& packing : rule.packings) {
       all += fmt::format("{} {} {} {}: ", packing.name, packing.block_axis, packing.block_size,
