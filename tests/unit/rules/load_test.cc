@@ -62,12 +62,14 @@ TEST(Load, Diana) {
   EXPECT_EQ(conv.packings[0].parts[0].element_bytes, 4);
   EXPECT_EQ(conv.packings[0].parts[1].order, (std::vector<std::string>{"c", "fy", "fx", "k"}));
   // The order of the file is kept: it is the order of the tile loops and of the job's fields.
-  ASSERT_EQ(conv.domains.size(), 3u);
-  EXPECT_EQ(conv.domains[0].axis, "k");
-  EXPECT_EQ(conv.domains[0].multiple_of, 16);
-  EXPECT_EQ(conv.domains[1].axis, "oy");
-  EXPECT_EQ(conv.domains[1].multiple_of, 1);
-  EXPECT_EQ(conv.domains[2].axis, "ox");
+  ASSERT_EQ(conv.domains.size(), 4u);
+  EXPECT_EQ(conv.domains[0].axis, "g");
+  EXPECT_TRUE(conv.domains[0].one);
+  EXPECT_EQ(conv.domains[1].axis, "k");
+  EXPECT_EQ(conv.domains[1].multiple_of, 16);
+  EXPECT_EQ(conv.domains[2].axis, "oy");
+  EXPECT_EQ(conv.domains[2].multiple_of, 1);
+  EXPECT_EQ(conv.domains[3].axis, "ox");
   ASSERT_TRUE(conv.job);
   EXPECT_EQ(conv.job->struct_name, "diana_digital_conv2d_job");
   ASSERT_GT(conv.job->fields.size(), 3u);
