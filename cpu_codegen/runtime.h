@@ -12,6 +12,6 @@ const std::map<std::string, std::string>& runtime_files();  // "heddle_runtime.h
 
 // Whether the file belongs to a library of functions for kernels (NAME.h, and NAME.c if there is
 // one): it is in bundles whose kernels name the header in Kernel::headers, in no others.
-bool is_kernel_library(std::string_view file);
+bool is_of_kernels(std::string_view file);
 
 }  // namespace heddle

@@ -98,7 +98,7 @@ Result<FileSet> emit_bundle(const std::string& name, const Graph& graph, const S
     const std::string header = file.substr(0, file.rfind('.')) + ".h";
     const bool board = file.starts_with("heddle_board_") || file.starts_with("heddle_start_");
     if (board && std::count(boards.begin(), boards.end(), "runtime/" + file) == 0) continue;
-    if (!is_kernel_library(file) || headers.contains(header)) files["runtime/" + file] = text;
+    if (!is_of_kernels(file) || headers.contains(header)) files["runtime/" + file] = text;
   }
   copy_units(network, files, errors);
   if (!errors.empty()) return errors;
