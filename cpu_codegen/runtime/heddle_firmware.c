@@ -16,6 +16,11 @@ uint32_t heddle_bus_address(const void* memory, uint32_t bytes, int kind) {
   return (uint32_t)(uintptr_t)memory;
 }
 
+void* heddle_memory(uint32_t address, uint32_t bytes) {
+  (void)bytes;
+  return (void*)(uintptr_t)address;
+}
+
 uint32_t heddle_reg_read(uint32_t address) {
   uint32_t value = *(const volatile uint32_t*)(uintptr_t)address;
   barrier();

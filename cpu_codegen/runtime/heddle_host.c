@@ -110,6 +110,16 @@ static int bus_store(void* context, uint32_t address, const void* data, uint32_t
   return 0;
 }
 
+void* heddle_memory(uint32_t address, uint32_t bytes) {
+  power_on();
+  for (unsigned i = 0; i < heddle_host_memory_count; ++i) {
+    const heddle_host_memory* memory = &heddle_host_memories[i];
+    if (memory->storage == NULL || !inside(address, bytes, memory->base, memory->bytes)) continue;
+    return memory->storage + (address - memory->base);
+  }
+  return NULL;
+}
+
 /* Mapping: the lowest free place, on multiples of 64, that no other window of the memory occupies.
  */
 

@@ -43,6 +43,10 @@ enum {
  * is no room. */
 uint32_t heddle_bus_address(const void* memory, uint32_t bytes, int kind);
 
+/* The other way round, for the memories that are neither: where the program finds `bytes` bytes at this
+ * bus address. On silicon it is the address itself. Null if no such memory holds all of them. */
+void* heddle_memory(uint32_t address, uint32_t bytes);
+
 /* A unit's registers, 32 bits each. */
 uint32_t heddle_reg_read(uint32_t address);
 void heddle_reg_write(uint32_t address, uint32_t value);

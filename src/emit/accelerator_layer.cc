@@ -19,7 +19,7 @@ namespace {
 struct JobOperand {
   const RegionOperand* operand = nullptr;
   std::string name;                   // "x", a C identifier
-  std::string main_base;              // "arena + AT_LAYER_02"
+  std::string main_base;  // "arena + AT_LAYER_02", "HEDDLE_MEMORY_L1_BASE + L1_AT_LAYER_02"
   std::vector<int64_t> main_offsets;  // [tile] from there
   // The rest is of operands that are moved.
   std::string constant;   // "LAYER_03_X"
@@ -33,8 +33,10 @@ struct JobOperand {
   bool pointer = false;  // of a library, which the CPU runs: no bus addresses
 
   bool moved() const { return !operand->in_place; }
-  // The function's parameter that its place in main memory is reckoned from.
-  const char* parameter() const { return operand->packed ? "constants" : "arena"; }
+  // The function's parameter that its place in main memory is reckoned from; none of a resident.
+  const char* parameter() const {
+    return operand->resident ? "" : operand->packed ? "constants" : "arena";
+  }
 };
 
 class LayerWriter {
@@ -109,6 +111,9 @@ void LayerWriter::add_operand(const RegionOperand& operand, const std::string& n
       if (packed.step == step_index_ && packed.packing->name == operand.name)
         moved.main_base = "constants + " + packed.constant;
     }
+  } else if (operand.resident) {
+    moved.main_base = network_.memory_base(target_of(*network_.soc, match_), operand.memory) +
+                      " + " + network_.arena.at(operand.value);
   } else {
     moved.main_base = "arena + " + network_.arena.at(operand.value);
   }
@@ -183,8 +188,11 @@ void LayerWriter::write_enum(CWriter& out) {
   for (const JobOperand& moved : operands_) {
     if (!moved.moved()) continue;
     const TileBuffer& buffer = tiling_.buffer(moved.operand->name);
-    out.line(fmt::format("{} = {}, /* of {}: {} at {} in {}{} */", moved.constant, buffer.offset,
-                         c_comment(buffer.operand), buffer.bytes, buffer.offset,
+    const int64_t offset =
+        buffer.offset + network_.plan->block_offset(target_of(*network_.soc, match_).memories,
+                                                    buffer.memory, step_index_);
+    out.line(fmt::format("{} = {}, /* of {}: {} at {} in {}{} */", moved.constant, offset,
+                         c_comment(buffer.operand), buffer.bytes, offset,
                          c_comment(buffer.memory), moved.doubled ? ", two copies" : ""));
     if (moved.doubled) out.line(fmt::format("{}_BYTES = {},", moved.constant, buffer.bytes));
   }

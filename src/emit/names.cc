@@ -38,12 +38,16 @@ void name_arena(Network& network) {
   UniqueNames names;
   const auto place = [&](ValueId value, const std::string& wanted) {
     if (network.arena.contains(value)) return;
-    for (const Buffer& buffer : network.plan->main.buffers) {
-      if (buffer.value != value) continue;
-      network.arena[value] = names.take(wanted);
-      network.arena_offset[value] = buffer.offset;
-      return;
-    }
+    const auto look_in = [&](const Placement& placement, const std::string& prefix) {
+      for (const Buffer& buffer : placement.buffers) {
+        if (buffer.value != value) continue;
+        network.arena[value] = names.take(prefix + wanted);
+        network.arena_offset[value] = buffer.offset;
+      }
+    };
+    look_in(network.plan->main, "");
+    for (const SharedMemory& memory : network.plan->shared)
+      look_in(memory.placement, upper_case(c_identifier(memory.name)) + "_");
   };
   for (size_t i = 0; i < network.given.size(); ++i) {
     place(network.given[i], "AT_INPUT_" + upper_case(network.inputs[i]));
@@ -240,6 +244,17 @@ std::vector<UnitFiles> Network::devices() const {
   for (const UnitFiles& unit : units)
     if (!unit.is_library()) result.push_back(unit);
   return result;
+}
+
+const std::string& Network::resident_in(ValueId value) const {
+  static const std::string kNowhere;
+  const auto stored = schedule->storage.find(value);
+  return stored == schedule->storage.end() ? kNowhere : stored->second.memory;
+}
+
+bool Network::has_residents() const {
+  return std::any_of(plan->shared.begin(), plan->shared.end(),
+                     [](const SharedMemory& memory) { return memory.has_residents(); });
 }
 
 std::set<std::string> Network::headers() const {

@@ -56,7 +56,9 @@ struct Network {
   std::vector<std::string> inputs, outputs;  // members of digits_inputs, digits_outputs for them
   std::vector<std::string> states;           // identifiers, one for each of Graph::states
   std::vector<Kernel> kernels;  // one a step; no text for accelerator steps and shared views
-  std::map<ValueId, std::string> arena;  // enumeration constant of a value's offset: "AT_LAYER_03"
+  // Enumeration constant of a value's offset, in the arena or in the memory where it is resident:
+  // "AT_LAYER_03", "L1_AT_LAYER_03".
+  std::map<ValueId, std::string> arena;
   std::map<ValueId, int64_t> arena_offset;
   std::vector<std::string> scratch;  // one a step: "SCRATCH_LAYER_03", empty where there is none
   // One a step: "digits_layer_03_weights" for each of Kernel::tables.
@@ -74,6 +76,9 @@ struct Network {
   std::vector<UnitFiles> devices() const;  // those of `units` that are no libraries
   // The macro of the memory's base for an operand of this target: a private memory wins.
   std::string memory_base(const Target& target, const std::string& memory) const;
+  // The memory where a value is resident; empty: it is in the arena.
+  const std::string& resident_in(ValueId value) const;
+  bool has_residents() const;
   std::string where(const Step& step) const;  // "cpu", "diana_digital"
   std::set<std::string> headers() const;  // of the kernel libraries that kernels use
 };

@@ -2,11 +2,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
 
 #include "base/text.h"
 #include "cpu_codegen/copy.h"
 #include "cpu_codegen/writer.h"
 #include "emit/accelerator_layer.h"
+#include "emit/places.h"
 #include "emit/writers.h"
 #include "ops/check.h"
 
@@ -46,7 +48,8 @@ std::string operand_comment(const Network& network, const std::string& name, Val
   const auto offset = network.arena_offset.find(id);
   if (offset == network.arena_offset.end()) return text;
   const Storage& storage = network.schedule->storage.at(id);
-  text += fmt::format(", at {} of the arena", offset->second);
+  const std::string& home = network.resident_in(id);
+  text += fmt::format(", at {} of {}", offset->second, home.empty() ? "the arena" : c_comment(home));
   if (!is_flat(value.type.shape, storage))
     text += fmt::format(", strides {}", to_string(storage.strides));
   return text;
@@ -115,71 +118,6 @@ BoundaryCopy boundary_copy(const Network& network, ValueId value, const std::str
   const Storage& stored = constant ? dense : network.schedule->storage.at(value);
   return {function, make_copy(type.dtype, type.shape, input ? dense : stored, type.shape,
                               input ? stored : dense, function)};
-}
-
-void write_offsets(CWriter& out, const Network& network) {
-  if (network.arena.empty()) return;
-  out.comment({"Where values lie in the arena, in bytes."});
-  out.open("enum");
-  for (const Buffer& buffer : network.plan->main.buffers) {
-    if (!buffer.value.valid()) {
-      out.line(fmt::format("{} = {}, /* {} bytes of scratch */",
-                           network.scratch[static_cast<size_t>(buffer.first)], buffer.offset,
-                           buffer.bytes));
-      continue;
-    }
-    const auto name = network.arena.find(buffer.value);
-    if (name == network.arena.end()) continue;
-    out.line(fmt::format("{} = {}, /* {} bytes, layers {} to {} */", name->second, buffer.offset,
-                         buffer.bytes, buffer.first, buffer.last));
-  }
-  out.close(";");
-  size_t count = 0;
-  for (const Buffer& buffer : network.plan->main.buffers) {
-    const auto name = network.arena.find(buffer.value);
-    if (name == network.arena.end()) continue;
-    const std::string end =
-        fmt::format("{} + {} <= {}_ARENA_BYTES", name->second,
-                    network.schedule->storage.at(buffer.value).bytes, network.upper);
-    out.line(fmt::format("typedef char {}_assert_fits_{}[({}) ? 1 : -1];", network.prefix, count++,
-                         end));
-  }
-  out.line("");
-}
-
-// The C text of a pointer to a value: a table, or a place in the arena.
-std::string pointer_to(const Network& network, ValueId value, bool output) {
-  const auto constant = network.constant_names.find(value);
-  if (constant != network.constant_names.end() && !output) return constant->second;
-  const char* qualifier = output ? "" : "const ";
-  return fmt::format("({}{} *)({}void *)(base + {})", qualifier,
-                     c_name_of(network.graph->value(value).type.dtype), qualifier,
-                     network.arena.at(value));
-}
-
-// The same for a parameter of a step's kernel.
-std::string argument_of(const Network& network, size_t step, const KernelArgument& argument) {
-  if (argument.scratch) return fmt::format("(uint32_t *)(void *)(base + {})", network.scratch[step]);
-  if (argument.table >= 0)
-    return network.table_names[step][static_cast<size_t>(argument.table)];
-  return pointer_to(network, argument.value, argument.output);
-}
-
-void write_layer_done(CWriter& out) {
-  out.raw(R"(/* Tests see every layer's result; compiled out by default. */
-#ifdef HEDDLE_LAYER_CALLBACK
-extern void heddle_layer_done(int layer, const void *data);
-#endif
-static void layer_done(int layer, const uint8_t *data) {
-#ifdef HEDDLE_LAYER_CALLBACK
-  heddle_layer_done(layer, data);
-#else
-  (void)layer;
-  (void)data;
-#endif
-}
-
-)");
 }
 
 // Fills a state with its first value.
@@ -251,41 +189,22 @@ struct RunParts {
   std::vector<AcceleratorLayer> accelerator;  // one a step, empty on the CPU
 };
 
-void write_run(CWriter& out, const Network& network, const RunParts& parts) {
+bool holds_identifier(const std::string& text, const std::string& name) {
+  const auto joins = [&](size_t at) {
+    return at < text.size() && (std::isalnum(static_cast<unsigned char>(text[at])) || text[at] == '_');
+  };
+  for (size_t at = text.find(name); at != std::string::npos; at = text.find(name, at + 1)) {
+    if (!joins(at - 1) && !joins(at + name.size())) return true;
+  }
+  return false;
+}
+
+// What a run does, step by step.
+void write_steps(CWriter& out, const Network& network, const RunParts& parts) {
   const Graph& graph = *network.graph;
-  const std::string& upper = network.upper;
-  const bool on_units = !network.devices().empty();
   const auto by_library = [&](const Match& match) {
     return target_of(*network.soc, match).kind == TargetKind::library;
   };
-  const bool packed_for_units =
-      std::any_of(network.packed.begin(), network.packed.end(), [&](const PackedBuffer& packed) {
-        return !by_library(network.schedule->steps[packed.step].candidate.match);
-      });
-  out.line(
-      fmt::format("int {0}_run(void *arena, const {0}_inputs *inputs, {0}_outputs *outputs) {{",
-                  network.prefix));
-  out.indent();
-  out.line("if (arena == NULL || inputs == NULL || outputs == NULL) return HEDDLE_ERROR_ARGUMENT;");
-  out.line(fmt::format(
-      "if ((uintptr_t)arena % {}_ARENA_ALIGNMENT != 0u) return HEDDLE_ERROR_ARGUMENT;", upper));
-  for (const std::string& member : network.inputs)
-    out.line(fmt::format("if (inputs->{} == NULL) return HEDDLE_ERROR_ARGUMENT;", member));
-  for (const std::string& member : network.outputs)
-    out.line(fmt::format("if (outputs->{} == NULL) return HEDDLE_ERROR_ARGUMENT;", member));
-  out.line("uint8_t *const base = (uint8_t *)arena;");
-  if (on_units) {
-    out.line(fmt::format(
-        "const uint32_t arena_bus = heddle_bus_address(arena, {}_ARENA_BYTES, HEDDLE_MAIN_MEMORY);",
-        upper));
-    out.line("if (arena_bus == 0u) return HEDDLE_ERROR_BUS;");
-  }
-  if (packed_for_units) {
-    out.call("const uint32_t constants_bus = heddle_bus_address",
-             {network.prefix + "_packed", upper + "_PACKED_BYTES", "HEDDLE_CONSTANT_MEMORY"}, ";");
-    out.line("if (constants_bus == 0u) return HEDDLE_ERROR_BUS;");
-  }
-  out.line("");
   for (size_t i = 0; i < network.given.size(); ++i) {
     if (parts.inputs[i].kernel.text.empty()) continue;
     out.call(parts.inputs[i].function,
@@ -313,7 +232,7 @@ void write_run(CWriter& out, const Network& network, const RunParts& parts) {
         arguments.push_back(argument_of(network, s, argument));
       out.call(network.layers[s].function, arguments, ";");
     }
-    out.line(fmt::format("layer_done({}, base + {});", s, network.arena.at(match.output(graph))));
+    out.line(layer_done(network, s));
   }
   for (size_t i = 0; i < network.returned.size(); ++i) {
     out.call(parts.outputs[i].function,
@@ -326,6 +245,40 @@ void write_run(CWriter& out, const Network& network, const RunParts& parts) {
               pointer_to(network, graph.states[i].input, true)},
              ";");
   }
+}
+
+void write_run(CWriter& out, const Network& network, const RunParts& parts) {
+  const std::string& upper = network.upper;
+  out.line(
+      fmt::format("int {0}_run(void *arena, const {0}_inputs *inputs, {0}_outputs *outputs) {{",
+                  network.prefix));
+  out.indent();
+  out.line("if (arena == NULL || inputs == NULL || outputs == NULL) return HEDDLE_ERROR_ARGUMENT;");
+  out.line(fmt::format(
+      "if ((uintptr_t)arena % {}_ARENA_ALIGNMENT != 0u) return HEDDLE_ERROR_ARGUMENT;", upper));
+  for (const std::string& member : network.inputs)
+    out.line(fmt::format("if (inputs->{} == NULL) return HEDDLE_ERROR_ARGUMENT;", member));
+  for (const std::string& member : network.outputs)
+    out.line(fmt::format("if (outputs->{} == NULL) return HEDDLE_ERROR_ARGUMENT;", member));
+  CWriter steps;
+  steps.indent();
+  write_steps(steps, network, parts);
+  const std::string body = steps.take();
+  const auto uses = [&](const char* name) { return holds_identifier(body, name); };
+  if (uses("base")) out.line("uint8_t *const base = (uint8_t *)arena;");
+  if (uses("arena_bus")) {
+    out.line(fmt::format(
+        "const uint32_t arena_bus = heddle_bus_address(arena, {}_ARENA_BYTES, HEDDLE_MAIN_MEMORY);",
+        upper));
+    out.line("if (arena_bus == 0u) return HEDDLE_ERROR_BUS;");
+  }
+  if (uses("constants_bus")) {
+    out.call("const uint32_t constants_bus = heddle_bus_address",
+             {network.prefix + "_packed", upper + "_PACKED_BYTES", "HEDDLE_CONSTANT_MEMORY"}, ";");
+    out.line("if (constants_bus == 0u) return HEDDLE_ERROR_BUS;");
+  }
+  out.line("");
+  out.raw(body);
   out.line("return HEDDLE_OK;");
   out.close();
 }
@@ -421,11 +374,11 @@ Result<std::string> emit_source(const Network& network) {
   for (const std::string& header : network.headers())
     out.line(fmt::format("#include \"{}\"", header));
   out.line("#include \"heddle_runtime.h\"");
-  if (!network.units.empty()) out.line("#include \"heddle_soc.h\"");
+  if (!network.units.empty() || network.has_residents()) out.line("#include \"heddle_soc.h\"");
   out.line(fmt::format("#include \"{}_weights.h\"", network.prefix));
   out.line("");
   write_offsets(out, network);
-  write_layer_done(out);
+  write_layer_done(out, network);
 
   RunParts parts;
   Diagnostics errors;

@@ -138,8 +138,10 @@ std::string emit_soc_host(const Network& network) {
     const std::string& macro = network.memory_macros.at(memory.key);
     std::string storage = "NULL";
     if (kinds == "0") {
-      storage = fmt::format("storage_{}", storages++);
-      out.line(fmt::format("static uint8_t {}[{}_BYTES];", storage, macro));
+      // Words, so that every element type is aligned.
+      const std::string words = fmt::format("storage_{}", storages++);
+      out.line(fmt::format("static uint64_t {}[({}_BYTES + 7u) / 8u];", words, macro));
+      storage = "(uint8_t *)" + words;
     }
     table.line(fmt::format("{{{}, {}_BASE, {}_BYTES, {}, {}}},", c_string(memory.key), macro, macro,
                            kinds, storage));

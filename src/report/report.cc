@@ -38,12 +38,28 @@ int64_t main_bytes(const Graph& graph, const Schedule& schedule, const Match& ma
     }
   }
   int64_t bytes = 0;
-  for (const ValueId value : values) bytes += schedule.storage.at(value).bytes;
+  for (const ValueId value : values) {
+    const Storage& storage = schedule.storage.at(value);
+    if (storage.memory.empty()) bytes += storage.bytes;
+  }
+  return bytes;
+}
+
+// Of memories that units share, while the step runs; what lies in another value counts with that.
+int64_t shared_bytes(const MemoryPlan& plan, int step) {
+  int64_t bytes = 0;
+  for (const SharedMemory& memory : plan.shared) {
+    for (const Buffer& buffer : memory.placement.buffers) {
+      const bool live = buffer.first <= step && step <= buffer.last;
+      if (live && buffer.shares < 0) bytes += buffer.bytes;
+    }
+  }
   return bytes;
 }
 
 LayerReport layer_report(const Graph& graph, const Soc& soc, const Schedule& schedule,
-                         const Step& step) {
+                         const MemoryPlan& plan, size_t index) {
+  const Step& step = schedule.steps[index];
   const Match& match = step.candidate.match;
   LayerReport layer;
   layer.layer = terminal_text(step.name);
@@ -51,6 +67,7 @@ LayerReport layer_report(const Graph& graph, const Soc& soc, const Schedule& sch
   layer.where = target_of(soc, match).name + "/" + rule_of(soc, match).name;
   layer.why = step.why;
   layer.tile = "-";
+  layer.l1_bytes = shared_bytes(plan, static_cast<int>(index));
   layer.l2_bytes = main_bytes(graph, schedule, match);
   for (const NodeId id : match.nodes) {
     const Node& node = graph.node(id);
@@ -62,9 +79,6 @@ LayerReport layer_report(const Graph& graph, const Soc& soc, const Schedule& sch
     layer.tile = tile_text(*tiling);
     layer.tiles = tiling->tiles();
     layer.proven = tiling->proof.optimal;
-    for (const Memory& memory : soc.memories) {
-      if (memory.name != soc.main_memory) layer.l1_bytes += tiling->bytes_in(memory.name);
-    }
   }
   return layer;
 }
@@ -100,8 +114,9 @@ Report make_report(const std::string& network, const Graph& graph, const Soc& so
   report.soc = soc.name;
   report.policy = policy.name;
   report.clock_hz = soc.clock_hz;
-  for (const Step& step : schedule.steps) {
-    report.layers.push_back(layer_report(graph, soc, schedule, step));
+  for (size_t s = 0; s < schedule.steps.size(); ++s) {
+    const Step& step = schedule.steps[s];
+    report.layers.push_back(layer_report(graph, soc, schedule, plan, s));
     const LayerReport& layer = report.layers.back();
     report.cycles += layer.cycles;
     report.cycles_on_cpu += layer.cycles_on_cpu;

@@ -17,7 +17,7 @@ struct LayerReport {
   std::string why;
   std::string tile;      // "k 16 x oy 14", "whole", or "-" on the CPU
   int64_t tiles = 0;     // 0 on the CPU
-  int64_t l1_bytes = 0;  // shared memories other than main: highest use of the tile buffers
+  int64_t l1_bytes = 0;  // shared memories other than main: tile buffers, and values at home there
   int64_t l2_bytes = 0;  // main memory: the activations that the layer reads and writes
   int64_t macs = 0;
   int64_t cycles = 0;         // modelled

@@ -157,6 +157,26 @@ void read_layers(const Fields& file, Description& d) {
     }
     d.layers.push_back(std::move(layer));
   }
+  if (!file.has("residents")) return;
+  const int64_t end = std::max<int64_t>(static_cast<int64_t>(d.layers.size()) - 1, 0);
+  for (const Fields& fields : file.list("residents")) {
+    ResidentDescription resident;
+    resident.value = fields.text("value");
+    resident.region = {fields.address("address"),
+                       static_cast<uint32_t>(fields.integer("bytes", 1, kLargestMemory))};
+    if (resident.region.end() > uint64_t{1} << 32)
+      fields.report("bytes", "is more than there is behind `address`");
+    resident.first = static_cast<size_t>(fields.integer("first", 0, end));
+    resident.last = static_cast<size_t>(fields.integer("last", 0, end));
+    for (const Fields& use : fields.list("uses")) {
+      const size_t layer = static_cast<size_t>(use.integer("layer", 0, end));
+      const std::string kind = use.text("use");
+      if (kind != "reads" && kind != "writes")
+        use.report("use", fmt::format("is `{}`, neither `reads` nor `writes`", terminal_text(kind)));
+      (kind == "writes" ? resident.writers : resident.readers).insert(layer);
+    }
+    d.residents.push_back(std::move(resident));
+  }
 }
 
 }  // namespace

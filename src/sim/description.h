@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -58,6 +59,15 @@ struct LayerDescription {
   std::vector<BufferDescription> buffers;
 };
 
+// A value at home in a memory that units share, or several that lie in each other, from one layer to
+// another, both included. It may be written before the first layer if no layer writes it.
+struct ResidentDescription {
+  std::string value;  // foreign text
+  Region region;
+  size_t first = 0, last = 0;
+  std::set<size_t> writers, readers;  // layers
+};
+
 struct Description {
   std::string soc;
   int64_t clock_hz = 1;
@@ -76,6 +86,7 @@ struct Description {
   std::string network;  // C prefix
   std::string run;      // symbol: "digits_run"
   std::vector<LayerDescription> layers;
+  std::vector<ResidentDescription> residents;
 
   bool on_cpu(const LayerDescription& layer) const;  // "cpu" or a library
 };

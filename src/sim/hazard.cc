@@ -9,7 +9,7 @@
 namespace heddle::sim {
 namespace {
 
-constexpr std::array<const char*, 11> kNames = {
+constexpr std::array<const char*, 13> kNames = {
     "start while busy",
     "busy regions overlap",
     "input changed while in use",
@@ -18,6 +18,8 @@ constexpr std::array<const char*, 11> kNames = {
     "memory overflow",
     "job refused",
     "stack overflow",
+    "resident value overwritten",
+    "resident value read before it is written",
     "wfi with nothing pending",
     "CPU bus fault",
     "unhandled trap",

@@ -19,6 +19,8 @@ enum class HazardKind : uint8_t {
   memory_overflow,   // a unit runs past the end of a memory
   refused,           // a unit refuses a job or a register access
   stack_overflow,    // the stack has grown below its end
+  overwritten,       // a value at home in a shared memory is written by another layer or unit
+  unwritten,         // ... is read before its own layer has written it
   nothing_pending,   // wfi, and nothing will ever happen
   bus_fault,         // the CPU accessed an address where nothing is, and no handler stands by
   trap,              // another exception that nobody handles

@@ -73,7 +73,7 @@ Result<CpuConfig> config_of(const Description& description) {
 }  // namespace
 
 Machine::Machine(const Description& description, const Elf& elf, const MachineLimits& limits)
-    : description_(description), elf_(elf), limits_(limits), ledger_(description) {}
+    : description_(description), elf_(elf), limits_(limits), ledger_(description), residents_(description) {}
 
 Result<std::unique_ptr<Machine>> Machine::make(const Description& description, const Elf& elf,
                                                const std::vector<const heddle_model*>& models,
@@ -172,6 +172,7 @@ bool Machine::probed(uint32_t tag) {
   }
   if (tag == kEnterRun) {
     ledger_.enter_run(clock());
+    residents_.enter_run();
     run_sp_ = sp;
     leave_at(cpu_->reg(kReturnAddress), kLeaveRun);
   } else if (tag == kLeaveRun) {
@@ -180,12 +181,14 @@ bool Machine::probed(uint32_t tag) {
     ledger_.leave_run(clock());
   } else if ((tag - kLayers) % 2 == 0) {
     ledger_.enter_layer((tag - kLayers) / 2, clock());
+    residents_.enter_layer((tag - kLayers) / 2);
     layer_sp_ = sp;
     leave_at(cpu_->reg(kReturnAddress), tag + 1);
   } else {
     if (!ledger_.in_layer() || sp != layer_sp_) return true;
     check_stack();
     ledger_.leave_layer(clock());
+    residents_.leave_layer();
   }
   return !end_;
 }

@@ -16,6 +16,7 @@
 #include "sim/cpu/elf.h"
 #include "sim/description.h"
 #include "sim/ledger.h"
+#include "sim/residents.h"
 #include "sim/result.h"
 #include "sim/unit.h"
 
@@ -77,6 +78,8 @@ class Machine {
   }
   void settle_due(uint64_t now);
   void job_started(size_t unit, uint64_t now);
+  // False, and a hazard: a job of this unit, or the CPU (-1), harms a value at home in shared memory.
+  bool spares_residents(int unit, const Regions& reads, const Regions& writes, uint64_t now);
   void set_line(size_t unit, bool pending);
   bool interrupts_enabled();
   bool sleep();  // false: it would be for ever
@@ -94,6 +97,7 @@ class Machine {
   std::vector<std::unique_ptr<SimUnit>> units_;
   std::vector<Port> ports_;
   Ledger ledger_;
+  Residents residents_;
   uint64_t next_due_ = UINT64_MAX;
   uint32_t lines_ = 0;  // interrupts that are pending, by the unit's index
   std::set<std::pair<uint32_t, uint32_t>> exits_;  // probes at return addresses: address, tag

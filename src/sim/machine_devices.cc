@@ -2,6 +2,8 @@
 // units.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/text.h"
 #include "sim/machine.h"
 
@@ -13,6 +15,7 @@ constexpr uint32_t kUartTransmit = 0, kUartLineStatus = 5;
 constexpr uint32_t kTransmitterEmpty = 0x60;
 constexpr size_t kLargestConsole = size_t{1} << 20;
 constexpr uint32_t kPass = 0x5555, kFail = 0x3333;
+constexpr uint32_t kResidentTag = 1000;  // of watches; units' are their indices
 constexpr const char* kWaitRemedy = "wait for the unit before this access";
 
 }  // namespace
@@ -63,6 +66,13 @@ Status Machine::add_devices(const std::vector<const heddle_model*>& models) {
        [](void* self, const Watch& watch, Access access, uint32_t address, int size, uint64_t now) {
          return static_cast<Machine*>(self)->touched(watch, access, address, size, now);
        }});
+  Regions homes;
+  for (const ResidentDescription& resident : description_.residents)
+    homes.push_back(resident.region);
+  std::sort(homes.begin(), homes.end(),
+            [](const Region& a, const Region& b) { return a.address < b.address; });
+  for (const Region& pages : pages_of(homes, Bus::kPageBits))
+    bus_.watch({pages.address, pages.bytes, true, true, kResidentTag});
   return Unit{};
 }
 
@@ -122,6 +132,8 @@ BusAnswer Machine::after_access(size_t u, uint64_t now) {
   if (const std::optional<Job> instant = unit.take_instant_job()) {
     set_line(u, true);
     ledger_.started(u, *instant);
+    if (!spares_residents(static_cast<int>(u), instant->reads, instant->writes, now))
+      return BusAnswer::stop;
   }
   if (unit.fault()) {
     const UnitFault& fault = *unit.fault();
@@ -152,11 +164,24 @@ void Machine::set_line(size_t u, bool pending) {
 
 // --- jobs ---
 
+bool Machine::spares_residents(int u, const Regions& reads, const Regions& writes, uint64_t now) {
+  if (description_.residents.empty() || !ledger_.in_run()) return true;
+  const std::string name = u < 0 ? "" : units_[static_cast<size_t>(u)]->description().name;
+  std::optional<Residents::Wrong> wrong = residents_.access(name, reads, writes);
+  if (!wrong) return true;
+  Hazard hazard = hazard_at(wrong->kind, now, std::move(wrong->text), std::move(wrong->remedy));
+  hazard.unit = name;
+  hazard.region = wrong->region;
+  raise(std::move(hazard));
+  return false;
+}
+
 // A job runs from now on: nobody else may touch what it writes, nor write what it reads.
 void Machine::job_started(size_t u, uint64_t now) {
   const Job& job = units_[u]->job();
   ledger_.started(u, job);
   next_due_ = std::min(next_due_, job.end);
+  if (!spares_residents(static_cast<int>(u), job.reads, job.writes, now)) return;
   for (size_t o = 0; o < units_.size(); ++o) {
     if (o == u || !units_[o]->busy()) continue;
     const Job& other = units_[o]->job();
@@ -225,10 +250,15 @@ BusAnswer Machine::touched(const Watch& watch, Access access, uint32_t address, 
                            uint64_t now) {
   settle(now);
   if (end_) return BusAnswer::refused;
-  SimUnit& unit = *units_[watch.tag];
-  if (!unit.busy()) return BusAnswer::ok;
   const uint32_t bytes = static_cast<uint32_t>(size);
   const bool store = access == Access::store;
+  if (watch.tag == kResidentTag) {
+    const Regions here{{address, bytes}};
+    const bool fine = spares_residents(-1, store ? Regions{} : here, store ? here : Regions{}, now);
+    return fine ? BusAnswer::ok : BusAnswer::refused;
+  }
+  SimUnit& unit = *units_[watch.tag];
+  if (!unit.busy()) return BusAnswer::ok;
   const Region written = first_common(unit.job().writes, address, bytes);
   const Region read = store ? first_common(unit.job().reads, address, bytes) : Region{};
   if (written.bytes == 0 && read.bytes == 0) return BusAnswer::ok;

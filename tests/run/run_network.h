@@ -24,6 +24,10 @@ Result<EmittedRun> run_sanitized(const Compilation& compilation,
                                  const std::filesystem::path& folder,
                                  const std::vector<Sample>& samples);
 
+// What is compiled runs as emitted C and equals the reference, every layer bit for bit, and the
+// schedule's cycles are what the models count.
+void expect_exact(const Compilation& compiled, uint32_t seed, Seen& seen);
+
 // Compiles graph, SoC and policy, and expects: emitted C with drivers and accelerator models equals
 // the reference, every layer bit for bit, and the schedule's cycles are what the models count.
 void run_against_reference(Compilation compilation, uint32_t seed, Seen& seen);
