@@ -118,7 +118,7 @@ TEST(ResidentHazards, AreFoundWhereThePlanIsWrong) {
       const std::string function = "random_layer_" + std::string(maker < 10 ? "0" : "") + std::to_string(maker);
       const size_t call = source.rfind("\n  " + function);
       ASSERT_NE(call, std::string::npos);
-      source.insert(call + 3, "if (outputs == NULL) ");
+      source.insert(call + 3, "if ((const void*)arena == (const void*)outputs) ");
       const Result<sim::SimulationResult> result = simulate(bundle, unwritten == 1);
       ASSERT_TRUE(result.ok()) << format_diagnostics(result.errors());
       ASSERT_TRUE(result->hazard.has_value()) << result->console;
