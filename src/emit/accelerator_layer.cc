@@ -114,6 +114,10 @@ void LayerWriter::add_operand(const RegionOperand& operand, const std::string& n
   } else if (operand.resident) {
     moved.main_base = network_.memory_base(target_of(*network_.soc, match_), operand.memory) +
                       " + " + network_.arena.at(operand.value);
+    if (moved.pointer) {
+      moved.main_base = fmt::format("(uint8_t *)heddle_memory({}, {}u)", moved.main_base,
+                                    operand.storage.bytes);
+    }
   } else {
     moved.main_base = "arena + " + network_.arena.at(operand.value);
   }
