@@ -63,6 +63,7 @@ class BoxBound {
     std::vector<int> axes;  // at most two
     int split = -1;
     bool bounded = true;  // false: three axes that do not separate
+    bool linear = true;   // false: cycles may not be linear along the split axis
     std::vector<std::optional<Cell>> cells;
   };
   struct DmaBound {

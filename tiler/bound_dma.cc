@@ -26,6 +26,8 @@ BoxBound::OperandTable BoxBound::table_of(const RegionOperand& operand) {
     const size_t rank = operand.access.size();
     const std::vector<size_t> order = order_in_memory(rank, problem_.region.rule->layout);
     for (size_t p = 0; p + 2 < rank && table.split < 0; ++p) {
+      // A dimension around it may join the rows of a tile that has all of it, and of no smaller one.
+      table.linear = table.linear && (p == 0 || operand.type.shape[order[p - 1]] == 1);
       const DimAccess& outer = operand.access[order[p]];
       const std::vector<AffineTerm>& terms = outer.terms;
       if (terms.size() != 1 || terms[0].coefficient != 1 || outer.offset != 0) continue;
@@ -145,7 +147,7 @@ const BoxBound::Cell& BoxBound::cell(size_t operand, const std::vector<int>& ind
     known = exact_cell(operand, table.axes, index);
     return *known;
   }
-  known = linear_cell(operand, table, index);
+  if (table.linear) known = linear_cell(operand, table, index);
   if (known) return *known;
   known = Cell{};
   known->by_split = true;

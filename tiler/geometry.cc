@@ -23,7 +23,8 @@ Storage tile_storage(const Region& region, const RegionOperand& operand,
   for (size_t d = 0; d < rank; ++d) type.shape[d] = dims[d].size();
   const BufferLayout layout = region.rule->layout.value_or(BufferLayout{});
   const std::vector<size_t> order = order_in_memory(rank, layout);
-  if (rank >= 2 && type.shape[order[rank - 1]] == operand.type.shape[order[rank - 1]]) {
+  if (rank >= 2 && type.shape[order[rank - 1]] == operand.type.shape[order[rank - 1]] &&
+      operand.storage.strides[order[rank - 1]] == 1) {  // stored in the same order
     const int64_t pitch = operand.storage.strides[order[rank - 2]];
     const bool aligned =
         pitch % layout.row == 0 && (rank > 2 || pitch * bytes_of(type.dtype) % layout.plane == 0);
