@@ -52,6 +52,32 @@ Result<Policy> load_policy_by_name(const CompileOptions& options) {
   return policy;
 }
 
+int64_t constant_bytes(const Graph& graph) {
+  int64_t bytes = 0;
+  for (const Value& value : graph.values)
+    bytes += value.constant ? static_cast<int64_t>(value.constant->bytes().size()) : 0;
+  return bytes;
+}
+
+// Forms of layers may have many more constants than the layers, and the schedule counts cycles only.
+// Takes away the chosen form that gains least for its bytes; false: none was chosen.
+bool drop_form(Candidates& candidates, const Schedule& schedule) {
+  const Step* least = nullptr;
+  double least_gain = 0;
+  for (const Step& step : schedule.steps) {
+    if (!step.candidate.legalised || !step.candidate.tiling) continue;
+    const double gain = static_cast<double>(step.margin ? step.margin->more : 0) /
+                        static_cast<double>(constant_bytes(step.candidate.legalised->graph) + 1);
+    if (least != nullptr && gain >= least_gain) continue;
+    least = &step;
+    least_gain = gain;
+  }
+  if (least == nullptr) return false;
+  return std::erase_if(candidates.usable, [&](const Candidate& candidate) {
+           return candidate.legalised == least->candidate.legalised;
+         }) > 0;
+}
+
 uint64_t next_random(uint64_t& state) {  // splitmix64 (Steele, Lea, Flood 2014)
   state += 0x9E3779B97F4A7C15u;
   uint64_t z = state;
@@ -162,8 +188,17 @@ Result<Compilation> compile_graph(Compilation c, const CompileOptions& options,
   c.schedule = std::move(*schedule);
 
   if (!enter("memory")) return c;
-  Result<MemoryPlan> plan = plan_memory(
-      c.schedule.graph, c.soc, c.schedule, kernel_needs(c.schedule.graph, c.soc, c.schedule));
+  const auto plan_now = [&] {
+    return plan_memory(c.schedule.graph, c.soc, c.schedule,
+                       kernel_needs(c.schedule.graph, c.soc, c.schedule));
+  };
+  Result<MemoryPlan> plan = plan_now();
+  while (!plan.ok() && drop_form(c.candidates, c.schedule)) {
+    schedule = make_schedule(c.graph, c.soc, c.policy, c.matches, c.candidates);
+    if (!schedule.ok()) return schedule.errors();
+    c.schedule = std::move(*schedule);
+    plan = plan_now();
+  }
   if (!plan.ok()) return plan.errors();
   c.plan = std::move(*plan);
   c.report = make_report(c.name, c.schedule.graph, c.soc, c.policy, c.schedule, c.plan);
