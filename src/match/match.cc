@@ -154,6 +154,42 @@ void check_activations(const Graph& graph, const Rule& rule, Match& match) {
   }
 }
 
+// Whether the rule's text speaks of the operand: "mul.elements" in a condition or a field.
+bool speaks_of(const Rule& rule, const std::string& operand) {
+  const auto in = [&](const Expr& expr) {
+    const std::vector<std::string> names = names_in(expr);
+    return std::any_of(names.begin(), names.end(),
+                       [&](const std::string& name) { return name.starts_with(operand + "."); });
+  };
+  return std::any_of(rule.when.begin(), rule.when.end(),
+                     [&](const Condition& condition) { return in(condition.expr); }) ||
+         std::any_of(rule.job->fields.begin(), rule.job->fields.end(),
+                     [&](const JobField& field) { return in(field.expr); });
+}
+
+// A constant that the operators have and the job is not given (the shifts of a requantisation, one for
+// each channel) would be left out of the result in silence.
+void check_constants(const Graph& graph, const Rule& rule, Match& match) {
+  if (!rule.job) return;
+  for (const auto& [operand, value] : match.bound) {
+    if (!graph.value(value).constant) continue;
+    const bool packed = std::any_of(
+        rule.packings.begin(), rule.packings.end(), [&, &name = operand](const Packing& packing) {
+          return packing.name == name ||
+                 std::any_of(packing.parts.begin(), packing.parts.end(),
+                             [&](const PackPart& part) { return part.operand == name; });
+        });
+    const bool placed = std::any_of(
+        rule.operands.begin(), rule.operands.end(),
+        [&, &name = operand](const OperandPlacement& placement) { return placement.operand == name; });
+    if (packed || placed || speaks_of(rule, operand)) continue;
+    match.failed.push_back({fmt::format("no `{}`", operand),
+                            fmt::format("a job is not given the constant `{}`", operand),
+                            fmt::format("`{}` has the shape {}", operand,
+                                        to_string(graph.value(value).type.shape))});
+  }
+}
+
 void check_conditions(const Graph& graph, const Soc& soc, const Rule& rule,
                       const std::shared_ptr<ConstantFacts>& facts, Match& match) {
   const Environment environment = layer_environment(graph, soc, match, facts);
@@ -170,6 +206,7 @@ void check_conditions(const Graph& graph, const Soc& soc, const Rule& rule,
     }
   }
   check_activations(graph, rule, match);
+  check_constants(graph, rule, match);
 }
 
 struct RuleSite {
