@@ -2,11 +2,18 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 
 #include "base/text.h"
+#include "report/table.h"
 
 namespace heddle {
+namespace {
+
+constexpr size_t kLongestLine = 2000, kWidth = 98, kIndent = 14;
+
+}  // namespace
 
 bool is_failure(const Finding& finding) {
   return finding.kind == Finding::Kind::error || finding.kind == Finding::Kind::warning;
@@ -37,8 +44,11 @@ std::string to_string(const Finding& finding) {
     diagnostic.message = "undecided: " + diagnostic.message;
   if (finding.kind == Finding::Kind::proven) diagnostic.place.source_line.clear();
   std::string text = format_diagnostic(diagnostic);
-  for (const std::string& line : finding.values)
-    text += fmt::format("  {}\n", terminal_text(line, 200));
+  for (const std::string& line : finding.values) {
+    const std::string shown = terminal_text(line, kLongestLine);
+    const size_t lead = std::min(shown.find_first_not_of(' '), shown.size());  // wrap() drops it
+    text += "  " + shown.substr(0, lead) + wrap(shown.substr(lead), kWidth, kIndent) + "\n";
+  }
   if (!finding.remedy.empty()) text += fmt::format("  help: {}\n", terminal_text(finding.remedy, 1000));
   return text;
 }

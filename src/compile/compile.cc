@@ -170,6 +170,7 @@ Result<Compilation> compile_graph(Compilation c, const CompileOptions& options,
   c.graph = std::move(*ordered);
   if (Status known = check_generators(c.soc.cpu); !known.ok()) return known.errors();
   c.matches = refuse_kernels(c.graph, c.soc, match_rules(c.graph, c.soc, c.policy));
+  if (options.narrow) options.narrow(c.matches);
 
   if (!enter("candidates")) return c;
   Result<Candidates> candidates = make_candidates(c.graph, c.soc, c.matches);

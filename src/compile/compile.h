@@ -21,6 +21,8 @@ struct CompileOptions {
   std::vector<std::filesystem::path> accelerators;       // folders to look for accelerators in
   std::vector<std::vector<Tensor>> vectors;              // golden inputs; empty: three random ones
   std::function<void(std::string_view stage)> progress;  // called before every stage
+  // May drop matches before candidates are made of them: `heddle check` pins a layer to a rule.
+  std::function<void(Matches&)> narrow{};
 };
 
 struct Compilation {

@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "rules/reading.h"
+#include "rules/soc_with.h"
 
 namespace heddle {
 namespace fs = std::filesystem;
@@ -20,8 +21,10 @@ std::string shown(const Stretch& stretch) {
 
 class SocReader {
  public:
-  SocReader(const fs::path& file, const std::vector<fs::path>& search)
-      : file_(file), search_(search) {}
+  SocReader(const fs::path& file, const std::vector<fs::path>& search, std::string replaced = "",
+            fs::path replacement = {})
+      : file_(file), search_(search), replaced_(std::move(replaced)),
+        replacement_(std::move(replacement)) {}
 
   Result<Soc> read() {
     Result<TomlValue> parsed = read_toml(file_);
@@ -102,11 +105,12 @@ class SocReader {
   std::optional<fs::path> find_folder(const TomlValue& value) {
     std::error_code ignored;
     const fs::path named(value.text);
-    const fs::path beside = (file_.parent_path() / named).lexically_normal();
-    if (fs::is_directory(beside, ignored)) return beside;
     const fs::path normal = named.lexically_normal();
     const fs::path last =
         normal.has_filename() ? normal.filename() : normal.parent_path().filename();
+    if (!replaced_.empty() && last == replaced_) return replacement_;
+    const fs::path beside = (file_.parent_path() / named).lexically_normal();
+    if (fs::is_directory(beside, ignored)) return beside;
     if (!last.empty() && last != "." && last != "..") {
       for (const fs::path& folder : search_) {
         if (fs::is_directory(folder / last, ignored)) return (folder / last).lexically_normal();
@@ -400,6 +404,8 @@ class SocReader {
 
   const fs::path& file_;
   const std::vector<fs::path>& search_;
+  const std::string replaced_;  // a unit's folder, and what is read instead
+  const fs::path replacement_;
   Reading reading_;
   Soc soc_;
   std::vector<Stretch> stretches_;
@@ -431,6 +437,11 @@ int64_t Soc::driver_cycles(const Job& job) const {
 
 Result<Soc> load_soc(const fs::path& file, const std::vector<fs::path>& search) {
   return SocReader(file, search).read();
+}
+
+Result<Soc> load_soc_with(const fs::path& file, const std::vector<fs::path>& search,
+                          const std::string& name, const fs::path& folder) {
+  return SocReader(file, search, name, folder).read();
 }
 
 }  // namespace heddle

@@ -1,0 +1,141 @@
+#include "check/machine.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+#include "base/files.h"
+#include "base/text.h"
+#include "compile/resources.h"
+#include "rules/soc_with.h"
+#include "rules/toml.h"
+
+namespace heddle {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string last_part(const fs::path& path) {
+  const fs::path normal = path.lexically_normal();
+  return (normal.has_filename() ? normal.filename() : normal.parent_path().filename()).string();
+}
+
+// How the SoC's file calls the folder of the unit; empty: it has none.
+std::string unit_folder_in(const fs::path& file, const Target& target) {
+  const Result<TomlValue> root = read_toml(file);
+  if (!root.ok()) return "";
+  for (const char* const list : {"accelerator", "library"}) {
+    const TomlValue* const units = root->find(list);
+    if (units == nullptr) continue;
+    for (const TomlValue& item : units->items) {
+      const TomlValue* const unit = item.find("unit");
+      if (unit == nullptr || unit->kind != TomlKind::text) continue;
+      const std::string last = last_part(unit->text);
+      if (last == target.name || last == last_part(fs::absolute(target.folder))) return last;
+    }
+  }
+  return "";
+}
+
+Result<CheckMachine> on(const fs::path& file, const std::string& name, const Target& target,
+                        const std::vector<fs::path>& accelerators) {
+  Result<Soc> soc = load_soc_with(file, accelerator_folders(accelerators), name, target.folder);
+  if (!soc.ok()) return soc.errors();
+  CheckMachine machine{std::move(*soc), -1, false};
+  for (size_t u = 0; u < machine.soc.accelerators.size(); ++u)
+    if (machine.soc.accelerators[u].target.name == target.name) machine.unit = static_cast<int>(u);
+  if (machine.unit < 0)
+    return error_at(in_file(file.string()), fmt::format("the SoC has no unit `{}`", target.name));
+  return machine;
+}
+
+void names_of_memories(const Expr& expr, std::set<std::string>& names) {
+  for (const std::string& name : names_in(expr)) {
+    constexpr std::string_view kHead = "memory.", kTail = ".bytes";
+    if (name.starts_with(kHead) && name.ends_with(kTail))
+      names.insert(name.substr(kHead.size(), name.size() - kHead.size() - kTail.size()));
+  }
+}
+
+// A SoC of 64 kB for each memory that the rules name and nobody has, beside a large main memory.
+Result<std::string> made_soc(const Target& target) {
+  std::set<std::string> memories;
+  for (const Rule& rule : target.rules) {
+    for (const OperandPlacement& placement : rule.operands) memories.insert(placement.memory);
+    for (const std::vector<Condition>* list : {&rule.when, &rule.require})
+      for (const Condition& condition : *list) names_of_memories(condition.expr, memories);
+    names_of_memories(rule.launch, memories);
+    names_of_memories(rule.compute, memories);
+  }
+  for (const Memory& memory : target.memories) memories.erase(memory.name);
+  std::string cpu, dma;
+  for (const fs::path& folder : resource_folders())
+    if (cpu.empty() && fs::exists(folder / "cpu_codegen/generic/cpu.toml"))
+      cpu = (folder / "cpu_codegen/generic").string();
+  for (const fs::path& folder : accelerator_folders({}))
+    if (dma.empty() && fs::exists(folder / "simple_dma/dma.toml")) dma = (folder / "simple_dma").string();
+  if (cpu.empty() || dma.empty())
+    return error_at(target.rules.empty() ? in_file(target.folder.string()) : target.rules[0].place,
+                    "no SoC has this unit, and what one could be made of is not installed",
+                    "name one with `--soc`");
+  const std::string main = memories.contains("main") ? "main_memory_of_check" : "main";
+  std::string text = fmt::format(
+      "schema = 1\nname = \"made_by_check\"\nclock_hz = 100_000_000\nmain_memory = \"{0}\"\n"
+      "constant_memory = \"{0}\"\nreserved_bytes = 65536\n\n"
+      "[[memory]]\nname = \"{0}\"\nbytes = 16777216\nbase = 0x1C000000\n", main);
+  int64_t base = 0x10000000;
+  for (const std::string& memory : memories) {
+    text += fmt::format("\n[[memory]]\nname = \"{}\"\nbytes = 65536\nbase = {}\n", memory, base);
+    base += 0x10000;
+  }
+  text += fmt::format(
+      "\n[cpu]\nflavour = '{}'\n[cpu.constants]\nmac_x10 = 48\ndepthwise_mac_x10 = 123\nmap_x10 = 80\n"
+      "move_x10 = 120\nkernel = 300\n[cpu.cycles]\nsource = \"none\"\n\n"
+      "[firmware]\nstack_bytes = 8192\nuart = 0x1B000000\nfinisher = 0x1B001000\n"
+      "vectors = {{ base = 0x80000000, bytes = 16777216 }}\n\n"
+      "[dma]\nunit = '{}'\nbase = 0x1A100000\n\n", cpu, dma);
+  const fs::path folder = fs::absolute(target.folder).lexically_normal();
+  if (target.kind == TargetKind::library)
+    return text + fmt::format("[[library]]\nunit = '{}'\n", folder.string());
+  text += fmt::format("[[accelerator]]\nunit = '{}'\nbase = 0x1A200000\n", folder.string());
+  if (target.memories.empty()) return text;
+  std::string bases;
+  int64_t address = 0x40000000;
+  for (const Memory& memory : target.memories) {
+    bases += fmt::format("{}{} = {}", bases.empty() ? "" : ", ", memory.name, address);
+    address += (memory.bytes + 0xFFFF) / 0x10000 * 0x10000;
+  }
+  return text + fmt::format("memory = {{ {} }}\n", bases);
+}
+
+}  // namespace
+
+Result<CheckMachine> machine_for(const Target& target, const std::string& soc,
+                                 const std::vector<fs::path>& accelerators) {
+  if (!soc.empty()) {
+    const Result<fs::path> file = find_rules_file("soc", soc);
+    if (!file.ok()) return file.errors();
+    return on(*file, unit_folder_in(*file, target), target, accelerators);
+  }
+  for (const fs::path& resource : resource_folders()) {
+    std::vector<fs::path> files;
+    std::error_code ignored;
+    for (const fs::directory_entry& entry : fs::directory_iterator(resource / "rules/soc", ignored))
+      if (entry.path().extension() == ".toml") files.push_back(entry.path());
+    std::sort(files.begin(), files.end());
+    for (const fs::path& file : files)
+      if (const std::string name = unit_folder_in(file, target); !name.empty())
+        return on(file, name, target, accelerators);
+  }
+  Result<std::string> text = made_soc(target);
+  if (!text.ok()) return text.errors();
+  const TemporaryFolder temporary;
+  const fs::path file = temporary.path() / "made_by_check.toml";
+  if (Status written = write_file(file, *text); !written.ok()) return written.errors();
+  Result<CheckMachine> machine = on(file, "", target, accelerators);
+  if (machine.ok()) machine->made = true;
+  return machine;
+}
+
+}  // namespace heddle
