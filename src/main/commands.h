@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "check/check.h"
 #include "compile/compare.h"
 #include "compile/compile.h"
 #include "import/samples.h"
@@ -44,6 +45,7 @@ struct CommandOptions {
   CalibrateOptions calibrate;
   DocsOptions docs;
   NewOptions fresh;
+  CheckOptions check;
   std::vector<std::filesystem::path> inputs, expected, activations;
   std::filesystem::path labels;
   std::filesystem::path emit_onnx;  // inspect: where the normalised graph goes
@@ -64,6 +66,8 @@ struct CommandOptions {
 int calibrate_command(const CommandOptions& options);
 int docs_command(const CommandOptions& options);
 int new_accelerator_command(const CommandOptions& options);
+extern const char* const kCheckFooter;  // examples and meanings, for the help
+int check_command(const CommandOptions& options);
 int compile_command(const CommandOptions& options);
 int run_command(const CommandOptions& options);
 int run_firmware(const CommandOptions& options);  // run --on soc, run --on qemu

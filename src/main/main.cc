@@ -197,6 +197,28 @@ int run(int argc, char** argv) {
   add_machine(*why, options);
   on(why, heddle::why_command);
 
+  CLI::App* const check = add_command(
+      app, "check", "hold rule folders, drivers and models against each other", options);
+  check->add_option("PATH", options.check.paths,
+                    "folders of accelerators, DMAs and CPU flavours; TOML files of SoCs and policies")
+      ->required();
+  check->add_flag("--static", options.check.statically, "run nothing: schema and proofs only");
+  check->add_option("--soc", options.check.soc,
+                    "check on this SoC, a TOML file or a name (default: the first in rules/soc that "
+                    "has the unit, else one made from its rules)");
+  check->add_option("--rule", options.check.conform.rules,
+                    "run only rules whose whole name matches this regular expression");
+  check->add_option("--shapes", options.check.conform.shapes, "layers to draw for each rule")
+      ->check(CLI::Range(int64_t{1}, int64_t{10'000}))
+      ->capture_default_str();
+  check->add_option("--seed", options.seed, "draw other layers");
+  check->add_option("--keep", options.check.conform.keep,
+                    "leave the program that was built and run in this folder");
+  check->add_option("--accelerators", options.compile.accelerators,
+                    "folders to look for accelerator folders in");
+  check->footer(heddle::kCheckFooter);
+  on(check, heddle::check_command);
+
   CLI::App* const calibrate = add_command(
       app, "calibrate", "fit the constants of a SoC's cost model to measured cycles", options);
   calibrate
