@@ -77,7 +77,6 @@ struct Chosen {
 Chosen choose(const Graph& graph, const Soc& soc, const Policy& policy,
               const Candidates& candidates, TileMemo& memo) {
   constexpr size_t kMaxMisfits = 32;
-  constexpr bool kResidents = false;  // until the emitted C finds them in their memories
   const bool greedy = policy.objective == Objective::first_match;
   std::vector<int> usable(candidates.usable.size());
   std::iota(usable.begin(), usable.end(), 0);
@@ -85,7 +84,7 @@ Chosen choose(const Graph& graph, const Soc& soc, const Policy& policy,
   const auto model = [&](bool residents) {
     return std::make_unique<ScheduleModel>(graph, soc, policy, candidates, usable, residents, memo);
   };
-  Chosen chosen{model(kResidents && !greedy), {}};
+  Chosen chosen{model(!greedy), {}};
   for (;;) {
     chosen.assignment = solve_assignment(chosen.model->problem);
     if (chosen.assignment.uncovered) return chosen;
