@@ -55,7 +55,7 @@ void check_folder(const fs::path& folder, const CheckOptions& options, PathCheck
   check.machine = machine->soc.name;
   check.made = machine->made;
   if (options.conform.progress) options.conform.progress(target->name + ": what can be proven");
-  append(check.findings, prove_conditions(machine->soc, machine->unit));
+  append(check.findings, prove(machine->soc, machine->unit));
   if (options.statically) return;
   Conformance conformance = conform(machine->soc, machine->unit, options.conform);
   check.rules = std::move(conformance.rules);

@@ -93,9 +93,6 @@ std::string emit_layers_json(const Network& network) {
     const Match& match = step.candidate.match;
     // A view, or a concat whose parts are in their places, has no code.
     const bool code = match.target >= 0 || !network.kernels[s].text.empty();
-    int64_t macs = 0;
-    for (const NodeId id : match.nodes)
-      macs += op_of(graph.node(id)).loops(OpView{graph, graph.node(id)}).macs;
     nlohmann::ordered_json layer;
     layer["index"] = s;
     layer["name"] = terminal_text(step.name);
@@ -103,7 +100,7 @@ std::string emit_layers_json(const Network& network) {
     layer["target"] = match.target >= 0 ? network.where(step) : "cpu";
     layer["rule"] = rule_of(*network.soc, match).name;
     layer["operators"] = operators_of(graph, match);
-    layer["macs"] = macs;
+    layer["macs"] = step.macs;
     layer["modelled_cycles"] = step.candidate.cycles;
     layer["tiles"] = step.candidate.tiling ? step.candidate.tiling->tiles() : 1;
     layer["buffers"] = nlohmann::ordered_json::array();

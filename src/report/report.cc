@@ -69,10 +69,7 @@ LayerReport layer_report(const Graph& graph, const Soc& soc, const Schedule& sch
   layer.tile = "-";
   layer.l1_bytes = shared_bytes(plan, static_cast<int>(index));
   layer.l2_bytes = main_bytes(graph, schedule, match);
-  for (const NodeId id : match.nodes) {
-    const Node& node = graph.node(id);
-    layer.macs += op_of(node).loops(OpView{graph, node}).macs;
-  }
+  layer.macs = step.macs;
   layer.cycles = step.candidate.cycles;
   layer.cycles_on_cpu = step.cycles_on_cpu;
   if (const std::optional<Tiling>& tiling = step.candidate.tiling) {

@@ -285,6 +285,10 @@ Result<Schedule> make_schedule(const Graph& graph, const Soc& soc, const Policy&
     if (!extra && !in_place) step.cycles_on_cpu = cycles_on_cpu(candidates, step.candidate.covers);
     if (!extra && !step.candidate.covers.empty())
       step.margin = margin_of(soc, policy, candidates, chosen, chosen.assignment.steps[origin[s]]);
+    for (const NodeId id : extra ? std::vector<NodeId>{} : step.candidate.covers) {
+      const Node& node = graph.node(id);
+      step.macs += op_of(node).loops(OpView{graph, node}).macs;
+    }
     step.why = why_here(soc, policy, matches, candidates, schedule, step);
     schedule.cycles += step.candidate.cycles;
   }

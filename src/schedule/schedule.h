@@ -93,6 +93,9 @@ struct Step {
   // (another target, rule or extent), in the schedule's unit, and by what; none: nothing else can,
   // or the policy did not compare.
   std::optional<Margin> margin{};
+  // Multiply-accumulates of the imported nodes: of a form, without the zeros that it adds, and all on
+  // its job's step.
+  int64_t macs = 0;
 };
 
 struct Schedule {
