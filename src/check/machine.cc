@@ -21,6 +21,25 @@ std::string last_part(const fs::path& path) {
   return (normal.has_filename() ? normal.filename() : normal.parent_path().filename()).string();
 }
 
+// The installed DMA whose transfers have the smallest unit: a rule that says nothing of units suits it.
+fs::path plainest_dma() {
+  fs::path best;
+  int64_t unit = 0;
+  for (const fs::path& folder : accelerator_folders({})) {
+    std::set<fs::path> units;
+    std::error_code ignored;
+    for (const auto& entry : fs::directory_iterator(folder, ignored)) units.insert(entry.path());
+    for (const fs::path& each : units) {
+      if (!fs::exists(each / "dma.toml")) continue;
+      const Result<Target> dma = load_target(each);
+      if (!dma.ok() || (!best.empty() && dma->transfer_unit_bytes >= unit)) continue;
+      best = each;
+      unit = dma->transfer_unit_bytes;
+    }
+  }
+  return best;
+}
+
 // How the SoC's file calls the folder of the unit; empty: it has none.
 std::string unit_folder_in(const fs::path& file, const Target& target) {
   const Result<TomlValue> root = read_toml(file);
@@ -69,12 +88,11 @@ Result<std::string> made_soc(const Target& target) {
     names_of_memories(rule.compute, memories);
   }
   for (const Memory& memory : target.memories) memories.erase(memory.name);
-  std::string cpu, dma;
+  std::string cpu;
+  const std::string dma = plainest_dma().string();
   for (const fs::path& folder : resource_folders())
     if (cpu.empty() && fs::exists(folder / "cpu_codegen/generic/cpu.toml"))
       cpu = (folder / "cpu_codegen/generic").string();
-  for (const fs::path& folder : accelerator_folders({}))
-    if (dma.empty() && fs::exists(folder / "simple_dma/dma.toml")) dma = (folder / "simple_dma").string();
   if (cpu.empty() || dma.empty())
     return error_at(target.rules.empty() ? in_file(target.folder.string()) : target.rules[0].place,
                     "no SoC has this unit, and what one could be made of is not installed",
