@@ -168,10 +168,9 @@ bool speaks_of(const Rule& rule, const std::string& operand) {
 }
 
 // A constant that the operators have and the job is not given (the shifts of a requantisation, one for
-// each channel) would be left out of the result in silence. Said only where the rule's own conditions
-// do not refuse the layer already: it is what they forgot.
+// each channel) would be left out of the result in silence.
 void check_constants(const Graph& graph, const Rule& rule, Match& match) {
-  if (!rule.job || !match.accepted()) return;
+  if (!rule.job) return;
   for (const auto& [operand, value] : match.bound) {
     if (!graph.value(value).constant) continue;
     const bool packed = std::any_of(

@@ -106,7 +106,7 @@ TEST(Schedule, LayoutsOfTwoUnitsAreConvertedOnce) {
   const Result<Schedule> schedule = schedule_of(network.graph, soc, kLatency);
   ASSERT_TRUE(schedule.ok()) << format_diagnostics(schedule.errors());
   EXPECT_THAT(steps(soc, *schedule),
-              ElementsAre("conv2d requant on first/conv2d", "reshape on generic/any",
+              ElementsAre("conv2d requant on first/conv2d", "reshape on generic/move",
                           "conv2d requant on second/conv2d", "conv2d requant on second/conv2d",
                           "add on generic/map"));
   const Step& copy = schedule->steps[1];
@@ -124,7 +124,7 @@ TEST(Schedule, WhatHasNoTileBesideItsNeighboursIsCoveredOtherwise) {
   Soc soc = two_units_in_place();
   const Expr dear = *parse_expr("100000000", in_file("cpu.toml"));
   for (Rule& rule : soc.cpu.rules) {
-    if (rule.name == "any") rule.launch = dear;
+    if (rule.name == "any" || rule.name == "move") rule.launch = dear;
   }
   Network network;
   network.graph.outputs = {network.conv(network.conv(network.input({1, 8, 20, 20}), 16), 16)};
