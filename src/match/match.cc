@@ -186,7 +186,8 @@ void check_constants(const Graph& graph, const Rule& rule, Match& match) {
     match.failed.push_back({fmt::format("no `{}`", operand),
                             fmt::format("a job is not given the constant `{}`", operand),
                             fmt::format("`{}` has the shape {}", operand,
-                                        to_string(graph.value(value).type.shape))});
+                                        to_string(graph.value(value).type.shape)),
+                            true});
   }
 }
 
@@ -299,6 +300,13 @@ ValueId Match::find(std::string_view operand) const {
     if (name == operand) return value;
   }
   return {};
+}
+
+std::vector<FailedCondition> stated(const Match& match) {
+  std::vector<FailedCondition> reasons = match.failed;
+  const auto implied = [](const FailedCondition& failed) { return failed.implied; };
+  if (!std::all_of(reasons.begin(), reasons.end(), implied)) std::erase_if(reasons, implied);
+  return reasons;
 }
 
 const Target& target_of(const Soc& soc, const Match& match) {

@@ -17,6 +17,9 @@ struct FailedCondition {
   std::string condition;
   std::string why;
   std::string values;
+  // No condition of the rule, but what a job could not do; readers are told only where nothing else
+  // refuses (stated()).
+  bool implied = false;
 };
 
 // Where a rule was tried. The nodes are a dataflow spine in graph order; all but the last have one
@@ -37,6 +40,9 @@ struct Match {
   ValueId find(std::string_view operand) const;  // invalid if absent
   ValueId output(const Graph& graph) const { return graph.node(nodes.back()).output; }
 };
+
+// The reasons that readers are told.
+std::vector<FailedCondition> stated(const Match& match);
 
 const Target& target_of(const Soc& soc, const Match& match);
 const Rule& rule_of(const Soc& soc, const Match& match);

@@ -93,14 +93,14 @@ Result<std::optional<NearestFix>> by_another_form(const WhyInput& in, NodeId sta
 std::optional<NearestFix> without_conditions(const WhyInput& in, const std::vector<Refusal>& refused) {
   const Refusal* nearest = nullptr;
   const auto key = [](const Refusal& refusal) {
-    return std::make_pair(refusal.match->failed.size(), *refusal.cycles);
+    return std::make_pair(stated(*refusal.match).size(), *refusal.cycles);
   };
   for (const Refusal& refusal : refused) {
     if (!refusal.cycles) continue;
     if (nearest == nullptr || key(refusal) < key(*nearest)) nearest = &refusal;
   }
   if (nearest == nullptr) return std::nullopt;
-  const std::vector<FailedCondition>& failed = nearest->match->failed;
+  const std::vector<FailedCondition> failed = stated(*nearest->match);
   NearestFix fix;
   fix.kind = failed.size() == 1 ? "condition" : "conditions";
   fix.rule = rule_name(in.soc, *nearest->match);

@@ -84,7 +84,7 @@ class Explainer {
     for (size_t a = 0; a < in_.soc.accelerators.size(); ++a) {
       const Refusal* nearest = nullptr;
       const auto key = [](const Refusal& refusal) {
-        return std::make_tuple(pattern_fails(*refusal.match), refusal.match->failed.size());
+        return std::make_tuple(pattern_fails(*refusal.match), stated(*refusal.match).size());
       };
       const bool could = std::any_of(
           in_.candidates.usable.begin(), in_.candidates.usable.end(), [&](const Candidate& candidate) {
@@ -104,7 +104,7 @@ class Explainer {
       }
       if (nearest->cycles && gain_of(*nearest) <= 0) continue;  // it would not pay either
       std::set<std::string> whys;
-      for (const FailedCondition& failed : nearest->match->failed) whys.insert(failed.why);
+      for (const FailedCondition& failed : stated(*nearest->match)) whys.insert(failed.why);
       add(network, target, {whys.begin(), whys.end()}, why,
           nearest->cycles ? gain_of(*nearest) : why.cycles, !nearest->cycles);
     }
@@ -138,7 +138,7 @@ class Explainer {
         RuleVerdict verdict{rule_name(in_.soc, match),
                             list == &in_.matches.refused ? "refused" : "no tile fits",
                             operators_of(in_.graph, match.nodes), ""};
-        verdict.failed = match.failed;
+        verdict.failed = stated(match);
         if (list == &in_.matches.refused) verdict.cycles = cycles_if_accepted(in_, match);
         refusals_.push_back({&match, verdict.cycles});
         why.verdicts.push_back(std::move(verdict));
@@ -148,7 +148,7 @@ class Explainer {
       if (!contains(covers, form.legalised->covers.front())) continue;
       RuleVerdict verdict{rule_name(in_.soc, form.match), "refused",
                           operators_of(in_.graph, form.legalised->covers), form.legalised->what};
-      verdict.failed = form.match.failed;
+      verdict.failed = stated(form.match);
       why.verdicts.push_back(std::move(verdict));
     }
   }

@@ -197,7 +197,7 @@ void explain_refusal(const Layers& layers, const Matches& matches, const Candida
   }
   errors.push_back(error_at(pin.place, wants + ", but its rules refuse it"));
   for (const Match* match : refusals) {
-    for (const FailedCondition& failed : match->failed) {
+    for (const FailedCondition& failed : stated(*match)) {
       errors.push_back({Severity::note, in_file(pin.place.file),
                         fmt::format("rule `{}`: {} (`{}`: {})", rule_of(layers.soc, *match).name,
                                     failed.why, failed.condition, failed.values),

@@ -53,16 +53,17 @@ std::string why_not_accelerated(const Soc& soc, const Policy& policy, const Matc
   for (const Match& other : matches.refused) {
     if (other.target < 0 || !inside(other.anchor)) continue;
     const auto distance = [](const Match& m) {
-      return m.failed.size() + (m.failed.front().condition.starts_with("pattern") ? 100 : 0);
+      return stated(m).size() + (m.failed.front().condition.starts_with("pattern") ? 100 : 0);
     };
     if (nearest == nullptr || distance(other) < distance(*nearest)) nearest = &other;
   }
   if (nearest == nullptr)
     return soc.accelerators.empty() ? "the SoC has no accelerator"
                                     : "no accelerator has a rule for it";
-  const FailedCondition& failed = nearest->failed.front();
+  const std::vector<FailedCondition> reasons = stated(*nearest);
+  const FailedCondition& failed = reasons.front();
   const std::string more =
-      nearest->failed.size() > 1 ? fmt::format(" (and {} more)", nearest->failed.size() - 1) : "";
+      reasons.size() > 1 ? fmt::format(" (and {} more)", reasons.size() - 1) : "";
   return fmt::format("{}: {}: {}{}", target_of(soc, *nearest).name, failed.why, failed.values,
                      more);
 }
