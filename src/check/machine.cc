@@ -99,7 +99,7 @@ Result<std::string> made_soc(const Target& target) {
                     "name one with `--soc`");
   const std::string main = memories.contains("main") ? "main_memory_of_check" : "main";
   std::string text = fmt::format(
-      "schema = 1\nname = \"made_by_check\"\nclock_hz = 100_000_000\nmain_memory = \"{0}\"\n"
+      "schema = 1\nname = \"made_by_check\"\nsummary = \"made from the rules\"\nclock_hz = 100_000_000\nmain_memory = \"{0}\"\n"
       "constant_memory = \"{0}\"\nreserved_bytes = 65536\n\n"
       "[[memory]]\nname = \"{0}\"\nbytes = 16777216\nbase = 0x1C000000\n", main);
   int64_t base = 0x10000000;
@@ -136,6 +136,8 @@ Result<CheckMachine> machine_for(const Target& target, const std::string& soc,
     if (!file.ok()) return file.errors();
     return on(*file, unit_folder_in(*file, target), target, accelerators);
   }
+  if (const fs::path own = target.folder / "soc.toml"; fs::exists(own))
+    return on(own, "", target, accelerators);
   for (const fs::path& resource : resource_folders()) {
     std::vector<fs::path> files;
     std::error_code ignored;

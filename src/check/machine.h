@@ -15,8 +15,8 @@ struct CheckMachine {
   bool made = false;  // no SoC has the unit: one was made from its rules
 };
 
-// `soc`: a file or a name in rules/soc, whose unit of the same name is then this folder's; empty: the
-// first SoC of rules/soc (by resource folder, then by name) that has such a unit; else one with every
+// `soc`: a file or a name in rules/soc, whose unit of the same name is then this folder's; empty:
+// soc.toml in the folder; else the first SoC of rules/soc (by resource folder, then by name) that has such a unit; else one with every
 // memory that the rules name, and simple transfers. `target` is the folder's, loaded by itself.
 Result<CheckMachine> machine_for(const Target& target, const std::string& soc,
                                  const std::vector<std::filesystem::path>& accelerators);

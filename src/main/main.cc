@@ -204,7 +204,7 @@ int run(int argc, char** argv) {
       ->required();
   check->add_flag("--static", options.check.statically, "run nothing: schema and proofs only");
   check->add_option("--soc", options.check.soc,
-                    "check on this SoC, a TOML file or a name (default: the first in rules/soc that "
+                    "check on this SoC, a TOML file or a name (default: soc.toml in the folder, else the first in rules/soc that "
                     "has the unit, else one made from its rules)");
   check->add_option("--rule", options.check.conform.rules,
                     "run only rules whose whole name matches this regular expression");

@@ -59,7 +59,7 @@ INSTANTIATE_TEST_SUITE_P(
                             "conv2d.stride_h == 1 and conv2d.stride_w == 1", "fy >= 2", "fx != fy"}},
         DrawCase{"dense requant", {"weights.bytes <= 600 and weights.elements >= 500",
                                    "requant.rounding == 'half_up'", "requant.shift >= 16"}},
-        DrawCase{"dense requant", {"requant.rounding in ['tflite_double']", "mul.elements >= 1 and shifts.elements >= 1", "y.bits == 8 and not y.signed"}},
+        DrawCase{"dense requant", {"requant.rounding in ['tflite_double']", "mul.elements >= 1", "y.bits == 8 and not y.signed"}},
         DrawCase{"add(residual) requant relu?", {"x.lo >= 0", "residual.hi <= 100", "x.rank == 3",
                                                  "requant.rounding == 'shift'"}},
         DrawCase{"matmul", {"x.bits == 8 and x.signed and w.bits == 8 and w.signed", "x.rank == 2",
