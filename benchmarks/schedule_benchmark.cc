@@ -1,4 +1,5 @@
-// Time to choose the schedule once everything is tiled: the exact problem of covers, storages, residents
+// Time of each step of dispatch: match every rule everywhere; tile all candidates, those in other forms
+// too; choose the schedule once everything is tiled, which is the exact problem of covers, storages, residents
 // and conversions. Networks on DIANA, and random problems by the number of values that live at once. Build in
 // release mode: scripts/benchmark.
 #include <benchmark/benchmark.h>
@@ -8,6 +9,8 @@
 #include <random>
 
 #include "compile/compile.h"
+#include "cpu_codegen/generators.h"
+#include "schedule/legalised.h"
 #include "schedule/model.h"
 
 namespace heddle {
@@ -26,16 +29,40 @@ void count(benchmark::State& state, const AssignProblem& problem, const Assignme
                                  static_cast<double>(found.cost.cost);
 }
 
-void schedule_model(benchmark::State& state, const fs::path& model, const std::string& soc) {
+// Everything up to the candidates; the state says why if that fails.
+std::optional<Compilation> compiled(benchmark::State& state, const fs::path& model, const std::string& soc) {
   CompileOptions options;
   options.model = model;
   options.soc = (fs::path(HEDDLE_SOURCE_DIR) / "rules" / "soc" / (soc + ".toml")).string();
   options.policy = (fs::path(HEDDLE_SOURCE_DIR) / "rules" / "policy" / "latency.toml").string();
-  const Result<Compilation> c = compile_network(options, "candidates");
-  if (!c.ok()) {
-    state.SkipWithError(format_diagnostics(c.errors()).c_str());
-    return;
+  Result<Compilation> c = compile_network(options, "candidates");
+  if (c.ok()) return std::move(*c);
+  state.SkipWithError(format_diagnostics(c.errors()).c_str());
+  return std::nullopt;
+}
+
+void match_model(benchmark::State& state, const fs::path& model, const std::string& soc) {
+  const std::optional<Compilation> c = compiled(state, model, soc);
+  if (!c) return;
+  for (auto _ : state) benchmark::DoNotOptimize(match_rules(c->graph, c->soc, c->policy));
+  state.counters["accepted"] = static_cast<double>(c->matches.accepted.size());
+  state.counters["refused"] = static_cast<double>(c->matches.refused.size());
+}
+
+void tile_model(benchmark::State& state, const fs::path& model, const std::string& soc) {
+  const std::optional<Compilation> c = compiled(state, model, soc);
+  if (!c) return;
+  for (auto _ : state) {
+    Result<Candidates> candidates = make_candidates(c->graph, c->soc, c->matches);
+    candidates = with_legalised(c->graph, c->soc, c->policy, c->matches, std::move(*candidates), refuse_kernels);
+    benchmark::DoNotOptimize(candidates);
   }
+  state.counters["candidates"] = static_cast<double>(c->candidates.usable.size());
+}
+
+void schedule_model(benchmark::State& state, const fs::path& model, const std::string& soc) {
+  const std::optional<Compilation> c = compiled(state, model, soc);
+  if (!c) return;
   std::vector<int> usable(c->candidates.usable.size());
   std::iota(usable.begin(), usable.end(), 0);
   TileMemo memo;
@@ -102,8 +129,11 @@ void register_all() {
                       models / "mlperf_tiny" / (std::string(name) + "_qdq.onnx"));
   }
   for (const auto& [name, model] : rows) {
-    benchmark::RegisterBenchmark((name + "/diana").c_str(), schedule_model, model, "diana")
-        ->Unit(benchmark::kMillisecond);
+    for (const auto& [stage, measure] : {std::pair{"match", &match_model}, std::pair{"tile", &tile_model},
+                                         std::pair{"schedule", &schedule_model}}) {
+      benchmark::RegisterBenchmark((name + "/diana/" + stage).c_str(), measure, model, "diana")
+          ->Unit(benchmark::kMillisecond);
+    }
   }
 }
 
