@@ -175,8 +175,9 @@ int64_t value_of(const Region& region, const TileName& name, const TileBox& box)
   // whole of it.
   const size_t from_end = name.kind == TileName::Kind::pitch ? 2 : 3;
   const std::vector<size_t> order = order_in_memory(rank, region.rule->layout);
-  if (rank >= from_end) return tile.storage.strides[order[rank - from_end]];
-  return tile.storage.bytes / bytes_of(region.operands[at(name.operand)].type.dtype);
+  if (rank < from_end) return tile.storage.bytes;
+  return tile.storage.strides[order[rank - from_end]] *
+         bytes_of(region.operands[at(name.operand)].type.dtype);
 }
 
 std::vector<int> axes_of(const Region& region, const RegionOperand& operand) {

@@ -311,6 +311,19 @@ TEST(TileNames, AreThoseOfTheTile) {
   EXPECT_FALSE(names("z").has_value());
 }
 
+// As SCHEMA.md says, whatever the element type.
+TEST(TileNames, PitchAndPlaneAreBytes) {
+  const std::unique_ptr<Layer> layer = conv_layer({}, diana());
+  const ValueId y = layer->match.output(layer->graph);
+  layer->graph.value(y).type.dtype = DType::int32;
+  layer->storage[y] = padded_storage(layer->graph.value(y).type, {16, 32});
+  const Region region = layer->region();
+  const Environment names = tile_environment(region, whole_box(region));
+  EXPECT_EQ(std::get<int64_t>(*names("y.pitch")), 16 * 4);
+  EXPECT_EQ(std::get<int64_t>(*names("y.plane")), 16 * 16 * 4);
+  EXPECT_EQ(std::get<int64_t>(*names("x.pitch")), 16);
+}
+
 // Brute force over the definition: the rows and columns of the kernel that meet the image.
 TEST(TileNames, InsideCountsTheKernelWithinTheImage) {
   Random random(4);
