@@ -12,7 +12,8 @@ namespace heddle {
 namespace {
 
 using Make = std::function<std::unique_ptr<Layer>(const Soc&)>;
-using Solve = Result<Tiling> (*)(const Graph&, const Soc&, const Match&, const StorageOf&);
+using Solve = Result<Tiling> (*)(const Graph&, const Soc&, const Match&, const StorageOf&,
+                                const Taken&);
 
 struct Case {
   std::string name;
@@ -55,7 +56,7 @@ void solve_all_budgets(benchmark::State& state, const Make& make, Solve solve) {
   for (auto _ : state) {
     feasible = proven = checks = 0;
     for (const std::unique_ptr<Layer>& layer : layers) {
-      const Result<Tiling> tiling = solve(layer->graph, layer->soc, layer->match, layer->storage);
+      const Result<Tiling> tiling = solve(layer->graph, layer->soc, layer->match, layer->storage, {});
       if (!tiling.ok()) continue;
       ++feasible;
       proven += tiling->proof.optimal;
