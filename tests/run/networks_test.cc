@@ -235,7 +235,7 @@ TEST_P(IntegerOnnx, OutputsActivationsAndEmittedCAreExact) {
 TEST_P(IntegerOnnx, EveryMacLayerStaysOnTheCpuAndWhySaysSo) {
   const fs::path folder = kShared / "integer_onnx" / GetParam();
   if (!fs::exists(folder)) GTEST_SKIP() << "skipped: ../shared is absent";
-  const ProcessOutcome run = heddle({"why", (folder / "network.onnx").string(), "--soc", "diana"});
+  const ProcessOutcome run = heddle({"why", (folder / "network.onnx").string(), "--soc", "diana", "--all"});
   EXPECT_EQ(run.exit_status, 0) << run.err;
   EXPECT_THAT(run.out, AllOf(HasSubstr("requant.rounding == 'shift'"),
                              HasSubstr("requant.rounding is 'half_up'")));
