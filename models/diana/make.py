@@ -60,9 +60,9 @@ class Network:
 
 
 def kws():
-    """DS-CNN as HTVM ran it: the first filter is 7 x 5, since DIANA's kernels are odd."""
-    net = Network("kws", (1, 49, 10))
-    net.conv(64, (7, 5), stride=2)
+    """DS-CNN as HTVM ran it: 10 rows of 49 steps in time, which fill the array's columns; the first filter is 5 x 7, odd."""
+    net = Network("kws", (1, 10, 49))
+    net.conv(64, (5, 7), stride=2)
     for _ in range(4):
         net.depthwise()
         net.conv(64)
