@@ -305,7 +305,7 @@ Result<std::string> LayerWriter::field_text(const JobField& field,
   };
   const std::vector<std::string> names = names_in(field.expr);
   bool has_address = false;
-  bool negative = false;
+  bool negative = false, has_text = false;
   for (const std::string& name : names) {
     if (name.ends_with(".address")) {
       has_address = true;
@@ -315,13 +315,18 @@ Result<std::string> LayerWriter::field_text(const JobField& field,
       if (!known) return refuse(fmt::format("`{}` is no operand of a job", terminal_text(name)));
       continue;
     }
+    const std::optional<ExprValue> value = tile_environment(region_, boxes_[0])(name);
+    if (!value) return refuse(fmt::format("`{}` is not known here", terminal_text(name)));
+    if (!std::holds_alternative<int64_t>(*value)) {
+      has_text = true;  // texts are those of the layer, the same for every tile
+      continue;
+    }
     const std::vector<int64_t> values = values_of(name);
-    if (values.empty())
-      return refuse(fmt::format("`{}` is not known here, or no number", terminal_text(name)));
     negative =
         negative || std::any_of(values.begin(), values.end(), [](int64_t v) { return v < 0; });
   }
-  if (has_address && !has_c_form(field.expr)) return refuse("its expression has no C form");
+  if (has_address && (has_text || !has_c_form(field.expr)))
+    return refuse("its expression has no C form");
   if (!has_address) {
     std::vector<int64_t> results;
     for (const TileBox& box : boxes_) {
@@ -336,7 +341,7 @@ Result<std::string> LayerWriter::field_text(const JobField& field,
     if (constant)
       return results[0] > INT32_MAX ? unsigned_literal(results[0]) : c_literal(results[0]);
     // Division prints as C's, which is the language's for what is not negative.
-    if (negative || !has_c_form(field.expr)) return forms_.form(field.name, results);
+    if (negative || has_text || !has_c_form(field.expr)) return forms_.form(field.name, results);
   }
   const bool bare = field.expr.op == ExprOp::name;
   return print_c(field.expr, [&](std::string_view name) {

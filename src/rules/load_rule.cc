@@ -304,6 +304,20 @@ Expr read_expr(const TomlValue& value, const RuleNames& names, Scope scope, Read
   return *std::move(expr);
 }
 
+namespace {
+
+// Whether a field's value can stand in C: as an expression, or, of a job's field without an address,
+// as the numbers that it has for each tile.
+bool is_writable(const Expr& expr, Scope scope) {
+  if (has_c_form(expr)) return true;
+  const std::vector<std::string> names = names_in(expr);
+  return scope == Scope::job && expr.op != ExprOp::text &&
+         std::none_of(names.begin(), names.end(),
+                      [](const std::string& name) { return name.ends_with(".address"); });
+}
+
+}  // namespace
+
 Job read_job(const TomlValue& table, const RuleNames& names, Scope scope, Reading& reading) {
   Job job;
   job.call = identifier_at(table, "call", reading);
@@ -321,10 +335,10 @@ Job read_job(const TomlValue& table, const RuleNames& names, Scope scope, Readin
     if (member.value.kind != TomlKind::text || member.value.text.empty()) continue;
     const size_t errors = reading.errors.size();
     JobField field{member.key, read_expr(member.value, names, scope, reading)};
-    if (errors == reading.errors.size() && !has_c_form(field.expr)) {
+    if (errors == reading.errors.size() && !is_writable(field.expr, scope)) {
       report(reading, member.value.place,
-             fmt::format("the field `{}` cannot be written in C: it holds a text, or `min`, `max` "
-                         "and `ceil_div` are nested too deeply",
+             fmt::format("the field `{}` cannot be written in C: it is a text, or holds one beside an "
+                         "address, or `min`, `max` and `ceil_div` are nested too deeply",
                          terminal_text(member.key)));
     }
     job.fields.push_back(std::move(field));

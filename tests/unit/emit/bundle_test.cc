@@ -370,6 +370,23 @@ TEST(Bundle, EqualArgumentsGiveEqualBytes) {
   EXPECT_EQ(a.files, b.files);
 }
 
+// The network on DIANA, whose convolutions' jobs have one field more.
+Result<FileSet> with_field(const Graph& graph, const std::string& expression) {
+  Soc soc = test::load("diana");
+  const Result<Expr> expr = parse_expr(expression, {});
+  HEDDLE_CHECK(expr.ok(), expression);
+  for (Rule& rule : soc.accelerators[0].target.rules) {
+    if (rule.name == "conv2d") rule.job->fields.push_back({"field", *expr});
+  }
+  const Matches matches = match_rules(graph, soc, {});
+  const Result<Schedule> schedule =
+      make_schedule(graph, soc, {}, matches, *make_candidates(graph, soc, matches));
+  HEDDLE_CHECK(schedule.ok(), expression);
+  const Result<MemoryPlan> plan = plan_memory(graph, soc, *schedule);
+  HEDDLE_CHECK(plan.ok(), expression);
+  return emit_bundle("fields", graph, soc, *schedule, *plan, {});
+}
+
 TEST(Bundle, RefusesWhatNoFieldCanHold) {
   Random random(12);
   GraphBuilder b;
@@ -377,7 +394,12 @@ TEST(Bundle, RefusesWhatNoFieldCanHold) {
   const std::pair<const char*, const char*> table[] = {
       {"nowhere.pitch",
        "field `field` of rule `conv2d` has no value for layer `conv`: `nowhere.pitch` is not known "
-       "here, or no number"},
+       "here"},
+      {"requant.rounding",
+       "field `field` of rule `conv2d` has no value for layer `conv`: an integer is needed here, not a "
+       "text: `requant.rounding`, which is 'shift'"},
+      {"y.address + (requant.rounding == 'shift')",
+       "field `field` of rule `conv2d` has no value for layer `conv`: its expression has no C form"},
       {"bias.address",
        "field `field` of rule `conv2d` has no value for layer `conv`: `bias.address` is no operand "
        "of a job"},
@@ -386,21 +408,27 @@ TEST(Bundle, RefusesWhatNoFieldCanHold) {
        "bits"},
   };
   for (const auto& [expression, message] : table) {
-    Soc soc = test::load("diana");
-    const Result<Expr> expr = parse_expr(expression, {});
-    ASSERT_TRUE(expr.ok());
-    for (Rule& rule : soc.accelerators[0].target.rules) {
-      if (rule.name == "conv2d") rule.job->fields.push_back({"field", *expr});
-    }
-    const Matches matches = match_rules(b.graph, soc, {});
-    const Result<Schedule> schedule =
-        make_schedule(b.graph, soc, {}, matches, *make_candidates(b.graph, soc, matches));
-    ASSERT_TRUE(schedule.ok());
-    const Result<MemoryPlan> plan = plan_memory(b.graph, soc, *schedule);
-    ASSERT_TRUE(plan.ok());
-    const Result<FileSet> files = emit_bundle("refused", b.graph, soc, *schedule, *plan, {});
+    const Result<FileSet> files = with_field(b.graph, expression);
     ASSERT_FALSE(files.ok()) << expression;
     EXPECT_EQ(test::errors_of(files), message);
+  }
+}
+
+TEST(Bundle, FieldsMayCompareTexts) {
+  Random random(14);
+  GraphBuilder b;
+  b.output(b.conv(random, "conv", b.input("x", {1, 4, 8, 8}), 8, 3, 1, 1));
+  const std::pair<const char*, const char*> table[] = {
+      {"requant.rounding == 'shift'", ".field = 1,"},
+      {"4 + 2 * (x.dtype in ['uint8', 'int16'])", ".field = 4,"},
+      {"x.dtype != requant.rounding", ".field = 1,"},
+  };
+  for (const auto& [expression, wanted] : table) {
+    const Result<FileSet> files = with_field(b.graph, expression);
+    ASSERT_TRUE(files.ok()) << test::errors_of(files);
+    bool found = false;
+    for (const auto& file : *files) found |= file.second.find(wanted) != std::string::npos;
+    EXPECT_TRUE(found) << expression;
   }
 }
 
