@@ -146,7 +146,8 @@ Result<Policy> load_policy(const std::filesystem::path& file) {
   for (const TomlValue& item : items_at(root, "pin")) {
     if (item.kind != TomlKind::table) continue;
     policy.pins.push_back({read_selector(item, reading), target_at(item, "target", reading),
-                           text_of(item), place_of_selector(item)});
+                           text_of(item), place_of_selector(item),
+                           boolean_at(item, "optional")});
   }
   if (!reading.errors.empty()) return reading.errors;
   return policy;

@@ -272,6 +272,9 @@ struct Pin {
   std::string target;  // the name of an accelerator or library, or "cpu"
   std::string text;    // as the user wrote it, for messages
   Place place;
+  // Not an order but a default: it has those of its layers that no other pin has and that the target
+  // takes, and it may find none.
+  bool optional = false;
 };
 
 // The schedule counts `percent` of the cost that these layers have on the target.

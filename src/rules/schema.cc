@@ -332,6 +332,10 @@ std::vector<KeyDef> policy_keys() {
   keys.push_back({"pin", KeyType::table_list, kOptional,
                   "layers that must run on one target; `--place` adds to them"});
   keys.insert(keys.end(), pin.begin(), pin.end());
+  keys.push_back({"pin[].optional", KeyType::boolean, kOptional,
+                  "not an order but a default, for policies that fit any network: it has those of its "
+                  "layers that no other pin has and that the target accepts; if there are none, that "
+                  "is noted", "false"});
   return keys;
 }
 

@@ -17,6 +17,7 @@ enum class FileKind : uint8_t { soc, policy, accelerator, dma, library, cpu };
 
 enum class KeyType : uint8_t {
   integer,
+  boolean,
   text,
   expression,
   pattern,
@@ -60,6 +61,7 @@ bool check_against(const Schema& schema, TomlValue& root, Diagnostics& errors);
 // else.
 const TomlValue* text_at(const TomlValue& table, std::string_view key);  // never empty
 int64_t integer_at(const TomlValue& table, std::string_view key, int64_t otherwise = 0);
+bool boolean_at(const TomlValue& table, std::string_view key);
 const TomlValue* table_at(const TomlValue& table, std::string_view key);
 const std::vector<TomlValue>& items_at(const TomlValue& table, std::string_view key);
 std::string string_at(const TomlValue& table, std::string_view key);

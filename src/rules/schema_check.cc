@@ -26,6 +26,8 @@ std::string_view wanted(KeyType type) {
   switch (type) {
     case KeyType::integer:
       return "an integer";
+    case KeyType::boolean:
+      return "`true` or `false`";
     case KeyType::text:
       return "a text";
     case KeyType::expression:
@@ -49,6 +51,8 @@ TomlKind kind_of(KeyType type) {
   switch (type) {
     case KeyType::integer:
       return TomlKind::integer;
+    case KeyType::boolean:
+      return TomlKind::boolean;
     case KeyType::text:
     case KeyType::expression:
     case KeyType::pattern:
@@ -148,6 +152,7 @@ class Checker {
     value.place = place;
     value.kind = kind_of(def.type);
     value.text = def.fallback;
+    value.boolean = def.fallback == "true";
     if (def.type == KeyType::integer) {
       std::from_chars(def.fallback.data(), def.fallback.data() + def.fallback.size(),
                       value.integer);
@@ -177,6 +182,8 @@ class Checker {
     switch (def.type) {
       case KeyType::integer:
         check_range(def, key, value);
+        break;
+      case KeyType::boolean:
         break;
       case KeyType::text:
       case KeyType::expression:
@@ -281,6 +288,11 @@ const TomlValue* text_at(const TomlValue& table, std::string_view key) {
 int64_t integer_at(const TomlValue& table, std::string_view key, int64_t otherwise) {
   const TomlValue* value = table.find(key);
   return of_kind(value, TomlKind::integer) ? value->integer : otherwise;
+}
+
+bool boolean_at(const TomlValue& table, std::string_view key) {
+  const TomlValue* value = table.find(key);
+  return of_kind(value, TomlKind::boolean) && value->boolean;
 }
 
 const TomlValue* table_at(const TomlValue& table, std::string_view key) {

@@ -93,6 +93,8 @@ std::string_view type_text(KeyType type) {
   switch (type) {
     case KeyType::integer:
       return "integer";
+    case KeyType::boolean:
+      return "boolean";
     case KeyType::text:
       return "text";
     case KeyType::expression:

@@ -88,6 +88,9 @@ class Writer {
       case KeyType::integer:
         add(integers(def));
         break;
+      case KeyType::boolean:
+        add({{"type", json_text("boolean")}});
+        break;
       case KeyType::text:
       case KeyType::expression:
       case KeyType::pattern:
@@ -111,9 +114,9 @@ class Writer {
         map_of(integers(def));
         return object(members, indent);
     }
+    const bool bare = def.type == KeyType::integer || def.type == KeyType::boolean;
     if (!def.fallback.empty())
-      members.emplace_back("default", def.type == KeyType::integer ? std::string(def.fallback)
-                                                                   : json_text(def.fallback));
+      members.emplace_back("default", bare ? std::string(def.fallback) : json_text(def.fallback));
     return object(members, indent);
   }
 

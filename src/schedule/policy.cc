@@ -213,10 +213,20 @@ struct Pinned {
 };
 using PinnedLayers = std::map<NodeId, Pinned>;
 
+// Orders first, then defaults: those take what is left.
+std::vector<const Pin*> in_turn(const Policy& policy) {
+  std::vector<const Pin*> pins;
+  for (const Pin& pin : policy.pins) pins.push_back(&pin);
+  std::stable_partition(pins.begin(), pins.end(), [](const Pin* pin) { return !pin->optional; });
+  return pins;
+}
+
+// `candidates.notes` says which defaults have found no layer.
 PinnedLayers place_pins(const Layers& layers, const Policy& policy, const Matches& matches,
-                        const Candidates& candidates, Diagnostics& errors) {
+                        Candidates& candidates, Diagnostics& errors) {
   PinnedLayers pinned;
-  for (const Pin& pin : policy.pins) {
+  for (const Pin* const each : in_turn(policy)) {
+    const Pin& pin = *each;
     const int target = find_target(layers.soc, pin.target).value_or(-1);
     const Result<Selection> selection = select(layers, pin.select, pin.place);
     if (!selection.ok()) {
@@ -224,12 +234,20 @@ PinnedLayers place_pins(const Layers& layers, const Policy& policy, const Matche
       continue;
     }
     if (selection->nodes.empty()) {
-      errors.push_back(error_at(pin.place,
-                                fmt::format("{} selects no layer: {}", pin.text, selection->why),
-                                "the layers are " + listed(layers.names, 24)));
+      const std::string none = fmt::format("{} selects no layer: {}", pin.text, selection->why);
+      if (pin.optional) {
+        candidates.notes.push_back({Severity::note, pin.place, none, ""});
+      } else {
+        errors.push_back(error_at(pin.place, none, "the layers are " + listed(layers.names, 24)));
+      }
     }
     size_t refused = 0;
     for (const NodeId node : selection->nodes) {
+      const bool possible =
+          std::any_of(layers.usable.begin(), layers.usable.end(), [&](const Candidate& candidate) {
+            return candidate.match.target == target && covers(candidate, node);
+          });
+      if (pin.optional && (!possible || pinned.contains(node))) continue;
       const auto [entry, fresh] = pinned.try_emplace(node, Pinned{&pin, target});
       if (!fresh && entry->second.target != target) {
         errors.push_back(error_at(
@@ -241,10 +259,6 @@ PinnedLayers place_pins(const Layers& layers, const Policy& policy, const Matche
             "leave one of them out"));
         continue;
       }
-      const bool possible =
-          std::any_of(layers.usable.begin(), layers.usable.end(), [&](const Candidate& candidate) {
-            return candidate.match.target == target && covers(candidate, node);
-          });
       if (!possible && ++refused <= kMostListed)
         explain_refusal(layers, matches, candidates, pin, target, node, errors);
     }

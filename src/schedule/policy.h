@@ -29,8 +29,8 @@ std::vector<NodeId> layers_of(const Graph& graph, const Matches& matches);
 
 // Candidates that no pin forbids, with their share of the cost (Candidate::cost_percent) and the pin
 // that they obey (Candidate::pinned). `notes` says what had no effect. Errors: a regular expression that
-// is none, a pin that selects no layer, one that no rule of its target accepts (with all reasons), two
-// that contradict each other.
+// is none; of pins that are not optional: one that selects no layer, one that no rule of its target
+// accepts (with all reasons), two that contradict each other.
 Result<Candidates> apply_policy(const Graph& graph, const Soc& soc, const Policy& policy,
                                 const Matches& matches, Candidates candidates);
 

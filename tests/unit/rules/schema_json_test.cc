@@ -45,7 +45,7 @@ class Validator {
     } else if (type == "integer" && value.kind == TomlKind::integer) {
       if (schema.contains("minimum") && value.integer < schema["minimum"]) wrong(path, "too small");
       if (schema.contains("maximum") && value.integer > schema["maximum"]) wrong(path, "too large");
-    } else {
+    } else if (type != "boolean" || value.kind != TomlKind::boolean) {
       wrong(path, "not of type " + type);
     }
   }

@@ -53,10 +53,15 @@ struct Outcome {
   Result<Candidates> candidates{Candidates{}};
 };
 
-Outcome apply(const Graph& graph, const Policy& policy) {
+Soc diana() {
   Result<Soc> soc = load_soc(std::string(HEDDLE_SOURCE_DIR) + "/rules/soc/diana.toml");
   HEDDLE_CHECK(soc.ok(), "the SoC of the tests");
-  Outcome outcome{*soc, match_rules(graph, *soc, policy)};
+  std::erase_if(soc->accelerators, [](const SocUnit& u) { return u.target.name != "diana_digital"; });
+  return *soc;
+}
+
+Outcome apply(const Graph& graph, const Policy& policy, const Soc& soc = diana()) {
+  Outcome outcome{soc, match_rules(graph, soc, policy)};
   Result<Candidates> made = make_candidates(graph, outcome.soc, outcome.matches);
   HEDDLE_CHECK(made.ok(), "the candidates of the tests");
   const Status known = check_policy(outcome.soc, policy);
@@ -71,9 +76,10 @@ Pin pin(LayerSelector select, const std::string& target) {
   return {std::move(select), target, "pin `" + target + "`", in_file("policy.toml")};
 }
 
-// "left: cpu" for every layer with candidates of one target only.
-std::vector<std::string> decided(const Graph& graph, const Policy& policy) {
-  const Outcome outcome = apply(graph, policy);
+// "left: cpu" for every layer that a pin has left candidates of one target only.
+std::vector<std::string> decided(const Graph& graph, const Policy& policy,
+                                 const Soc& soc = diana()) {
+  const Outcome outcome = apply(graph, policy, soc);
   if (!outcome.candidates.ok()) return {format_diagnostics(outcome.candidates.errors())};
   std::vector<std::string> found;
   for (const NodeId layer : layers_of(graph, outcome.matches)) {
@@ -81,7 +87,8 @@ std::vector<std::string> decided(const Graph& graph, const Policy& policy) {
     for (const Candidate& candidate : outcome.candidates->usable) {
       const std::vector<NodeId>& nodes = candidate.covers;
       if (std::find(nodes.begin(), nodes.end(), layer) == nodes.end()) continue;
-      targets.insert(candidate.match.target < 0 ? "cpu" : "digital");
+      const std::string& name = target_of(outcome.soc, candidate.match).name;
+      targets.insert(candidate.match.target < 0 ? "cpu" : name.substr(name.find('_') + 1));
       if (!candidate.pinned.empty()) targets.insert("pinned");
     }
     if (targets.contains("pinned") && targets.size() == 2)
@@ -170,6 +177,63 @@ TEST(Pins, ContradictionsNameBoth) {
                         "they want layer `left` on `cpu` and on `diana_digital`"));
   policy.pins[1].target = "cpu";
   EXPECT_THAT(decided(branches(), policy), ElementsAre("left: cpu"));
+}
+
+Pin default_pin(LayerSelector select, const std::string& target) {
+  Pin made = pin(std::move(select), target);
+  made.optional = true;
+  return made;
+}
+
+TEST(Pins, OptionalOnesTakeWhatIsLeftAndTaken) {
+  const Graph graph = branches("half_up");  // `left` rounds as the unit cannot
+  Policy policy = latency();
+  // In the order of the file: the first of two defaults wins, and an order behind them beats both.
+  policy.pins = {default_pin({"", "conv2d", kDigital, "first"}, kDigital),
+                 default_pin({"", "depthwise_conv2d", "", ""}, kDigital),
+                 default_pin({"", "conv2d", "", ""}, kDigital),
+                 default_pin({}, "cpu"),
+                 pin({"right", "", "", ""}, "cpu")};
+  EXPECT_THAT(decided(graph, policy),
+              ElementsAre("stem: digital", "left: cpu", "right: cpu", "sum: cpu", "pool: cpu"));
+  const Outcome outcome = apply(graph, policy);
+  ASSERT_TRUE(outcome.candidates.ok());
+  ASSERT_EQ(outcome.candidates->notes.size(), 1u);
+  EXPECT_THAT(outcome.candidates->notes[0].message,
+              HasSubstr("selects no layer: none of the layers is of kind `depthwise_conv2d`"));
+  policy.pins = {default_pin({"left", "", "", ""}, "npu")};  // a target must exist all the same
+  EXPECT_THAT(decided(graph, policy)[0], HasSubstr("SoC `diana` has no target `npu`"));
+}
+
+// The shipped policies for DIANA, on a SoC whose second core accepts what the first does.
+TEST(Pins, MixedPolicyOfDiana) {
+  const auto shipped = [](const std::string& name) {
+    Result<Policy> policy = load_policy(std::string(HEDDLE_SOURCE_DIR) + "/rules/policy/" + name + ".toml");
+    HEDDLE_CHECK(policy.ok(), "a shipped policy");
+    return *policy;
+  };
+  Soc both = diana();
+  both.accelerators.push_back(both.accelerators.front());
+  both.accelerators.back().target.name = "diana_analog";
+  EXPECT_THAT(decided(branches(), shipped("diana_mixed"), both),
+              ElementsAre("stem: digital", "left: analog", "right: digital", "sum: digital"));
+  EXPECT_THAT(decided(branches("half_up"), shipped("diana_mixed"), both),
+              ElementsAre("stem: digital", "right: digital", "sum: digital"));  // `left` is free: the CPU's
+  for (const char* const name : {"diana_mixed", "diana_analog"}) {
+    EXPECT_THAT(decided(branches(), shipped(name))[0],
+                HasSubstr("SoC `diana` has no target `diana_analog`")) << name;
+  }
+  for (const std::string name : {"digital", "analog"}) {
+    const Outcome outcome = apply(branches(), shipped("diana_" + name), both);
+    ASSERT_TRUE(outcome.candidates.ok());
+    bool used = false;
+    for (const Candidate& candidate : outcome.candidates->usable) {
+      if (candidate.match.target < 0) continue;
+      used = true;
+      EXPECT_EQ(target_of(both, candidate.match).name, "diana_" + name);
+    }
+    EXPECT_TRUE(used);
+  }
 }
 
 TEST(Pins, AgainstAnAvoidedTargetSayWhy) {
