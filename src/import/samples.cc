@@ -206,4 +206,21 @@ Result<std::vector<Sample>> read_expected(const Graph& graph, const std::vector<
   return read({graph, graph.returned_outputs(), "output", RawKind::by_size, false}, files);
 }
 
+Result<std::vector<int64_t>> read_labels(const std::filesystem::path& file, size_t samples) {
+  Result<Arrays> arrays = read_arrays(file);
+  if (!arrays.ok()) return arrays.errors();
+  for (const auto& [key, array] : *arrays) {
+    if (key != "labels" && arrays->size() != 1) continue;
+    const std::optional<Tensor> labels = as_integers(array);
+    if (!labels) return error_at(in_file(file.string()), "the labels are no integers");
+    if (static_cast<size_t>(labels->elements()) == samples) return labels->to_ints();
+    return error_at(in_file(file.string()),
+                    fmt::format("{} labels for {} samples", labels->elements(), samples),
+                    "give one label a sample");
+  }
+  return error_at(in_file(file.string()),
+                  "no array `labels` among its " + std::to_string(arrays->size()) + " arrays",
+                  "name the array of right classes `labels`");
+}
+
 }  // namespace heddle

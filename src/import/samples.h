@@ -31,4 +31,7 @@ Result<std::vector<Sample>> read_inputs(const Graph& graph,
 Result<std::vector<Sample>> read_expected(const Graph& graph,
                                           const std::vector<std::filesystem::path>& files);
 
+// Right classes, one a sample: the array `labels` of an npz, or the only array of a file.
+Result<std::vector<int64_t>> read_labels(const std::filesystem::path& file, size_t samples);
+
 }  // namespace heddle

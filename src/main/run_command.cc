@@ -9,19 +9,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-Result<std::vector<int64_t>> read_labels(const fs::path& file) {
-  Result<Arrays> arrays = read_arrays(file);
-  if (!arrays.ok()) return arrays.errors();
-  for (const auto& [key, array] : *arrays) {
-    if (key != "labels" && arrays->size() != 1) continue;
-    if (const std::optional<Tensor> labels = as_integers(array)) return labels->to_ints();
-    return error_at(in_file(file.string()), "the labels are no integers");
-  }
-  return error_at(in_file(file.string()),
-                  "no array `labels` among its " + std::to_string(arrays->size()) + " arrays",
-                  "name the array of right classes `labels`");
-}
-
 int64_t arg_max(const Tensor& scores) {
   int64_t best = 0;
   for (int64_t i = 1; i < scores.elements(); ++i) {
@@ -39,13 +26,8 @@ struct Accuracy {
 };
 
 Result<Accuracy> accuracy_of(const EmittedRun& run, const fs::path& file) {
-  Result<std::vector<int64_t>> labels = read_labels(file);
+  Result<std::vector<int64_t>> labels = read_labels(file, run.outputs.size());
   if (!labels.ok()) return labels.errors();
-  if (labels->size() != run.outputs.size()) {
-    return error_at(in_file(file.string()),
-                    fmt::format("{} labels for {} samples", labels->size(), run.outputs.size()),
-                    "give one label a sample");
-  }
   Accuracy accuracy{0, static_cast<int64_t>(labels->size())};
   for (size_t s = 0; s < labels->size(); ++s)
     accuracy.right += arg_max(run.outputs[s].front()) == (*labels)[s];
