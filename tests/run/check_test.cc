@@ -48,7 +48,7 @@ TEST_P(ShippedFolder, Passes) {
 INSTANTIATE_TEST_SUITE_P(All, ShippedFolder,
                          testing::Values(Shipped{"diana_digital", ""}, Shipped{"qvanilla", ""},
                                          Shipped{"qvanilla", "qvanilla_timed"},
-                                         Shipped{"qvanilla", "qvanilla_tiled"}));
+                                         Shipped{"qvanilla", "qvanilla_tiled"}, Shipped{"ne16", ""}));
 
 TEST(Folder, OfADmaIsRead) {
   const PathCheck checked = check(shipped("diana_dma"), "", 1);

@@ -31,6 +31,10 @@ const First kFirst[] = {
     {"mlperf_tiny/ad_int8.tflite", "cpu_library", "kernel_library", 10, true, 5},
     {"digits/digits_qdq.onnx", "gemmini_like", "gemmini_like", 4, false, 100},
     {"qdq/qdq_s8s8_tensor.onnx", "gemmini_like", "gemmini_like", 2, false, 5},
+    {"mlperf_tiny/kws_int8.tflite", "ne16", "ne16", 9, false, 5},
+    {"integer/half_up.onnx", "ne16", "ne16", 3, false, 5},
+    {"integer/floor.onnx", "ne16", "ne16", 2, false, 5},
+    {"qdq/qdq_s8s8_tensor.onnx", "ne16", "ne16", 2, false, 5},
 };
 
 class Machine : public testing::TestWithParam<First> {

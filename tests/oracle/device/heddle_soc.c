@@ -6,6 +6,7 @@
 extern const heddle_model diana_dma_model;
 extern const heddle_model diana_digital_model;
 extern const heddle_model gemmini_like_model;
+extern const heddle_model ne16_model;
 extern const heddle_model qvanilla_model;
 extern const heddle_model simple_dma_model;
 
@@ -26,5 +27,6 @@ heddle_host_unit heddle_host_units[] = {
     {"qvanilla", QVANILLA_BASE, 0x40, 0x7, &qvanilla_model, 0, 0, 0},
     {"simple_dma", SIMPLE_DMA_BASE, 0x40, 0xF, &simple_dma_model, 0, 0, 0},
     {"gemmini_like", GEMMINI_LIKE_BASE, 0x80, 0xC, &gemmini_like_model, 0, 0, 0},
+    {"ne16", NE16_BASE, 0x68, 0xC, &ne16_model, 0, 0, 0},
 };
-const unsigned heddle_host_unit_count = 5;
+const unsigned heddle_host_unit_count = 6;
