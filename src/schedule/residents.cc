@@ -1,6 +1,7 @@
 #include "schedule/residents.h"
 
 #include <algorithm>
+#include <map>
 
 #include "place/place.h"
 
@@ -13,20 +14,20 @@ size_t at(int index) { return static_cast<size_t>(index); }
 std::vector<Buffer> buffers_in(const ScheduleModel& model, const Soc& soc,
                                const Assignment& assignment, size_t memory) {
   std::vector<Buffer> buffers;
-  std::vector<int> buffer_of(model.values.size(), -1);
+  std::map<int, size_t> buffer_of;  // resident value of the problem -> its buffer
   for (size_t s = 0; s < assignment.steps.size(); ++s) {
     const AssignStep& step = assignment.steps[s];
     const int now = static_cast<int>(s);
     const AssignItem& item = model.problem.items[at(step.choice.item)];
     for (const AssignOperand& read : item.reads) {
-      const int buffer = buffer_of[at(read.value)];
-      if (buffer >= 0) buffers[at(buffer)].last = now;
+      const auto found = buffer_of.find(read.value);
+      if (found != buffer_of.end()) buffers[found->second].last = now;
     }
     const size_t made = at(item.result.value);
     if (step.choice.result >= 0 &&
         model.problem.values[made].forms[at(step.choice.result)].memory ==
             static_cast<int>(memory)) {
-      buffer_of[made] = static_cast<int>(buffers.size());
+      buffer_of[item.result.value] = buffers.size();
       buffers.push_back({"", model.values[made],
                          model.problem.values[made].forms[at(step.choice.result)].bytes,
                          tile_alignment(soc), now, now});
