@@ -8,8 +8,8 @@
 #include "base/files.h"
 #include "base/text.h"
 #include "compile/resources.h"
+#include "rules/extends.h"
 #include "rules/soc_with.h"
-#include "rules/toml.h"
 
 namespace heddle {
 namespace {
@@ -42,7 +42,7 @@ fs::path plainest_dma() {
 
 // How the SoC's file calls the folder of the unit; empty: it has none.
 std::string unit_folder_in(const fs::path& file, const Target& target) {
-  const Result<TomlValue> root = read_toml(file);
+  const Result<TomlValue> root = read_extended(file);
   if (!root.ok()) return "";
   for (const char* const list : {"accelerator", "library"}) {
     const TomlValue* const units = root->find(list);

@@ -5,6 +5,7 @@
 #include <system_error>
 
 #include "base/text.h"
+#include "rules/extends.h"
 #include "rules/reading.h"
 #include "rules/soc_with.h"
 
@@ -27,7 +28,7 @@ class SocReader {
         replacement_(std::move(replacement)) {}
 
   Result<Soc> read() {
-    Result<TomlValue> parsed = read_toml(file_);
+    Result<TomlValue> parsed = read_extended(file_);
     if (!parsed.ok()) return parsed.errors();
     TomlValue& root = *parsed;
     if (!check_against(schema_of(FileKind::soc), root, reading_.errors)) return reading_.errors;
@@ -101,7 +102,7 @@ class SocReader {
     return value->text;
   }
 
-  // Beside the SoC's file, or by its last part in one of the further folders.
+  // Beside the file that names it, or by its last part in one of the further folders.
   std::optional<fs::path> find_folder(const TomlValue& value) {
     std::error_code ignored;
     const fs::path named(value.text);
@@ -109,7 +110,7 @@ class SocReader {
     const fs::path last =
         normal.has_filename() ? normal.filename() : normal.parent_path().filename();
     if (!replaced_.empty() && last == replaced_) return replacement_;
-    const fs::path beside = (file_.parent_path() / named).lexically_normal();
+    const fs::path beside = (fs::path(value.place.file).parent_path() / named).lexically_normal();
     if (fs::is_directory(beside, ignored)) return beside;
     if (!last.empty() && last != "." && last != "..") {
       for (const fs::path& folder : search_) {

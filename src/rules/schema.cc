@@ -226,6 +226,9 @@ std::vector<KeyDef> soc_keys() {
   KeyDef isa{"cpu.isa", KeyType::text, kOptional, "what firmware is compiled for", kIsaNames[0]};
   isa.choices = isas;
   return {
+      {"extends", KeyType::text, kOptional,
+       "another SoC's file, relative to this one, whose values hold where this file says nothing; tables are "
+       "merged, and so are those of lists that have the same `name` or `unit`"},
       {"clock_hz", KeyType::integer, kRequired, "cycles a second", "", 1, int64_t{1} << 40},
       {"main_memory", KeyType::text, kRequired, "the memory that holds activations (the arena)"},
       {"constant_memory", KeyType::text, kRequired,

@@ -46,7 +46,7 @@ class Writer {
       const std::string_view key =
           dot == std::string_view::npos ? def.path : def.path.substr(dot + 1);
       properties.emplace_back(key, value(def, indent + 4));
-      if (def.required) required += fmt::format("{}{}", required.empty() ? "" : ", ", json_text(key));
+      if (needed(def)) required += fmt::format("{}{}", required.empty() ? "" : ", ", json_text(key));
     }
     members.emplace_back("type", json_text("object"));
     members.emplace_back("properties", object(properties, indent + 2));
@@ -56,6 +56,12 @@ class Writer {
   }
 
  private:
+  // What a SoC's file lacks may stand in the file that it extends.
+  bool needed(const KeyDef& def) const {
+    return def.required &&
+           (schema_.kind != FileKind::soc || def.path == "schema" || def.path == "name");
+  }
+
   static Members integers(const KeyDef& def) {
     Members members = {{"type", json_text("integer")}};
     if (def.least != std::numeric_limits<int64_t>::min())
@@ -103,7 +109,7 @@ class Writer {
         return table(def.path, members, indent);
       case KeyType::table_list:
         add({{"type", json_text("array")}});
-        if (def.required) members.emplace_back("minItems", "1");
+        if (needed(def)) members.emplace_back("minItems", "1");
         members.emplace_back("items", table(std::string(def.path) + "[]", {}, indent + 2));
         return object(members, indent);
       case KeyType::text_map:

@@ -246,6 +246,47 @@ TEST(Load, DumpIsTheSameTwiceAndHasNoPaths) {
               testing::HasSubstr("  private memory weights: 65536 bytes at 0x12000000\n"));
 }
 
+// A file that extends another one says what differs: tables and their lists are merged.
+TEST(Load, Extends) {
+  const TemporaryFolder temporary;
+  const fs::path file = temporary.path() / "half.toml";
+  const std::string base = (kRoot / "rules/soc/diana.toml").string();
+  const auto write = [&](const std::string& text) {
+    std::ofstream(file) << "schema = 1\nname = \"half\"\nsummary = \"own\"\nextends = \"" << base << "\"\n" << text;
+  };
+  write("[[memory]]\nname = \"l1\"\nbytes = 131072\n[cpu.constants]\nmac_x10 = 33\n"
+        "[[accelerator]]\nunit = \"diana_digital\"\nbase = 0x1A300000\n");
+  const Soc diana = loaded(load_soc(base));
+  const Soc half = loaded(load_soc(file));
+  EXPECT_EQ(half.name, "half");
+  EXPECT_EQ(half.find_memory("l1")->bytes, 131072);
+  EXPECT_EQ(half.find_memory("l1")->base, diana.find_memory("l1")->base);
+  EXPECT_EQ(half.accelerators.size(), diana.accelerators.size());
+  EXPECT_EQ(half.accelerators[0].base, 0x1A300000u);
+  const auto constant = [](const Soc& soc, std::string_view name) {
+    for (const auto& [key, value] : soc.cpu_constants)
+      if (key == name) return value;
+    return int64_t{-1};
+  };
+  EXPECT_EQ(constant(half, "mac_x10"), 33);
+  EXPECT_EQ(constant(half, "copy_x10"), constant(diana, "copy_x10"));
+
+  // Another flavour, other costs; folders are relative to the file that names them.
+  write("[cpu]\nflavour = \"" + (kRoot / "cpu_codegen/rv32").string() + "\"\n");
+  const Soc fast = loaded(load_soc(file));
+  EXPECT_EQ(fast.summary, "own");
+  EXPECT_EQ(fast.cpu.name, "rv32");
+  EXPECT_EQ(constant(fast, "copy_x10"), -1);
+
+  // An error in what is inherited is reported where it stands.
+  write("main_memory = \"l3\"\n[[memory]]\nname = \"l2\"\nbase = 0x10000000\n");
+  const Result<Soc> wrong = load_soc(file);
+  ASSERT_EQ(wrong.errors().size(), 2u) << format_diagnostics(wrong.errors());
+  EXPECT_EQ(wrong.errors()[0].place.file, file.string());
+  EXPECT_THAT(wrong.errors()[0].message, testing::HasSubstr("there is no such memory"));
+  EXPECT_EQ(wrong.errors()[1].place.file, base);
+}
+
 // A unit that is not beside the SoC's file is looked for by its last part in the further folders.
 TEST(Load, SearchFolders) {
   const TemporaryFolder temporary;
