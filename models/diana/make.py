@@ -1,10 +1,13 @@
-"""The four MLPerf Tiny topologies in the dialect of DIANA's digital core, with seeded weights.
+"""The four MLPerf Tiny topologies in the dialects of DIANA's cores, with seeded weights.
 
     venv/bin/python models/diana/make.py
 
-int8 weights and activations, int32 biases, `clip(x >> shift)` with one shift a tensor. Writes {kws,vww,ic,ad}.onnx, standard ONNX
-operators whose tensors are float and hold integers, and {kws,vww,ic,ad}.npz: five random inputs and the outputs, computed in int64
-and equal to ONNX Runtime's. The published benchmark of HTVM uses random weights too: latency does not depend on them.
+Digital layers have int8 weights and activations, int32 biases, `clip(x >> shift)` with one shift a tensor. Analog ones have ternary
+weights, inputs of 7 bits, the converter floor(acc / 2^s) clipped to [-32, 31], and batch normalisation (m * x + a) >> t in integers.
+Writes {kws,vww,ic,ad}.onnx (all layers digital), *_analog.onnx (every convolution that fits the macro analog) and *_mixed.onnx (the first and the last
+convolution digital, the others analog; depthwise, add and dense are digital in all of them): standard ONNX operators whose tensors are
+float and hold integers. Beside each lies an .npz with random inputs and the outputs, computed in int64 and equal to ONNX
+Runtime's. The published benchmark of HTVM uses random weights too: latency does not depend on them.
 """
 
 import dataclasses
@@ -21,6 +24,9 @@ import common  # noqa: E402
 
 SEED = 20261121
 SAMPLES = 5
+SAMPLES_OF_VARIANTS = 2
+CONVERTER = (-32, 31)
+ROWS = 1152  # of the analog macro
 DEVIATION = 16  # of weights: three of them are 48, and float32 sums of 8-bit products stay exact
 
 
@@ -39,16 +45,25 @@ class Layer:
     weight: np.ndarray = None
     bias: np.ndarray = None
     shift: int = 0
+    lo: int = -128  # of the result
+    hi: int = 127
+    analog: bool = False  # then `shift` is that of the batch normalisation, and:
+    step: int = 0  # of the converter, as a power of two
+    gain: np.ndarray = None
+    offset: np.ndarray = None
 
 
 class Network:
     def __init__(self, name, shape):
         self.name, self.shape, self.layers = name, shape, []
+        self.input_bits = 8
 
     def add(self, kind, inputs=None, **fields):
         inputs = inputs or [self.layers[-1].name if self.layers else "input_clip"]
         name = f"{kind}{sum(l.kind == kind for l in self.layers) + 1}"
-        self.layers.append(Layer(kind, name, inputs, **fields))
+        layer = Layer(kind, name, inputs, **fields)
+        layer.lo = 0 if layer.relu else -128
+        self.layers.append(layer)
         return name
 
     def conv(self, filters, kernel=(1, 1), stride=1, relu=True, inputs=None):
@@ -106,6 +121,27 @@ def ad():
     return net
 
 
+def fits(layer):
+    """In one block of the macro's rows; channels are filled up to 64, and no layer here with a filter of more than one pixel has more."""
+    return np.prod(layer.kernel) == 1 or 64 * np.prod(layer.kernel) <= ROWS
+
+
+def choose_cores(net, variant):
+    """Makes the layers of this variant analog, and what they read 7 bits wide."""
+    # Where all layers are dense, they are what is chosen from: the analog core runs one as a 1 x 1 convolution of one pixel.
+    kind = "conv" if any(layer.kind == "conv" for layer in net.layers) else "dense"
+    chosen = [layer for layer in net.layers if layer.kind == kind]
+    for layer in {"digital": [], "analog": [l for l in chosen if fits(l)], "mixed": chosen[1:-1]}[variant]:
+        layer.kind, layer.analog = "conv", True
+    read = {name for layer in net.layers if layer.analog for name in layer.inputs}
+    net.input_bits = 7 if "input_clip" in read else 8
+    for layer in net.layers:
+        if layer.name in read:
+            layer.lo, layer.hi = max(layer.lo, -64), 63
+    if variant != "digital":
+        net.name += f"_{variant}"
+
+
 # ---- Integer arithmetic ----
 
 
@@ -119,6 +155,8 @@ def windows(x, layer):
 def accumulate(layer, xs):
     """Sums before the bias, int64. float64 products are exact: all sums are below 2^53."""
     x, w = xs[0].astype(np.float64), None if layer.weight is None else layer.weight.astype(np.float64)
+    if layer.kind == "conv" and x.ndim == 2:
+        x = x[:, :, None, None]
     if layer.kind == "dense":
         sums = x.reshape(len(x), -1) @ w.T
     elif layer.kind == "add":
@@ -135,9 +173,11 @@ def per_channel(bias, rank):
 
 
 def finish(layer, sums):
+    if layer.analog:
+        sums = np.clip(sums >> layer.step, *CONVERTER) * per_channel(layer.gain, 4) + per_channel(layer.offset, 4)
     if layer.bias is not None:
         sums = sums + per_channel(layer.bias, sums.ndim)
-    return np.clip(sums >> layer.shift, 0 if layer.relu else -128, 127)
+    return np.clip(sums >> layer.shift, layer.lo, layer.hi)
 
 
 def choose(layer, xs, rng):
@@ -156,12 +196,29 @@ def choose(layer, xs, rng):
         "depthwise": (channels, 1, *layer.kernel),
         "dense": (layer.filters, int(np.prod(xs[0].shape[1:]))),
     }[layer.kind]
+    if layer.analog:
+        choose_analog(layer, xs, shape, rng)
+        return
     layer.weight = np.clip(np.rint(rng.normal(0, DEVIATION, shape)), -127, 127).astype(np.int64)
     sums = accumulate(layer, xs)
     axes = tuple(a for a in range(sums.ndim) if a != 1)
     layer.bias = -np.rint(sums.mean(axes)).astype(np.int64)
     largest = np.quantile(np.abs(sums + per_channel(layer.bias, sums.ndim)), 0.99)
-    layer.shift = max(0, int(np.ceil(np.log2(max(largest, 1) / 127))))
+    layer.shift = max(0, int(np.ceil(np.log2(max(largest, 1) / layer.hi))))
+
+
+def choose_analog(layer, xs, shape, rng):
+    """Ternary weights; the least step that clips at most one sum in a hundred; a normalisation to a third of the result's range."""
+    layer.weight = rng.integers(-1, 2, shape)
+    rows = max(64, shape[1]) * shape[2] * shape[3]
+    assert rows <= ROWS, (layer.name, rows)
+    sums = accumulate(layer, xs)
+    layer.step = max(1, int(np.ceil(np.log2(np.quantile(np.abs(sums), 0.99) / 32))))
+    codes = np.clip(sums >> layer.step, *CONVERTER)
+    gain = layer.hi / 3 / np.maximum(codes.std((0, 2, 3)), 4)
+    offset = -gain * codes.mean((0, 2, 3))
+    layer.shift = int(np.floor(min(np.log2(127 / gain.max()), np.log2(32767 / max(1, np.abs(offset).max())), 15)))
+    layer.gain, layer.offset = (np.rint(v * 2.0**layer.shift).astype(np.int64) for v in (gain, offset))
 
 
 def run(net, x, rng=None):
@@ -205,16 +262,27 @@ class Writer:
         self.nodes.append(helper.make_node(op_type, inputs, [name], name, **attributes))
         return name
 
-    def requantise(self, name, x, shift, lo):
+    def requantise(self, name, x, shift, lo, hi):
         if shift:
             x = self.node("Div", f"{name}_shift", [x, self.constant(f"{name}_divisor", 2.0**shift)])
             x = self.node("Floor", f"{name}_floor", [x])
-        return self.node("Clip", f"{name}_clip", [x, self.constant(f"{name}_lo", lo), self.constant(f"{name}_hi", 127)])
+        return self.node("Clip", f"{name}_clip", [x, self.constant(f"{name}_lo", lo), self.constant(f"{name}_hi", hi)])
+
+    def converted(self, name, x, layer):
+        """What the converter and the batch normalisation of an analog layer give, before the last shift."""
+        x = self.requantise(f"{name}_adc", x, layer.step, *CONVERTER)
+        x = self.node("Mul", f"{name}_scaled", [x, self.constant(f"{name}_gain", layer.gain[:, None, None])])
+        return self.node("Add", f"{name}_moved", [x, self.constant(f"{name}_offset", layer.offset[:, None, None])])
+
+    def reshaped(self, name, x, shape):
+        self.initializers.append(numpy_helper.from_array(np.array(shape, np.int64), f"{name}_shape"))
+        return self.node("Reshape", name, [x, f"{name}_shape"])
 
 
 def model_of(net):
     out = Writer()
-    tensors = {"input_clip": out.node("Clip", "input_clip", ["input", out.constant("input_lo", -128), out.constant("input_hi", 127)])}
+    most = 2 ** (net.input_bits - 1)
+    tensors = {"input_clip": out.node("Clip", "input_clip", ["input", out.constant("input_lo", -most), out.constant("input_hi", most - 1)])}
     rank = {"input_clip": len(net.shape) + 1}
     for layer in net.layers:
         xs = [tensors[name] for name in layer.inputs]
@@ -227,15 +295,21 @@ def model_of(net):
             parameters = [out.weight(f"{layer.name}_weight", layer.weight), out.constant(f"{layer.name}_bias", layer.bias)]
             y = out.node("Gemm", layer.name, [*xs, *parameters], transB=1)
         else:
+            if rank[layer.inputs[0]] == 2:
+                xs = [out.reshaped(f"{layer.name}_pixel", xs[0], [1, layer.weight.shape[1], 1, 1])]
             parameters = [out.weight(f"{layer.name}_weight", layer.weight)]
             if layer.bias is not None:
                 parameters.append(out.constant(f"{layer.name}_bias", layer.bias))
             group = 1 if layer.kind == "conv" else len(layer.weight)
             y = out.node("Conv", layer.name, [*xs, *parameters], kernel_shape=layer.kernel, strides=[layer.stride] * 2,
                          pads=[*layer.pad, *layer.pad], group=group)
-        tensors[layer.name] = out.requantise(layer.name, y, layer.shift, 0 if layer.relu else -128)
+        if layer.analog:
+            y = out.converted(layer.name, y, layer)
+        tensors[layer.name] = out.requantise(layer.name, y, layer.shift, layer.lo, layer.hi)
     last = net.layers[-1]
     shape = [1, last.filters]
+    if rank[last.name] == 4:
+        tensors[last.name] = out.node("Flatten", "output_flatten", [tensors[last.name]], axis=1)
     graph = helper.make_graph(
         out.nodes, net.name,
         [helper.make_tensor_value_info("input", TensorProto.FLOAT, [1, *net.shape])],
@@ -245,19 +319,27 @@ def model_of(net):
     return helper.make_model(graph, producer_name="heddle models/diana/make.py", ir_version=8, opset_imports=[helper.make_opsetid("", 13)])
 
 
+def make(build, variant):
+    net = build()
+    choose_cores(net, variant)
+    rng = np.random.default_rng([SEED, *net.name.encode()])
+    most = 2 ** (net.input_bits - 1)
+    samples = SAMPLES if variant == "digital" else SAMPLES_OF_VARIANTS
+    x = np.clip(np.rint(rng.normal(0, most * 3 / 8, (samples, *net.shape))), -most, most - 1).astype(np.int64)
+    run(net, x, rng)
+    values = run(net, x)
+    check_exact(net, values)
+    path = HERE / f"{net.name}.onnx"
+    common.save_onnx(model_of(net), path)
+    y = values[net.layers[-1].name].reshape(samples, -1)
+    assert np.array_equal(common.onnxruntime_outputs(path, [x.astype(np.float32)])[0], y), net.name
+    common.save_vectors(path.with_suffix(".npz"), [x.astype(np.int8)], [y.astype(np.int8)])
+
+
 def main():
-    for build in (kws, vww, ic, ad):
-        net = build()
-        rng = np.random.default_rng([SEED, *net.name.encode()])
-        x = np.clip(np.rint(rng.normal(0, 48, (SAMPLES, *net.shape))), -128, 127).astype(np.int64)
-        run(net, x, rng)
-        values = run(net, x)
-        check_exact(net, values)
-        path = HERE / f"{net.name}.onnx"
-        common.save_onnx(model_of(net), path)
-        y = values[net.layers[-1].name]
-        assert np.array_equal(common.onnxruntime_outputs(path, [x.astype(np.float32)])[0], y), net.name
-        common.save_vectors(path.with_suffix(".npz"), [x.astype(np.int8)], [y.astype(np.int8)])
+    for variant in ("digital", "analog", "mixed"):
+        for build in (kws, vww, ic, ad):
+            make(build, variant)
 
 
 if __name__ == "__main__":

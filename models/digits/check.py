@@ -172,8 +172,8 @@ def check_onnx_runtime(path, graph, constants, sample):
     except ImportError:
         print("ONNX Runtime: skipped: onnxruntime is not installed")
         return
-    # Div's own result is a fraction, which the integers skip over.
-    names = [node.output[0] for node in graph.node if node.op_type != "Div"]
+    # Div's own result is a fraction, which the integers skip over; that of a Cast is a constant.
+    names = [node.output[0] for node in graph.node if node.op_type not in ("Div", "Cast")]
     model = onnx.load(path)
     del model.graph.output[:]
     model.graph.output.extend(helper.make_tensor_value_info(n, onnx.TensorProto.FLOAT, None) for n in names)
