@@ -45,6 +45,7 @@ const std::vector<Own> kOwn = {
     {"diana/vww_mixed.onnx", "floor", 2, 2, true, nullptr, kMixed},
     {"digits/digits_int8.tflite", "TFLite int8", 100, 100, true},
     {"digits/digits_qdq.onnx", "QDQ ONNX", 100, 100},
+    {"digits_mixed/digits_mixed.onnx", "floor", 200, 200, true, nullptr, kMixed},
     {"float32/cnn.onnx", "float32 ONNX", 5, 0, false, kFloat},
     {"float32/encoder.onnx", "float32 ONNX", 5, 0, false, kFloat},
     {"integer/decoder.onnx", "half_up", 5, 5},
