@@ -94,6 +94,15 @@ def write_sample(model_path, images, labels):
     common.save_npz(pathlib.Path(model_path).with_suffix(".npz"), {"input": images, "labels": labels, "output": outputs})
 
 
+def check_all_logits(model_path, graph, constants, images):
+    try:
+        theirs = common.onnxruntime_outputs(model_path, [images.astype(np.float32)])[0]
+    except ImportError:
+        return
+    assert np.array_equal(theirs, digits_check.outputs(graph, constants, images))
+    print(f"ONNX Runtime: the logits of all {len(images)} test digits equal")
+
+
 def check_all(model_path, test_set=None):
     graph, constants = digits_check.load_model(model_path)
     stored = np.load(pathlib.Path(model_path).with_suffix(".npz"))
@@ -103,6 +112,7 @@ def check_all(model_path, test_set=None):
     digits_check.check_onnx_runtime(model_path, graph, constants, sample)
     if test_set:
         digits_check.check_accuracy(graph, constants, *test_set)
+        check_all_logits(model_path, graph, constants, test_set[0])
 
 
 def main():
