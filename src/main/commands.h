@@ -30,6 +30,11 @@ struct NewOptions {
   std::string name, kind = "accelerator";
 };
 
+struct RequantizeArguments {
+  std::string soc;  // --for
+  std::vector<std::filesystem::path> calibration, evaluate;
+};
+
 struct CommandOptions {
   CompileOptions compile;
   std::vector<std::string> input_types;  // "NAME=uint8"
@@ -45,6 +50,7 @@ struct CommandOptions {
   CalibrateOptions calibrate;
   DocsOptions docs;
   NewOptions fresh;
+  RequantizeArguments requantize;
   CheckOptions check;
   std::vector<std::filesystem::path> inputs, expected, activations;
   std::filesystem::path labels;
@@ -74,6 +80,8 @@ int run_firmware(const CommandOptions& options);  // run --on soc, run --on qemu
 int report_command(const CommandOptions& options);
 int inspect_command(const CommandOptions& options);
 int verify_command(const CommandOptions& options);
+extern const char* const kRequantizeFooter;
+int requantize_command(const CommandOptions& options);
 int why_command(const CommandOptions& options);
 
 }  // namespace heddle

@@ -44,15 +44,19 @@ void add_model(CLI::App& command, CommandOptions& options,
   add_import(command, options);
 }
 
-// Where the samples come from.
-void add_samples(CLI::App& command, CommandOptions& options, const char* what) {
-  command.add_option("--inputs", options.inputs, what);
+void add_raw(CLI::App& command, CommandOptions& options) {
   command
       .add_option_function<std::string>(
           "--raw", [&options](const std::string& kind) { options.raw = heddle::raw_kind_of(kind); },
           "elements of raw input files, which then hold any number of samples (default: by their "
           "size)")
       ->check(CLI::IsMember({"float32", "int8", "uint8"}));
+}
+
+// Where the samples come from.
+void add_samples(CLI::App& command, CommandOptions& options, const char* what) {
+  command.add_option("--inputs", options.inputs, what);
+  add_raw(command, options);
 }
 
 void add_machine(CLI::App& command, CommandOptions& options) {
@@ -240,6 +244,24 @@ int run(int argc, char** argv) {
   calibrate->add_option("-o,--output", options.output,
                         "write the SoC's file with the fitted constants here");
   on(calibrate, heddle::calibrate_command);
+
+  CLI::App* const requantize = add_command(
+      app, "requantize", "turn a network into the dialect that a SoC's accelerators accept", options);
+  add_model(*requantize, options, "the network: TFLite, or ONNX (QDQ, QOperator, integers, float32)");
+  requantize->add_option("--for", options.requantize.soc, "the SoC: a TOML file or a name, e.g. diana")->required();
+  requantize
+      ->add_option("--calibration", options.requantize.calibration,
+                   "samples that scales are chosen on: npz, npy or raw files");
+  requantize->add_option("--evaluate", options.requantize.evaluate,
+                         "samples to judge by (default: those of the calibration, which flatter)");
+  add_raw(*requantize, options);
+  requantize->add_option("--labels", options.labels,
+                         "right classes of the samples to judge by: npy, or npz with an array `labels`");
+  requantize->add_option("--accelerators", options.compile.accelerators,
+                         "folders to look for accelerator folders in");
+  requantize->add_option("-o,--output", options.output, "the ONNX file to write")->required();
+  requantize->footer(heddle::kRequantizeFooter);
+  on(requantize, heddle::requantize_command);
 
   CLI::App* const report = add_command(
       app, "report",

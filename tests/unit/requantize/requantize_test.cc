@@ -1,0 +1,324 @@
+// Requantisation: what a network means in real numbers, and that the integers chosen keep it.
+#include "requantize/requantize.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "requantize/fit.h"
+#include "requantize/judge.h"
+#include "requantize/scales.h"
+#include "support/network_builder.h"
+#include "support/random.h"
+
+namespace heddle {
+namespace {
+
+using requantizing::affine_of;
+using testing::DoubleEq;
+using testing::DoubleNear;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::Pointwise;
+
+Tensor random_tensor(Random& random, DType type, Shape shape, int64_t lo, int64_t hi) {
+  Tensor tensor(type, std::move(shape));
+  for (int64_t i = 0; i < tensor.elements(); ++i) tensor.set(i, random.between(lo, hi));
+  return tensor;
+}
+
+std::vector<Sample> random_samples(const Graph& graph, int64_t count, uint64_t seed) {
+  Random random(seed);
+  std::vector<Sample> samples(static_cast<size_t>(count));
+  for (Sample& sample : samples) {
+    for (ValueId id : graph.inputs) {
+      const TensorType& type = graph.value(id).type;
+      sample.push_back(random_tensor(random, type.dtype, type.shape, type.range.lo, type.range.hi));
+    }
+  }
+  return samples;
+}
+
+// ---- meaning
+
+struct RequantCase {
+  const char* rounding;
+  std::vector<int64_t> mul, add, shifts;  // empty: absent
+  int64_t shift, zero_point;
+  std::vector<double> gain, offset;
+};
+
+TEST(Meaning, OfARequantisationIsItsFactorsAndHowItRounds) {
+  const std::vector<RequantCase> cases = {
+      {"shift", {}, {}, {}, 3, 0, {1.0 / 8}, {-7.0 / 16}},
+      {"floor",
+       {3, 5},
+       {8, -16},
+       {},
+       4,
+       0,
+       {3.0 / 16, 5.0 / 16},
+       {0.5 - 15.0 / 32, -1 - 15.0 / 32}},
+      {"half_up", {1 << 30}, {}, {}, 36, -128, {1.0 / 64}, {0}},
+      {"half_up", {3, 3}, {}, {0, 2}, 1, 7, {1.5, 0.375}, {0, 0}},
+      {"tflite_double", {1 << 30, 3 << 29}, {}, {}, 35, 4, {1.0 / 32, 3.0 / 64}, {0, 0}},
+  };
+  for (const RequantCase& c : cases) {
+    NetworkBuilder net;
+    const int64_t channels = static_cast<int64_t>(c.gain.size());
+    const ValueId x = net.input({1, channels, 2, 2});
+    const auto operand = [&](const std::vector<int64_t>& values) {
+      if (values.empty()) return ValueId{};
+      return net.constant(Tensor::of(DType::int32, {static_cast<int64_t>(values.size())}, values));
+    };
+    const ValueId mul = operand(c.mul), add = operand(c.add), shifts = operand(c.shifts);
+    Node node{"r",
+              "requant",
+              {{"rounding", std::string(c.rounding)},
+               {"shift", c.shift},
+               {"lo", int64_t{-128}},
+               {"hi", int64_t{127}},
+               {"axis", int64_t{1}},
+               {"zero_point", c.zero_point}},
+              {x, mul, add, shifts},
+              {}};
+    const requantizing::Affine affine = affine_of(net.graph, node);
+    EXPECT_THAT(affine.gain, Pointwise(DoubleEq(), c.gain)) << c.rounding;
+    EXPECT_THAT(affine.offset, Pointwise(DoubleNear(1e-12), c.offset)) << c.rounding;
+    EXPECT_EQ(affine.zero, static_cast<double>(c.zero_point));
+    EXPECT_EQ(affine.lo, static_cast<double>(-128 - c.zero_point));
+  }
+}
+
+// ---- networks in the dialect already
+
+struct Layers {
+  NetworkBuilder net;
+  Random random;
+  explicit Layers(uint64_t seed) : random(seed) {}
+
+  ValueId conv(ValueId x, int64_t channels, int64_t kernel, int64_t stride, int64_t shift,
+               int64_t lo) {
+    const int64_t in = net.shape(x)[1];
+    Attributes window = window_attributes(stride, kernel / 2, kernel / 2);
+    window["group"] = int64_t{1};
+    ValueId y = net.node("conv2d",
+                         {x, net.constant(random_tensor(random, DType::int8,
+                                                        {channels, in, kernel, kernel}, -90, 90))},
+                         window);
+    return biased(y, channels, shift, lo);
+  }
+  ValueId dense(ValueId x, int64_t channels, int64_t shift) {
+    ValueId y =
+        net.node("dense", {x, net.constant(random_tensor(random, DType::int8,
+                                                         {channels, net.shape(x)[1]}, -90, 90))});
+    return biased(y, channels, shift, -128);
+  }
+  ValueId biased(ValueId x, int64_t channels, int64_t shift, int64_t lo) {
+    x = net.node("bias_add",
+                 {x, net.constant(random_tensor(random, DType::int32, {channels}, -3000, 3000))},
+                 {{"axis", int64_t{1}}});
+    return net.requant(x, shift, lo);
+  }
+};
+
+// Convolutions, a residual sum, a pool and a dense layer.
+Graph shift_network(uint64_t seed) {
+  Layers l(seed);
+  ValueId x = l.net.input({1, 2, 8, 8});
+  x = l.conv(x, 4, 3, 1, 8, 0);
+  const ValueId y = l.conv(l.conv(x, 3, 3, 1, 8, 0), 4, 1, 1, 7, -128);
+  x = l.net.requant(l.net.node("add", {y, x}), 1, 0);
+  Attributes pool = window_attributes(2, 0, 0);
+  pool.erase("dilation_h");
+  pool.erase("dilation_w");
+  pool["kernel_h"] = pool["kernel_w"] = int64_t{2};
+  x = l.net.node("flatten", {l.net.node("max_pool", {x}, pool)}, {{"axis", int64_t{1}}});
+  l.net.graph.outputs = {l.dense(x, 5, 9)};
+  return l.net.graph;
+}
+
+TEST(Requantize, KeepsANetworkThatIsInTheDialectExactly) {
+  for (uint64_t seed = 1; seed <= 8; ++seed) {
+    const Graph graph = shift_network(seed);
+    const Result<Requantized> made = requantize(graph, random_samples(graph, 6, seed), {"test"});
+    ASSERT_TRUE(made.ok()) << format_diagnostics(made.errors());
+    const Result<Agreement> agreement =
+        agreement_of(graph, *made, random_samples(graph, 20, seed + 100), {});
+    ASSERT_TRUE(agreement.ok());
+    EXPECT_EQ(agreement->rmse, 0) << "seed " << seed;
+    for (const RequantizedLayer& layer : made->layers) EXPECT_EQ(layer.scale, 1) << layer.name;
+  }
+}
+
+// ---- networks with zero points and multipliers
+
+ValueId requant_float(NetworkBuilder& net, ValueId x, std::vector<float> mul, int64_t zero_point,
+                      int64_t lo) {
+  const Shape shape{static_cast<int64_t>(mul.size())};
+  Value factors;
+  factors.type = {DType::float32, shape, {}};
+  factors.constant = Tensor::of_floats(shape, mul);
+  return net.node("requant", {x, net.graph.add_value(factors)},
+                  {{"shift", int64_t{0}},
+                   {"lo", lo},
+                   {"hi", int64_t{127}},
+                   {"axis", int64_t{1}},
+                   {"rounding", std::string("float")},
+                   {"zero_point", zero_point}});
+}
+
+// As TFLite makes them: an asymmetric input with padding, channels of their own scales, a sum.
+Graph quantised_network(uint64_t seed) {
+  Layers l(seed);
+  NetworkBuilder& net = l.net;
+  const auto layer = [&](ValueId x, int64_t channels, int64_t x_zero_point, int64_t zero_point,
+                         float scale) {
+    Attributes window = window_attributes(1, 1, 1);
+    window["group"] = int64_t{1};
+    window["x_zero_point"] = x_zero_point;
+    ValueId y =
+        net.node("conv2d",
+                 {x, net.constant(random_tensor(l.random, DType::int8,
+                                                {channels, net.shape(x)[1], 3, 3}, -127, 127))},
+                 window);
+    std::vector<float> mul;
+    for (int64_t k = 0; k < channels; ++k)
+      mul.push_back(scale / static_cast<float>(l.random.between(2, 8)));
+    return requant_float(net, y, mul, zero_point, -128);
+  };
+  const ValueId x = net.input({1, 2, 6, 6});
+  const ValueId a = layer(x, 4, -20, -128, 0.01f);
+  const ValueId b = layer(layer(a, 4, -128, -128, 0.01f), 4, -128, 5, 0.01f);
+  const ValueId sum = net.node("qadd", {b, a},
+                               {{"x_scale", 0.5},
+                                {"residual_scale", 0.75},
+                                {"scale", 1.0},
+                                {"x_zero_point", int64_t{5}},
+                                {"residual_zero_point", int64_t{-128}},
+                                {"zero_point", int64_t{-128}},
+                                {"lo", int64_t{-128}},
+                                {"hi", int64_t{127}}});
+  net.graph.outputs = {layer(sum, 3, -128, 0, 0.01f)};
+  return net.graph;
+}
+
+TEST(Requantize, KeepsScoresOfQuantisedNetworks) {
+  for (uint64_t seed = 1; seed <= 4; ++seed) {
+    const Graph graph = quantised_network(seed);
+    const Result<Requantized> made = requantize(graph, random_samples(graph, 8, seed), {"test"});
+    ASSERT_TRUE(made.ok()) << format_diagnostics(made.errors());
+    const Result<Agreement> agreement =
+        agreement_of(graph, *made, random_samples(graph, 20, seed + 100), {});
+    ASSERT_TRUE(agreement.ok());
+    EXPECT_GT(agreement->cosine, 0.998) << "seed " << seed;
+    EXPECT_THAT(dump(made->graph), HasSubstr("pad "));  // what pads is the zero point
+    for (const Node& node : made->graph.nodes) {
+      if (node.op != "requant") continue;
+      EXPECT_EQ(string_attribute(node, "rounding"), "shift") << node.name;
+      EXPECT_EQ((OpView{made->graph, node}.attribute("zero_point")), 0);
+    }
+  }
+}
+
+TEST(Requantize, WritesTheSameBytesAgain) {
+  const Graph graph = quantised_network(3);
+  const std::vector<Sample> samples = random_samples(graph, 4, 3);
+  EXPECT_EQ(requantize(graph, samples, {"test"})->onnx, requantize(graph, samples, {"test"})->onnx);
+}
+
+// ---- what has no such form
+
+struct Refused {
+  const char* what;
+  std::function<void(Layers&)> build;
+  const char* message;
+};
+
+TEST(Requantize, NamesWhatHasNoForm) {
+  const auto add = [](Layers& l, ValueId a, ValueId b, double scale) {
+    return l.net.node("qadd", {a, b},
+                      {{"x_scale", 1.0},
+                       {"residual_scale", scale},
+                       {"scale", 1.0},
+                       {"x_zero_point", int64_t{0}},
+                       {"residual_zero_point", int64_t{0}},
+                       {"zero_point", int64_t{0}},
+                       {"lo", int64_t{-128}},
+                       {"hi", int64_t{127}}});
+  };
+  const std::vector<Refused> cases = {
+      {"a product of activations",
+       [](Layers& l) {
+         const ValueId x = l.net.input({1, 2, 4, 4});
+         l.net.graph.outputs = {l.net.node("mul", {x, l.net.requant(x, 1)})};
+       },
+       "mul_1 (mul): error: `mul of two activations` has no form of integers and shifts"},
+      {"a difference",
+       [&](Layers& l) {
+         const ValueId x = l.net.input({1, 2, 4, 4});
+         l.net.graph.outputs = {add(l, l.conv(x, 2, 1, 1, 7, 0), l.conv(x, 2, 1, 1, 7, 0), -1.0)};
+       },
+       "it subtracts, and sums of integers with one scale only add"},
+      {"one operand twice, with two scales",
+       [&](Layers& l) {
+         const ValueId x = l.conv(l.net.input({1, 2, 4, 4}), 2, 1, 1, 7, 0);
+         l.net.graph.outputs = {add(l, x, x, 0.5)};
+       },
+       "its operands need scales of ratio 2"},
+      {"a table in the middle",
+       [](Layers& l) {
+         const ValueId x = l.net.input({1, 2, 4, 4});
+         std::vector<int64_t> table;
+         for (int64_t i = -128; i < 128; ++i) table.push_back(i / 2);
+         const ValueId y =
+             l.net.node("lookup", {x, l.net.constant(Tensor::of(DType::int8, {256}, table))},
+                        {{"first", int64_t{-128}}});
+         l.net.graph.outputs = {l.conv(y, 2, 1, 1, 7, 0)};
+       },
+       "lookup_0 (lookup): error: `lookup, a table of 8-bit values` has no form of integers and "
+       "shifts, and is left "
+       "out at the end of a network only"},
+  };
+  for (const Refused& c : cases) {
+    Layers l(1);
+    c.build(l);
+    const Result<Requantized> made =
+        requantize(l.net.graph, random_samples(l.net.graph, 2, 1), {"test"});
+    ASSERT_FALSE(made.ok()) << c.what;
+    EXPECT_EQ(made.errors().size(), 1u) << c.what;
+    EXPECT_THAT(format_diagnostics(made.errors()), HasSubstr(c.message)) << c.what;
+  }
+}
+
+// ---- parts
+
+TEST(Fit, BoundsAreTheNearestIntegersInRange) {
+  using requantizing::integer_bounds;
+  using requantizing::kInfinity;
+  EXPECT_EQ(integer_bounds(0, kInfinity, 0.5, {-128, 127}), (Range{0, 127}));
+  EXPECT_EQ(integer_bounds(-kInfinity, 6, 0.1, {-64, 63}), (Range{-64, 60}));
+  EXPECT_EQ(integer_bounds(-1.3, 1.3, 1, {-128, 127}), (Range{-1, 1}));
+}
+
+TEST(Fit, ScalesRunDownThreeOctavesAndHoldTheSourcesOwn) {
+  const std::vector<double> scales = requantizing::scale_candidates(4);
+  EXPECT_EQ(scales.size(), 30u);
+  EXPECT_DOUBLE_EQ(scales.front(), 4 * std::sqrt(2.0));
+  EXPECT_DOUBLE_EQ(scales[4], 4);
+  EXPECT_DOUBLE_EQ(scales[28], 0.5);
+  EXPECT_EQ(scales.back(), 1);
+  for (size_t i = 1; i < 29; ++i)
+    EXPECT_NEAR(scales[i] / scales[i - 1], std::pow(2.0, -1.0 / 8), 1e-12);
+}
+
+TEST(Fit, SearchesSpreadSamples) {
+  EXPECT_THAT(requantizing::search_samples(3), ElementsAre(0, 1, 2));
+  const std::vector<size_t> some = requantizing::search_samples(1000);
+  EXPECT_EQ(some.size(), requantizing::kSearchSamples);
+  EXPECT_EQ(some.back(), 968u);
+}
+
+}  // namespace
+}  // namespace heddle
