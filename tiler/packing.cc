@@ -25,15 +25,15 @@ struct Walk {
 
 struct SplitName {
   std::string_view axis;
-  char kind = 0;  // '/', '%' or 0
+  char kind = 0;  // '/', '%', '>' or 0
   int64_t size = 1;
 };
 
 SplitName split_name(std::string_view text) {
-  const size_t at = text.find_first_of("/%");
+  const size_t at = text.find_first_of("/%>");
   if (at == std::string_view::npos) return {text, 0, 1};
   SplitName split{text.substr(0, at), text[at], 0};
-  const std::string_view number = text.substr(at + 1);
+  const std::string_view number = text.substr(std::min(at + (text[at] == '>' ? 2 : 1), text.size()));
   std::from_chars(number.data(), number.data() + number.size(), split.size);
   return split;
 }
@@ -54,6 +54,8 @@ std::optional<std::vector<Walk>> walks_of(const LoopNest& nest, const Packing& p
     const int64_t extent = block ? packing.block_pad : nest.axes[static_cast<size_t>(axis)].extent;
     if (split.kind == '/') {
       walks.push_back({axis, split.size, ceil_div(extent, split.size)});
+    } else if (split.kind == '>') {
+      walks.push_back({axis, 1, std::max(extent, split.size)});
     } else {
       walks.push_back({axis, 1, split.kind == '%' ? split.size : extent});
     }
@@ -62,13 +64,13 @@ std::optional<std::vector<Walk>> walks_of(const LoopNest& nest, const Packing& p
 }
 
 int64_t part_bytes(const std::vector<Walk>& walks, const PackPart& part) {
-  int64_t bytes = 1;
+  int64_t steps = 1;
   bool by_byte = false;
   for (const Walk& walk : walks) {
-    bytes *= walk.count;
+    steps *= walk.count;
     by_byte = by_byte || walk.axis < 0;
   }
-  return by_byte ? bytes : bytes * part.element_bytes;
+  return round_up(by_byte ? steps : ceil_div(steps * part.bits(), 8), part.fill_bytes);
 }
 
 int64_t block_bytes(const LoopNest& nest, const Packing& packing) {
@@ -95,7 +97,7 @@ std::vector<int> repeated_axes(const Rule& rule, const LoopNest& nest, const Pac
 // Where a constant's elements are: by the anchor's access, or, for a constant of a later operator,
 // along the block axis.
 struct Source {
-  const Tensor* tensor = nullptr;  // null: absent, packs as zeros
+  const Tensor* tensor = nullptr;  // null: absent, packs as PackPart::absent
   Access access;
   std::vector<int64_t> strides;
 };
@@ -124,8 +126,8 @@ Source source_of(const Graph& graph, const Match& match, const LoopNest& nest,
 }
 
 // The element at these axis values; 0 outside the constant (the padding of blocks and splits).
-int64_t element_at(const Source& source, const std::vector<int64_t>& axes) {
-  if (source.tensor == nullptr) return 0;
+int64_t element_at(const Source& source, const PackPart& part, const std::vector<int64_t>& axes) {
+  if (source.tensor == nullptr) return part.absent;
   int64_t flat = 0;
   for (size_t d = 0; d < source.access.size(); ++d) {
     int64_t index = source.access[d].offset;
@@ -147,6 +149,16 @@ void append_element(std::vector<std::byte>& bytes, int64_t value, int64_t first_
   }
 }
 
+// Element `index` of a part that began when there were `begin` bytes.
+void append_bits(std::vector<std::byte>& bytes, size_t begin, int64_t value, int64_t index,
+                 int64_t bits) {
+  const int64_t at = index * bits;
+  const size_t byte = begin + static_cast<size_t>(at / 8);
+  if (byte == bytes.size()) bytes.push_back(std::byte{0});
+  const uint64_t low = static_cast<uint64_t>(value) & ((uint64_t{1} << bits) - 1);
+  bytes[byte] |= static_cast<std::byte>(low << (at % 8));
+}
+
 // `begin`: the first index of the block on every axis.
 void pack_part(const LoopNest& nest, const Packing& packing, const PackPart& part,
                const Source& source, const std::vector<int64_t>& begin,
@@ -154,7 +166,8 @@ void pack_part(const LoopNest& nest, const Packing& packing, const PackPart& par
   const std::vector<Walk> walks = *walks_of(nest, packing, part);
   const int block_axis = axis_index(nest, packing.block_axis);
   std::vector<int64_t> steps(walks.size(), 0);
-  for (;;) {
+  const size_t first = bytes.size();
+  for (int64_t index = 0;; ++index) {
     std::vector<int64_t> axes = begin;
     int64_t byte = -1;
     for (size_t w = 0; w < walks.size(); ++w) {
@@ -167,12 +180,17 @@ void pack_part(const LoopNest& nest, const Packing& packing, const PackPart& par
     bool inside = axes[static_cast<size_t>(block_axis)] <
                   begin[static_cast<size_t>(block_axis)] + packing.block_size;
     for (size_t a = 0; a < axes.size(); ++a) inside = inside && axes[a] < nest.axes[a].extent;
-    const int64_t value = inside ? element_at(source, axes) : 0;
-    append_element(bytes, value, byte < 0 ? 0 : byte, byte < 0 ? part.element_bytes : 1);
+    const int64_t value = inside ? element_at(source, part, axes) : 0;
+    if (part.element_bits > 0) {
+      append_bits(bytes, first, value, index, part.element_bits);
+    } else {
+      append_element(bytes, value, byte < 0 ? 0 : byte, byte < 0 ? part.element_bytes : 1);
+    }
     size_t w = walks.size();
     while (w > 0 && ++steps[w - 1] == walks[w - 1].count) steps[--w] = 0;
-    if (w == 0) return;
+    if (w == 0) break;
   }
+  bytes.resize(first + static_cast<size_t>(part_bytes(walks, part)));
 }
 
 }  // namespace
@@ -196,7 +214,8 @@ Diagnostics check_packing(const Graph& graph, const Match& match, const Rule& ru
     if (!walks) {
       refuse(
           fmt::format("the order of `{}` names an axis that `{}` does not have", part.operand, op),
-          "name loop axes of the anchor, `byte`, or splits such as `c/16` and `c%16`");
+          "name loop axes of the anchor, `byte`, or parts of axes such as `c/16`, `c%16` and "
+             "`c>=16`");
       continue;
     }
     const Source source = source_of(graph, match, nest, packing, part.operand);
@@ -215,19 +234,20 @@ Diagnostics check_packing(const Graph& graph, const Match& match, const Rule& ru
       }
     }
     if (source.tensor->dtype() == DType::float32) {
-      if (part.element_bytes == 4) continue;
-      refuse(fmt::format("`{}` is float32, which {} bytes do not hold", part.operand,
-                         part.element_bytes),
+      if (part.bits() == 32) continue;
+      const std::string size = part.element_bits > 0 ? fmt::format("{} bits", part.element_bits)
+                                                     : fmt::format("{} bytes", part.element_bytes);
+      refuse(fmt::format("`{}` is float32, which {} do not hold", part.operand, size),
              "write `element_bytes = 4`: the words of IEEE 754");
       continue;
     }
     const Range range = source.tensor->min_max();
-    const int64_t bits = std::min<int64_t>(8 * part.element_bytes, 63);
+    const int64_t bits = std::min<int64_t>(part.bits(), 63);
     const int64_t half = int64_t{1} << (bits - 1);
-    if (part.element_bytes < 8 &&
+    if (part.bits() < 64 &&
         (range.lo < -half || range.hi > (range.lo < 0 ? half - 1 : 2 * half - 1))) {
       refuse(fmt::format("`{}` holds values from {} to {}, which {} bits cannot", part.operand,
-                         range.lo, range.hi, 8 * part.element_bytes),
+                         range.lo, range.hi, part.bits()),
              "pack wider elements, or refuse such constants in `when`");
     }
   }

@@ -4,6 +4,7 @@
  *   PROGRAM --inputs F --outputs F            F holds the dense inputs of one sample after the other; so will the outputs
  *   PROGRAM ... --layers F                    every layer's result too, dense, of one sample after the other
  *   PROGRAM ... --cycles                      modelled cycles of the units as JSON lines on stdout
+ *   PROGRAM ... --set UNIT OFFSET VALUE       first write this register of a unit's model; of no unit that is not there
  *
  * --layers, and --cycles for each layer, need the program compiled with HEDDLE_LAYER_CALLBACK defined.
  */
@@ -232,6 +233,22 @@ static void run_files(void *arena, void *const *outputs, const char *input_path,
   free(data);
 }
 
+static uint32_t number(const char *text) {
+  char *end = NULL;
+  const unsigned long value = strtoul(text, &end, 10);
+  if (end == text || *end != '\0' || value > 0x7FFFFFFFul) die("--set: no number", text);
+  return (uint32_t)value;
+}
+
+static void set_register(const char *name, const char *offset, const char *value) {
+  const uint32_t at = number(offset), wanted = number(value);
+  for (unsigned i = 0; i < heddle_host_unit_count; ++i) {
+    const heddle_host_unit *unit = &heddle_host_units[i];
+    if (strcmp(unit->name, name) == 0) heddle_reg_write(unit->base + at, wanted);
+  }
+  if (heddle_status() != HEDDLE_OK) die("--set", heddle_host_error());
+}
+
 int main(int argc, char **argv) {
   const char *input_path = NULL;
   const char *output_path = NULL;
@@ -243,6 +260,9 @@ int main(int argc, char **argv) {
                                                             : NULL;
     if (strcmp(argv[i], "--cycles") == 0) {
       print_cycles = 1;
+    } else if (strcmp(argv[i], "--set") == 0 && i + 3 < argc) {
+      set_register(argv[i + 1], argv[i + 2], argv[i + 3]);
+      i += 3;
     } else if (path == NULL || i + 1 == argc) {
       die("unknown or incomplete argument", argv[i]);
     } else {

@@ -36,7 +36,8 @@ bool same_tiles(const Rule& a, const Rule& b) {
       all += fmt::format("{} {} {} {}: ", packing.name, packing.block_axis, packing.block_size,
                          packing.block_pad);
       for (const PackPart& part : packing.parts)
-        all += fmt::format("{} {} {}, ", part.operand, part.element_bytes, fmt::join(part.order, " "));
+        all += fmt::format("{} {} {} {} {}, ", part.operand, part.bits(), part.absent, part.fill_bytes,
+                           fmt::join(part.order, " "));
     }
     return all;
   };

@@ -33,6 +33,8 @@ Diagnostic failed_process(const std::string& what, const ProcessOutcome& outcome
                   "`heddle compile -o DIR` it and run `make test` there to see all of it");
 }
 
+std::string program_of(const Compilation& c) { return "build/" + c.name + "_layers"; }
+
 std::string concatenate(const std::vector<Sample>& samples) {
   std::string bytes;
   for (const Sample& sample : samples) {
@@ -93,22 +95,37 @@ std::vector<int64_t> accelerator_cycles(const Compilation& c, const std::string&
 
 Result<EmittedRun> run_emitted(const Compilation& c, const fs::path& folder,
                                const std::vector<Sample>& samples, const ProcessLimits& limits) {
+  if (Status built = build_emitted(c, folder, limits); !built.ok()) return built.errors();
+  return run_built(c, folder, samples, {}, limits);
+}
+
+Status build_emitted(const Compilation& c, const fs::path& folder, const ProcessLimits& limits) {
   const Status written = write_folder(folder, c.bundle);
   if (!written.ok()) return written.errors();
-  const std::string program = "build/" + c.name + "_layers";
+  const std::string program = program_of(c);
   Result<ProcessOutcome> built = run_process({"make", "-s", program}, folder, limits);
   if (!built.ok()) return built.errors();
   if (built->exit_status != 0) return failed_process("make " + program, *built);
+  return Unit{};
+}
 
+Result<EmittedRun> run_built(const Compilation& c, const fs::path& folder,
+                             const std::vector<Sample>& samples,
+                             const std::vector<UnitSetting>& settings,
+                             const ProcessLimits& limits) {
   const TemporaryFolder temporary;
   const fs::path inputs = temporary.path() / "inputs";
   const fs::path outputs = temporary.path() / "outputs";
   const fs::path layers = temporary.path() / "layers";
   std::ofstream(inputs, std::ios::binary) << concatenate(samples);
-  Result<ProcessOutcome> ran =
-      run_process({(fs::absolute(folder) / program).string(), "--inputs", inputs.string(),
-                   "--outputs", outputs.string(), "--layers", layers.string(), "--cycles"},
-                  folder, limits);
+  std::vector<std::string> command = {(fs::absolute(folder) / program_of(c)).string(),
+                                      "--inputs", inputs.string(), "--outputs", outputs.string(),
+                                      "--layers", layers.string(), "--cycles"};
+  for (const UnitSetting& setting : settings) {
+    command.insert(command.end(), {"--set", setting.unit, std::to_string(setting.register_offset),
+                                   std::to_string(setting.value)});
+  }
+  Result<ProcessOutcome> ran = run_process(command, folder, limits);
   if (!ran.ok()) return ran.errors();
   if (ran->exit_status != 0) return failed_process("the emitted C", *ran);
 

@@ -45,6 +45,14 @@ struct EmittedRun {
 Result<EmittedRun> run_emitted(const Compilation& compilation, const std::filesystem::path& folder,
                                const std::vector<Sample>& samples,
                                const ProcessLimits& limits = {});
+// The two halves of it: a bundle that is built once may run many times. `settings` are made before
+// the first sample; those of units that the network does not use say nothing.
+Status build_emitted(const Compilation& compilation, const std::filesystem::path& folder,
+                     const ProcessLimits& limits = {});
+Result<EmittedRun> run_built(const Compilation& compilation, const std::filesystem::path& folder,
+                             const std::vector<Sample>& samples,
+                             const std::vector<UnitSetting>& settings = {},
+                             const ProcessLimits& limits = {});
 
 // Bit for bit. Layers first, in execution order, so that `first` names the layer where the error
 // began.

@@ -56,6 +56,7 @@ struct CommandOptions {
   std::filesystem::path labels;
   std::filesystem::path emit_onnx;  // inspect: where the normalised graph goes
   std::string dump_after;
+  std::vector<std::string> unit_options;  // run: "UNIT.NAME=VALUE"
   // run: where, and what of the virtual SoC
   std::string on = "host";
   int64_t max_cycles = 0;       // 0: the virtual SoC's own limit

@@ -132,10 +132,13 @@ Result<std::vector<Sample>> samples_of(const Graph& graph, const CommandOptions&
 }
 
 Result<EmittedRun> run_in(const Compilation& compilation, const std::filesystem::path& kept,
-                          const std::vector<Sample>& samples, const Progress& progress) {
+                          const std::vector<Sample>& samples, const Progress& progress,
+                          const std::vector<UnitSetting>& settings) {
   progress.show("building and running the emitted C");
   const TemporaryFolder temporary;
-  return run_emitted(compilation, kept.empty() ? temporary.path() / "bundle" : kept, samples);
+  const std::filesystem::path folder = kept.empty() ? temporary.path() / "bundle" : kept;
+  if (Status built = build_emitted(compilation, folder); !built.ok()) return built.errors();
+  return run_built(compilation, folder, samples, settings);
 }
 
 Json to_json(const Comparison& comparison) {

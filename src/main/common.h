@@ -41,9 +41,14 @@ Result<Compilation> compile_to(const CommandOptions& options, const Progress& pr
 Result<std::vector<Sample>> samples_of(const Graph& graph, const CommandOptions& options,
                                        int64_t otherwise);
 
+// `--option UNIT.NAME=VALUE`, without those that are the default. Errors, all at once: no such text, a
+// unit that the SoC has not, an option that the unit has not, what is no number or out of range.
+Result<std::vector<UnitSetting>> unit_settings(const std::vector<std::string>& texts, const Soc& soc);
+
 // Builds and runs the emitted C in `kept`, or in a temporary folder if that is empty.
 Result<EmittedRun> run_in(const Compilation& compilation, const std::filesystem::path& kept,
-                          const std::vector<Sample>& samples, const Progress& progress);
+                          const std::vector<Sample>& samples, const Progress& progress,
+                          const std::vector<UnitSetting>& settings = {});
 
 Json to_json(const Comparison& comparison);
 

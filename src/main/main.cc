@@ -153,6 +153,11 @@ int run(int argc, char** argv) {
   add_samples(*execute, options, "samples: npz, npy or raw files (default: three random ones)");
   execute->add_option("--labels", options.labels,
                       "right classes: npy, or npz with an array `labels`; prints the accuracy");
+  execute
+      ->add_option("--option", options.unit_options,
+                   "set an option of a unit's model, UNIT.NAME=VALUE; outputs then need not equal the "
+                   "reference (repeatable)")
+      ->allow_extra_args(false);
   execute->add_option("-o,--output", options.output, "keep the bundle in this folder");
   add_virtual_soc(*execute, options);
   on(execute, heddle::run_command);

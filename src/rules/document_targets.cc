@@ -79,6 +79,9 @@ class Page {
     for (const auto& [key, value] : target_.constants)
       facts.push_back(fmt::format("constant `{}.{}`: {}, where the SoC says nothing else",
                                   target_.kind == TargetKind::cpu ? "cpu" : "unit", plain(key), value));
+    for (const UnitOption& option : target_.options)
+      facts.push_back(fmt::format("option `{}` of runs, {} to {}, default {}: {}", plain(option.name),
+                                  option.lo, option.hi, option.standard, plain(option.why)));
     std::vector<std::string> files = target_.headers;
     files.insert(files.end(), target_.sources.begin(), target_.sources.end());
     files.insert(files.end(), target_.models.begin(), target_.models.end());
@@ -123,11 +126,21 @@ class Page {
                        layout.row, layout.plane);
   }
 
+  static std::string part_text(const PackPart& part) {
+    const bool bits = part.element_bits > 0;
+    const int64_t size = bits ? part.element_bits : part.element_bytes;
+    std::string text = fmt::format("`{}` ({} {}{}{}) by {}", plain(part.operand), size,
+                                   bits ? "bit" : "byte", size == 1 ? "" : "s",
+                                   part.absent == 0 ? "" : fmt::format(", {} if absent", part.absent),
+                                   fmt::join(part.order, ", "));
+    if (part.fill_bytes > 1) text += fmt::format(", up to a multiple of {} bytes", part.fill_bytes);
+    return text;
+  }
+
   static std::string packing_text(const Packing& packing) {
     std::vector<std::string> parts;
     for (const PackPart& part : packing.parts)
-      parts.push_back(fmt::format("`{}` ({} byte{}) by {}", plain(part.operand), part.element_bytes,
-                                  part.element_bytes == 1 ? "" : "s", fmt::join(part.order, ", ")));
+      parts.push_back(part_text(part));
     return fmt::format("`{}` in blocks of {} along `{}`, room for {}: {}", plain(packing.name),
                        packing.block_size, packing.block_axis, packing.block_pad,
                        fmt::join(parts, "; "));

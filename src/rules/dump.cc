@@ -84,8 +84,13 @@ void write_rule(Out out, const Rule& rule) {
     fmt::format_to(out, "    pack {} in blocks of {} {}, padded to {}\n", packing.name,
                    packing.block_size, packing.block_axis, packing.block_pad);
     for (const PackPart& part : packing.parts) {
-      fmt::format_to(out, "      {} as {} bytes: {}\n", part.operand, part.element_bytes,
+      const bool bits = part.element_bits > 0;
+      fmt::format_to(out, "      {} as {} {}: {}", part.operand,
+                     bits ? part.element_bits : part.element_bytes, bits ? "bits" : "bytes",
                      fmt::join(part.order, " "));
+      if (part.absent != 0) fmt::format_to(out, ", {} if absent", part.absent);
+      if (part.fill_bytes > 1) fmt::format_to(out, ", filled to {} bytes", part.fill_bytes);
+      fmt::format_to(out, "\n");
     }
   }
   for (const TileDomain& domain : rule.domains) {
@@ -123,6 +128,10 @@ void write_target(Out out, const Target& target) {
   for (const Memory& memory : target.memories) write_memory(out, "private memory", memory);
   for (const auto& [key, value] : target.constants)
     fmt::format_to(out, "  unit.{} = {}\n", key, value);
+  for (const UnitOption& option : target.options)
+    fmt::format_to(out, "  option {} at {}: {} in [{}, {}] -- {}\n", option.name,
+                   option.register_offset, option.standard, option.lo, option.hi,
+                   terminal_text(option.why, 200));
   for (const auto& [name, memory] : target.uses)
     fmt::format_to(out, "  {} is memory {}\n", name, memory);
   for (const Rule& rule : target.rules) write_rule(out, rule);

@@ -105,15 +105,45 @@ TileDomain read_domain(const TomlMember& member, const RuleNames& names, Reading
 void check_order(const TomlValue& entry, const RuleNames& names, Reading& reading) {
   const std::string& text = entry.text;
   if (text.empty() || text == "byte") return;
-  const size_t mark = text.find_first_of("/%");
+  const size_t mark = text.find_first_of("/%>");
   check_axis(text.substr(0, mark), entry.place, names, reading);
   if (mark == std::string::npos) return;
   int64_t divisor = 0;
-  const char* end = text.data() + text.size();
-  const auto [stop, error] = std::from_chars(text.data() + mark + 1, end, divisor);
-  if (error != std::errc() || stop != end || divisor < 1 || divisor > (1 << 20)) {
+  const bool at_least = text.compare(mark, 2, ">=") == 0;
+  const char* const begin = text.data() + mark + (at_least ? 2 : 1);
+  const char* const end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(begin, end, divisor);
+  if ((text[mark] == '>' && !at_least) || error != std::errc() || stop != end || divisor < 1 ||
+      divisor > (1 << 20)) {
     report(reading, entry.place, fmt::format("`{}` does not split an axis", terminal_text(text)),
-           "a split is an axis, `/` or `%`, and a number: `c/16`, `c%16`");
+           "a split is an axis, `/` or `%`, and a number: `c/16`, `c%16`; `c>=16` walks 16 indices or "
+           "more");
+  }
+}
+
+// How one element is stored, and what there is where the operand is absent.
+void read_elements(const TomlValue& item, PackPart& part, Reading& reading) {
+  part.element_bits = integer_at(item, "element_bits", 0);
+  part.absent = integer_at(item, "absent", 0);
+  part.fill_bytes = integer_at(item, "fill_bytes", 1);
+  const Place bits = part.element_bits > 0 ? place_at(item, "element_bits") : item.place;
+  if (part.element_bits > 0 && 8 % part.element_bits != 0) {
+    report(reading, bits, fmt::format("elements of {} bits do not fill a byte", part.element_bits),
+           "write 1, 2 or 4, or `element_bytes`");
+  }
+  if (part.element_bits > 0 && part.element_bytes != 1) {
+    report(reading, bits, "an element has both `element_bits` and `element_bytes`",
+           "leave one of them out");
+  }
+  if (part.element_bits > 0 &&
+      std::find(part.order.begin(), part.order.end(), "byte") != part.order.end()) {
+    report(reading, bits, "`byte` walks the bytes of an element, and this one has bits",
+           "leave `byte` out, or write `element_bytes`");
+  }
+  const int64_t half = int64_t{1} << (std::min<int64_t>(part.bits(), 62) - 1);
+  if (part.absent < -half || part.absent >= 2 * half) {
+    report(reading, place_at(item, "absent"),
+           fmt::format("{} bits do not hold {}", part.bits(), part.absent));
   }
 }
 
@@ -150,6 +180,7 @@ Packing read_packing(const TomlValue& table, const RuleNames& names, Reading& re
       check_order(entry, names, reading);
       part.order.push_back(entry.text);
     }
+    read_elements(item, part, reading);
     packing.parts.push_back(std::move(part));
   }
   return packing;

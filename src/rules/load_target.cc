@@ -143,6 +143,37 @@ void read_transfer(const TomlValue& root, Target& target, Reading& reading) {
   target.transfer = read_job(*transfer, {}, Scope::transfer, reading);
 }
 
+// Registers of the model that a run may set.
+void read_options(const TomlValue& root, Target& target, Reading& reading) {
+  for (const TomlValue& item : items_at(root, "option")) {
+    if (item.kind != TomlKind::table) continue;
+    UnitOption option;
+    option.name = identifier_at(item, "name", reading);
+    option.register_offset = integer_at(item, "register");
+    option.standard = integer_at(item, "default");
+    option.lo = integer_at(item, "lo");
+    option.hi = integer_at(item, "hi");
+    option.why = string_at(item, "why");
+    for (const UnitOption& other : target.options) {
+      if (option.name.empty() || other.name != option.name) continue;
+      report(reading, place_at(item, "name"),
+             fmt::format("two options are called `{}`", option.name));
+    }
+    if (option.register_offset % 4 != 0 || option.register_offset + 4 > target.register_bytes) {
+      report(reading, place_at(item, "register"),
+             fmt::format("no register of {} bytes has the offset {}", target.register_bytes,
+                         option.register_offset),
+             "registers are words: give a multiple of 4 inside the window");
+    }
+    if (option.standard < option.lo || option.standard > option.hi) {
+      report(reading, place_at(item, "default"),
+             fmt::format("the default {} of option `{}` lies outside of [{}, {}]", option.standard,
+                         option.name, option.lo, option.hi));
+    }
+    target.options.push_back(std::move(option));
+  }
+}
+
 // What a library has not: registers and a model.
 void read_device(const TomlValue& root, Target& target, Reading& reading) {
   target.register_bytes = integer_at(root, "registers");
@@ -156,6 +187,7 @@ void read_device(const TomlValue& root, Target& target, Reading& reading) {
   }
   target.base_macro = identifier_at(root, "base_macro", reading);
   target.models = read_files(root, "models", ".c", target.folder, reading);
+  read_options(root, target, reading);
 }
 
 }  // namespace

@@ -48,12 +48,18 @@ struct BufferLayout {
 
 // Constants packed for the device: blocks of `block_size` along `block_axis` (padded with zeros to
 // `block_pad`), each block the parts one after the other. `order` lists axes outermost first;
-// "c/16" and "c%16" split an axis (padded to a multiple of 16), "byte" walks the bytes of an
-// element, least significant first.
+// "c/16" and "c%16" split an axis (padded to a multiple of 16), "c>=64" walks 64 indices of it at
+// least (zeros beyond), "byte" walks the bytes of an element, least significant first.
 struct PackPart {
-  std::string operand;  // "weights", "bias"; an absent bias packs as zeros of `bytes` bytes each
+  std::string operand;  // "weights", "bias"
   int64_t element_bytes = 1;
   std::vector<std::string> order;  // {"c", "fy", "fx", "k"}
+  // 1, 2 or 4: elements of so many bits, in two's complement, least significant bits of a byte
+  // first; 0: whole bytes.
+  int64_t element_bits = 0;
+  int64_t absent = 0;      // each element where the operand is absent
+  int64_t fill_bytes = 1;  // the part takes a multiple of this many bytes, filled up with zeros
+  int64_t bits() const { return element_bits > 0 ? element_bits : 8 * element_bytes; }
 };
 struct Packing {
   std::string name;        // the operand the rule's expressions see: "weights"
@@ -145,6 +151,21 @@ inline constexpr int kFirstInterrupt = 16;
 // accelerator that works in place, its driver a plain call, and there is no device.
 enum class TargetKind : uint8_t { cpu, accelerator, dma, library };
 
+// What `heddle run --option UNIT.NAME=VALUE` may set: a register of the unit's model, which is written
+// before a run and starts with `standard`. No silicon has it.
+struct UnitOption {
+  std::string name;
+  int64_t register_offset = 0;
+  int64_t standard = 0;    // 0 to 0x7FFFFFFF, like both bounds
+  int64_t lo = 0, hi = 0;  // inclusive
+  std::string why;         // what it does, for help and messages
+};
+struct UnitSetting {  // of one run
+  std::string unit;
+  int64_t register_offset = 0;
+  int64_t value = 0;
+};
+
 // One folder: accelerators/<name>/, or a CPU flavour in cpu_codegen/<name>/.
 struct Target {
   std::string name;
@@ -170,6 +191,7 @@ struct Target {
   std::optional<Job> transfer;
   std::optional<Expr> transfer_cycles;
   int64_t transfer_unit_bytes = 1;  // row_bytes must be a multiple of it
+  std::vector<UnitOption> options{};  // of accelerators and DMAs
 };
 
 struct SocUnit {

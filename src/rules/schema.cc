@@ -50,6 +50,23 @@ std::vector<KeyDef> unit_keys() {
   };
 }
 
+// What is set for a run of the unit's model.
+std::vector<KeyDef> option_keys() {
+  return {
+      {"option", KeyType::table_list, kOptional,
+       "what `heddle run --option UNIT.NAME=VALUE` may set: registers of the model, which no silicon "
+       "has; a run with one of them is not held against the reference"},
+      {"option[].name", KeyType::text, kRequired, "an identifier, distinct in the file"},
+      {"option[].register", KeyType::integer, kRequired,
+       "offset of the model's register that is written after reset", "", 4, kMaxCount},
+      {"option[].default", KeyType::integer, kRequired, "the register's value after reset", "", 0,
+       kMaxConstant},
+      {"option[].lo", KeyType::integer, kRequired, "the least value", "", 0, kMaxConstant},
+      {"option[].hi", KeyType::integer, kRequired, "the greatest value", "", 0, kMaxConstant},
+      {"option[].why", KeyType::text, kRequired, "what it does, and in which unit its number is"},
+  };
+}
+
 std::vector<KeyDef> call_keys(std::string_view table) {
   static const std::vector<KeyDef> job = {
       {"rule[].job.call", KeyType::text, kRequired,
@@ -129,13 +146,22 @@ std::vector<KeyDef> rule_keys(bool accelerator) {
       {"rule[].pack[].parts", KeyType::table_list, kRequired,
        "what a block holds, one part after the other"},
       {"rule[].pack[].parts[].operand", KeyType::text, kRequired,
-       "a constant operand; zeros where it is absent"},
+       "a constant operand; `absent` says what is packed where it is absent"},
       {"rule[].pack[].parts[].element_bytes", KeyType::integer, kOptional,
        "bytes of an element; 4 for float32: the words of IEEE 754",
        "1", 1, 8},
+      {"rule[].pack[].parts[].element_bits", KeyType::integer, kOptional,
+       "instead of `element_bytes`: 1, 2 or 4 bits of an element, in two's complement; the first "
+       "element of a byte has its least significant bits",
+       "", 1, 4},
+      {"rule[].pack[].parts[].absent", KeyType::integer, kOptional,
+       "each element where the operand is absent: 1 for the multipliers of a requantisation", "0",
+       -kMaxCount, kMaxCount},
+      {"rule[].pack[].parts[].fill_bytes", KeyType::integer, kOptional,
+       "the part takes a multiple of this many bytes, filled up with zeros", "1", 1, kMaxCount},
       {"rule[].pack[].parts[].order", KeyType::text_list, kRequired,
-       "axes, outermost first; `c/16` and `c%16` split an axis, `byte` walks the bytes of an "
-       "element, least significant first"},
+       "axes, outermost first; `c/16` and `c%16` split an axis, `c>=64` walks 64 indices of it at "
+       "least (zeros beyond), `byte` walks the bytes of an element, least significant first"},
       {"rule[].tile", KeyType::table, kRequired, "how a layer may be cut into jobs"},
       {"rule[].tile.dims", KeyType::text_map, kOptional,
        "the sizes an axis may take: `full`, `any`, `one` (a job for each index: the groups `g` of a "
@@ -373,9 +399,9 @@ std::vector<Schema> make_schemas() {
        joined({identity("an identifier"), policy_keys()})},
       {FileKind::accelerator, "accelerator.toml",
        "An accelerator: a folder with this file, the driver and the model.",
-       joined({identity(name, "accelerator"), unit_keys(), memories, rule_keys(true)})},
+       joined({identity(name, "accelerator"), unit_keys(), option_keys(), memories, rule_keys(true)})},
       {FileKind::dma, "dma.toml", "A DMA: a folder with this file, the driver and the model.",
-       joined({identity(name, "dma"), unit_keys(), transfer, call_keys("transfer")})},
+       joined({identity(name, "dma"), unit_keys(), option_keys(), transfer, call_keys("transfer")})},
       {FileKind::library, "library.toml",
        "Kernels by hand: a folder with this file and C code that the processor runs, in place.",
        joined({identity(name, "library"), library_keys()})},

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "rules/rules.h"
 #include "sim/cpu/bus.h"
 #include "sim/cpu/cpu.h"
 #include "sim/cpu/elf.h"
@@ -26,6 +27,7 @@ struct MachineLimits {
   uint64_t max_cycles = 200'000'000'000;
   uint64_t max_instructions = 100'000'000'000;
   bool free_units = false;  // jobs of DMA and accelerators take no time
+  std::vector<UnitSetting> settings{};  // of units that may not be there
 };
 
 class Machine {

@@ -28,6 +28,11 @@ Status Machine::add_devices(const std::vector<const heddle_model*>& models) {
     if (!unit.ok()) return unit.errors();
     units_.push_back(std::move(*unit));
     if (limits_.free_units) units_.back()->make_free();
+    for (const UnitSetting& setting : limits_.settings) {
+      if (setting.unit == described.name)
+        units_.back()->set(static_cast<uint32_t>(setting.register_offset),
+                           static_cast<uint32_t>(setting.value));
+    }
     Device device{described.name, described.base, described.bytes, &ports_[u], nullptr, nullptr};
     device.load = [](void* context, uint32_t offset, int size, uint64_t now, uint32_t* value,
                      uint64_t* stall) {

@@ -15,12 +15,19 @@ std::string text_of(const Json& json) {
 
 std::string to_json(const Request& request) {
   const SimulateOptions& options = request.options;
+  Json settings = Json::array();
+  for (const UnitSetting& setting : options.limits.settings) {
+    settings.push_back({{"unit", setting.unit},
+                        {"register", setting.register_offset},
+                        {"value", setting.value}});
+  }
   return text_of({{"schema", 1},
                   {"bundle", request.bundle.string()},
                   {"result", request.result.string()},
                   {"max_cycles", options.limits.max_cycles},
                   {"max_instructions", options.limits.max_instructions},
                   {"free_units", options.limits.free_units ? 1 : 0},
+                  {"settings", settings},
                   {"trace", options.trace.string()},
                   {"trace_kind", static_cast<int>(options.trace_kind)},
                   {"gdb_port", options.gdb_port}});
@@ -37,6 +44,11 @@ Result<Request> request_from_json(const std::string& text, const std::string& fi
   request.options.limits.max_cycles = fields.count("max_cycles");
   request.options.limits.max_instructions = fields.count("max_instructions");
   request.options.limits.free_units = fields.integer("free_units", 0, 1) != 0;
+  for (const Fields& setting : fields.list("settings")) {
+    request.options.limits.settings.push_back(
+        {setting.text("unit"), static_cast<int64_t>(setting.count("register")),
+         static_cast<int64_t>(setting.count("value"))});
+  }
   request.options.trace = fields.text("trace");
   request.options.trace_kind = static_cast<TraceKind>(fields.integer("trace_kind", 0, 2));
   request.options.gdb_port = static_cast<int>(fields.integer("gdb_port", 0, 65535));

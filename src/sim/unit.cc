@@ -80,6 +80,12 @@ Result<std::unique_ptr<SimUnit>> SimUnit::make(const UnitDescription& descriptio
   return unit;
 }
 
+void SimUnit::set(uint32_t offset, uint32_t value) {
+  const AtWork at_work(description_.name);
+  model_->write(state_.data(), offset, value);
+  busy_state_ = seen_ = state_;
+}
+
 // --- memory, as the model sees it ---
 
 SimUnit::Reach* SimUnit::find(uint32_t address, uint32_t bytes, bool store) {

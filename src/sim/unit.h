@@ -47,6 +47,8 @@ class SimUnit {
                                                Bus& bus);
 
   const UnitDescription& description() const { return description_; }
+  // An option of the model, before anything else happens to it.
+  void set(uint32_t offset, uint32_t value);
   // From now on jobs take no time: what is left of a run is the CPU's own work.
   void make_free() { free_ = true; }
   bool busy() const { return busy_; }

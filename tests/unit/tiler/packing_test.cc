@@ -150,6 +150,77 @@ TEST(Packing, Float32IsItsWords) {
               HasSubstr("`mul` is float32, which 2 bytes do not hold"));
 }
 
+// An in-memory array's cells: ternary weights in two bits each, lanes innermost, at least 8 rows a
+// kernel position, as many bytes as whole rows of the array have.
+TEST(Packing, BitsFillBytesFromTheirLeastSignificantEnd) {
+  const std::unique_ptr<Layer> layer =
+      conv_layer({.c = 3, .k = 6, .iy = 8, .ix = 8, .fy = 1, .fx = 3, .pad = 0}, diana());
+  Tensor& weights = *layer->graph.value(layer->match.find("weights")).constant;
+  for (int64_t i = 0; i < weights.elements(); ++i) weights.set(i, i * 7 % 3 - 1);
+  Packing& packing = layer->soc.accelerators[0]
+                         .target.rules[static_cast<size_t>(layer->match.rule)]
+                         .packings[0];
+  packing = {"weights", "k", 4, 4, {{"weights", 1, {"fy", "fx", "c>=8", "k"}}}};
+  packing.parts[0].element_bits = 2;
+  packing.parts[0].fill_bytes = 10;
+  const Region region = layer->region();
+  const std::vector<std::byte> bytes = pack(region, packing);
+  ASSERT_EQ(bytes.size(), 2u * 30);  // 3 positions x 8 rows x 4 lanes x 2 bits, filled up to 30
+  EXPECT_EQ(packed_bytes(region, packing, 0, 6), 60);
+  EXPECT_EQ(packed_bytes(region, packing, 4, 6), 30);
+  for (int64_t block = 0; block < 2; ++block) {
+    for (int64_t i = 0; i < 30; ++i) {
+      for (int64_t lane = 0; lane < 4; ++lane) {
+        const int64_t k = block * 4 + lane, c = i % 8, fx = i / 8;
+        const int64_t wanted = k < 6 && c < 3 && fx < 3 ? weights.at((k * 3 + c) * 3 + fx) & 3 : 0;
+        EXPECT_EQ(at(bytes, block * 30 + i) >> (2 * lane) & 3, wanted) << block << ' ' << i << ' ' << lane;
+      }
+    }
+  }
+}
+
+// Rows that do not end at a byte follow each other within one.
+TEST(Packing, BitsRunOnFromRowToRow) {
+  const std::unique_ptr<Layer> layer =
+      conv_layer({.c = 3, .k = 3, .iy = 4, .ix = 4, .fy = 1, .fx = 1, .pad = 0}, diana());
+  Tensor& weights = *layer->graph.value(layer->match.find("weights")).constant;
+  for (int64_t i = 0; i < 9; ++i) weights.set(i, i - 4);
+  Packing& packing = layer->soc.accelerators[0]
+                         .target.rules[static_cast<size_t>(layer->match.rule)]
+                         .packings[0];
+  packing = {"weights", "k", 3, 3, {{"weights", 1, {"c", "k"}}}};
+  packing.parts[0].element_bits = 4;
+  const std::vector<std::byte> bytes = pack(layer->region(), packing);
+  ASSERT_EQ(bytes.size(), 5u);  // 9 elements of half a byte
+  for (int64_t i = 0; i < 9; ++i)
+    EXPECT_EQ(at(bytes, i / 2) >> (4 * (i % 2)) & 15, weights.at(i % 3 * 3 + i / 3) & 15) << i;
+  EXPECT_EQ(at(bytes, 4) >> 4, 0);
+}
+
+// Multipliers of a requantisation that has none are 1; padding stays 0.
+TEST(Packing, AnAbsentOperandIsWhatTheRuleSays) {
+  const std::unique_ptr<Layer> layer =
+      conv_layer({.c = 1, .k = 3, .iy = 4, .ix = 4, .fy = 1, .fx = 1, .pad = 0}, diana());
+  Packing& packing = layer->soc.accelerators[0]
+                         .target.rules[static_cast<size_t>(layer->match.rule)]
+                         .packings[0];
+  packing = {"weights", "k", 4, 4, {{"mul", 2, {"k"}}, {"add", 1, {"k"}}}};
+  packing.parts[0].absent = 1;
+  std::vector<int> found;
+  for (const std::byte byte : pack(layer->region(), packing)) found.push_back(static_cast<int>(byte));
+  EXPECT_THAT(found, testing::ElementsAre(1, 0, 1, 0, 1, 0, 0, 0, 0, 0, 0, 0));
+
+  // One for all channels.
+  Value factor;
+  factor.constant = Tensor(DType::int32, {});
+  factor.constant->set(0, -2);
+  factor.type = {DType::int32, {}, {}};
+  layer->match.bound.emplace_back("mul", layer->graph.add_value(std::move(factor)));
+  found.clear();
+  for (const std::byte byte : pack(layer->region(), packing)) found.push_back(static_cast<int>(byte));
+  EXPECT_THAT(found, testing::ElementsAre(254, 255, 254, 255, 254, 255, 0, 0, 0, 0, 0, 0));
+}
+
 // Rule files that pack what is not there.
 TEST(Packing, SaysWhatIsWrongWithARule) {
   const std::unique_ptr<Layer> layer = conv_layer({.c = 3}, diana());
@@ -171,6 +242,7 @@ TEST(Packing, SaysWhatIsWrongWithARule) {
        },
        "the order of `weights` leaves out axis `fy` of extent 3"},
       {[](Packing& p) { p.parts[0].element_bytes = 1; }, "`bias` holds values from -500 to"},
+      {[](Packing& p) { p.parts[1].element_bits = 2; }, ", which 2 bits cannot"},
   };
   for (const auto& c : cases) {
     Layer spoiled = *layer;
