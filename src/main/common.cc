@@ -83,6 +83,10 @@ int fail(const std::filesystem::path& file, const std::string& message, const st
   return fail({error_at(in_file(file.string()), message, remedy)});
 }
 
+int labels_without_inputs() {
+  return fail("--labels", "there are no samples that the labels belong to", "give them with --inputs");
+}
+
 void print_json(const Json& json) {
   fmt::print("{}\n", json.dump(2, ' ', false, Json::error_handler_t::replace));
 }

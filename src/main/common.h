@@ -13,6 +13,7 @@ using Json = nlohmann::ordered_json;
 // Print errors; exit status 1.
 int fail(const Diagnostics& errors);
 int fail(const std::filesystem::path& file, const std::string& message, const std::string& remedy);
+int labels_without_inputs();
 
 void print_json(const Json& json);
 

@@ -276,6 +276,8 @@ int run(int argc, char** argv) {
   add_machine(*report, options);
   report->add_option("--inputs", options.inputs,
                      "npz, npy or raw files; the first sample is measured (default: a random one)");
+  report->add_option("--labels", options.labels,
+                     "right classes of all of them: npy, or npz with an array `labels`; adds the accuracy");
   report->add_flag("--csv", options.csv, "print CSV instead of text");
   on(report, heddle::report_command);
 

@@ -47,6 +47,14 @@ int report_command(const CommandOptions& options) {
   if (!imported.ok()) return fail(imported.errors());
   Result<std::vector<Sample>> samples = samples_of(imported->graph, options, 1);
   if (!samples.ok()) return fail(samples.errors());
+  const std::vector<Sample> all = *samples;
+  std::vector<int64_t> labels;
+  if (!options.labels.empty()) {
+    if (options.inputs.empty()) return labels_without_inputs();
+    Result<std::vector<int64_t>> read = read_labels(options.labels, all.size());
+    if (!read.ok()) return fail(read.errors());
+    labels = std::move(*read);
+  }
   samples->resize(1);
   one.compile.vectors = std::move(*samples);
   CommandOptions cpu = one;
@@ -66,11 +74,20 @@ int report_command(const CommandOptions& options) {
   if (!free_units.ok()) return fail(free_units.errors());
   const Result<sim::SimulationResult> cpu_only = run_bundle(without, false);
   if (!cpu_only.ok()) return fail(cpu_only.errors());
+  std::optional<Accuracy> accuracy;
+  if (!labels.empty()) {
+    const Result<EmittedRun> run = run_in(*compilation, {}, all, progress);
+    if (!run.ok()) return fail(run.errors());
+    const Result<Accuracy> counted = count_right(run->outputs, labels, options.labels.string());
+    if (!counted.ok()) return fail(counted.errors());
+    accuracy = *counted;
+  }
   progress.show("");
 
-  const Columns columns =
+  Columns columns =
       make_columns(compilation->report, compilation->schedule, cpu_compilation->schedule,
                    cpu_only->samples.front(), free_units->samples.front(), *measured);
+  columns.accuracy = accuracy;
   fmt::print("{}", options.json  ? columns_json(columns)
                    : options.csv ? columns_csv(columns)
                                  : columns_text(columns));

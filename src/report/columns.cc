@@ -120,7 +120,15 @@ Columns make_columns(const Report& report, const Schedule& schedule, const Sched
   HEDDLE_CHECK(real.layers.size() == count && free_units.layers.size() == count &&
                    cpu_only.layers.size() == cpu_schedule.steps.size(),
                "a run of another schedule");
-  Columns columns{report.network, report.soc, report.policy, report.clock_hz, {}, {}};
+  Columns columns;
+  columns.network = report.network;
+  columns.soc = report.soc;
+  columns.policy = report.policy;
+  columns.clock_hz = report.clock_hz;
+  columns.main_memory = report.main_memory;
+  columns.required_bytes = report.required_bytes;
+  columns.available_bytes = report.available_bytes;
+  columns.rom_bytes = measured.footprint.rom();
   for (size_t s = 0; s < count; ++s) {
     LayerColumns layer;
     layer.layer = report.layers[s].layer;
@@ -204,6 +212,11 @@ std::string columns_text(const Columns& columns) {
                          "{} of {} layers are off by more than 5 %: the term below each of "
                          "them\n",
                          off, columns.layers.size());
+  text += fmt::format("{} ms; {} needs {} of {} B; code and constants {} B\n",
+                      milliseconds(total.measured, columns.clock_hz), columns.main_memory,
+                      thousands(columns.required_bytes), thousands(columns.available_bytes),
+                      thousands(signed_of(columns.rom_bytes)));
+  if (columns.accuracy) text += "accuracy: " + accuracy_text(*columns.accuracy) + '\n';
   return text;
 }
 
@@ -215,6 +228,11 @@ std::string columns_json(const Columns& columns) {
   json["layers"] = nlohmann::ordered_json::array();
   for (const LayerColumns& layer : columns.layers) json["layers"].push_back(to_json(layer));
   json["total"] = to_json(columns.total);
+  json["memory"] = {{"main", columns.main_memory},
+                    {"required_bytes", columns.required_bytes},
+                    {"available_bytes", columns.available_bytes},
+                    {"rom_bytes", columns.rom_bytes}};
+  if (columns.accuracy) json["accuracy"] = to_json(*columns.accuracy);
   return json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + '\n';
 }
 

@@ -3,9 +3,11 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "report/accuracy.h"
 #include "report/report.h"
 #include "sim/result.h"
 
@@ -38,6 +40,10 @@ struct Columns {
   int64_t clock_hz = 1;
   std::vector<LayerColumns> layers;  // the last one: what runs outside of all layers
   LayerColumns total;
+  std::string main_memory;  // which needs so many bytes of those that are there
+  int64_t required_bytes = 0, available_bytes = 0;
+  uint64_t rom_bytes = 0;            // of the firmware, without its test bench
+  std::optional<Accuracy> accuracy;  // where there are labels
 };
 
 // Both schedules are of one graph; all three runs came to their end.

@@ -34,7 +34,9 @@ struct Reports : testing::Test {
 };
 
 TEST_F(Reports, DigitsOnDianaIsModelledWithinFivePercentInEveryLayer) {
-  const ProcessOutcome outcome = heddle({"report", kDigits.string(), "--soc", "diana", "--json"});
+  const std::string sample = (kDigits.parent_path() / "sample.npz").string();
+  const ProcessOutcome outcome = heddle({"report", kDigits.string(), "--soc", "diana", "--json",
+                                         "--inputs", sample, "--labels", sample});
   ASSERT_EQ(outcome.exit_status, 0) << outcome.err;
   const nlohmann::json report = nlohmann::json::parse(outcome.out);
   ASSERT_EQ(report["layers"].size(), 10u);
@@ -53,6 +55,9 @@ TEST_F(Reports, DigitsOnDianaIsModelledWithinFivePercentInEveryLayer) {
   }
   EXPECT_EQ(accelerated, 6);
   EXPECT_LT(report["total"]["measured"], report["total"]["cpu_only"]);
+  EXPECT_EQ(report["accuracy"]["right"], 200);
+  EXPECT_EQ(report["accuracy"]["percent"], 100.0);
+  EXPECT_GT(report["memory"]["rom_bytes"], 16'848);  // the weights, and code
 }
 
 TEST_F(Reports, MeasuredFilesAndTimelinesComeOutOfARun) {

@@ -34,6 +34,9 @@ Columns columns() {
   report.soc = "soc";
   report.policy = "latency";
   report.clock_hz = 200'000'000;
+  report.main_memory = "ram";
+  report.required_bytes = 12'345;
+  report.available_bytes = 65'536;
   report.layers.resize(3);
   const char* const names[] = {"conv", "a layer with a very long name", "pool, \"1\""};
   const char* const where[] = {"array/conv2d", "array/a_rule_of_some_length", "rv32/pool"};
@@ -50,6 +53,8 @@ Columns columns() {
   cpu.steps = {step({0}, 0, 0), step({1}, 1, 0), step({2, 3}, 3, 0)};
 
   sim::SimulationResult measured;
+  measured.footprint.code = 4'000;
+  measured.footprint.constants = 2'000;
   measured.units = {{"mover", sim::UnitKind::dma}, {"array", sim::UnitKind::accelerator}};
   sim::SampleResult& sample = measured.samples.emplace_back();
   sample.layers = {ran(0, 140, 1'400, 400, 1'000), ran(0, 1'300, 1'400, 400, 1'000),
@@ -104,7 +109,12 @@ ms                                           0.555       0.012     0.018     0.0
 CPU only, free units (accelerators and DMA take no time) and measured: firmware on the virtual
 SoC; % off: modelled against measured
 3 of 4 layers are off by more than 5 %: the term below each of them
+0.026 ms; ram needs 12,345 of 65,536 B; code and constants 6,000 B
 )");
+  Columns labelled = columns();
+  labelled.accuracy = Accuracy{199, 200};
+  EXPECT_THAT(columns_text(labelled), HasSubstr("6,000 B\naccuracy: 199 of 200 right (99.5 %)\n"));
+  EXPECT_THAT(columns_json(labelled), HasSubstr("\"percent\": 99.5"));
   EXPECT_EQ(columns_csv(columns()),
             "layer,where,cpu_only,free_units,modelled,measured\n"
             "conv,array/conv2d,50000,150,1500,1540\n"
