@@ -33,6 +33,7 @@ struct NewOptions {
 struct RequantizeArguments {
   std::string soc;  // --for
   std::vector<std::filesystem::path> calibration, evaluate;
+  std::string ternary;  // RE2 of whole names of layers; empty: none
 };
 
 struct CommandOptions {

@@ -259,6 +259,9 @@ int run(int argc, char** argv) {
                    "samples that scales are chosen on: npz, npy or raw files");
   requantize->add_option("--evaluate", options.requantize.evaluate,
                          "samples to judge by (default: those of the calibration, which flatter)");
+  requantize->add_option("--ternary", options.requantize.ternary,
+                         "convolutions that get weights of -1, 0 and 1 and an analog array's converter: a regular "
+                         "expression (RE2) of whole names");
   add_raw(*requantize, options);
   requantize->add_option("--labels", options.labels,
                          "right classes of the samples to judge by: npy, or npz with an array `labels`");

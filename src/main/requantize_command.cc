@@ -7,6 +7,7 @@
 #include "base/files.h"
 #include "base/text.h"
 #include "main/common.h"
+#include "match/spine.h"
 #include "report/table.h"
 #include "requantize/judge.h"
 #include "requantize/requantize.h"
@@ -68,6 +69,27 @@ Result<std::vector<Sample>> samples_from(const Graph& graph, const std::vector<f
                     "give at least one, some tens are better");
   }
   return samples;
+}
+
+// The convolutions that the regular expression names.
+Result<std::set<std::string>> ternary_layers(const Graph& graph, const std::string& regex) {
+  if (regex.empty()) return std::set<std::string>{};
+  std::vector<std::string> names;
+  for (const Node& node : graph.nodes) {
+    if (node.op == "conv2d") names.push_back(node.name);
+  }
+  const Place place = in_file("--ternary " + regex);
+  const Result<std::vector<bool>> matched = full_match(regex, names, place);
+  if (!matched.ok()) return matched.errors();
+  std::set<std::string> layers;
+  for (size_t i = 0; i < names.size(); ++i) {
+    if ((*matched)[i]) layers.insert(names[i]);
+  }
+  if (!layers.empty()) return layers;
+  return error_at(
+      place, fmt::format("no convolution of the {} in the network has such a name", names.size()),
+      "`heddle inspect` lists them; only convolutions of all channels (conv2d) run on analog "
+      "arrays");
 }
 
 std::string share(const Acceptance& a) {
@@ -136,8 +158,11 @@ Result<Outcome> work(const CommandOptions& options, const Progress& progress) {
   outcome.before = std::move(*before);
   if (outcome.before.accepted_layers == outcome.before.layers)
     return nothing_gained(options, soc, outcome);
-  Result<Requantized> network = requantize(
-      loaded->graph, *calibration, {file, [&](std::string_view what) { progress.show(what); }});
+  Result<std::set<std::string>> ternary = ternary_layers(loaded->graph, options.requantize.ternary);
+  if (!ternary.ok()) return ternary.errors();
+  Result<Requantized> network =
+      requantize(loaded->graph, *calibration,
+                 {file, *ternary, [&](std::string_view what) { progress.show(what); }});
   if (!network.ok()) return network.errors();
   outcome.network = std::move(*network);
   progress.show("what the accelerators accept");
@@ -172,7 +197,8 @@ void print_layers(const Outcome& outcome) {
   for (const RequantizedLayer& l : outcome.network.layers) {
     const bool sum = l.op == "add";
     rows.push_back(
-        {{terminal_text(l.name), l.op, fmt::format("{:.4g}", l.scale), fmt::format("{}", l.shift),
+        {{terminal_text(l.name), l.ternary ? l.op + ", ternary" : l.op,
+          fmt::format("{:.4g}", l.scale), fmt::format("{}", l.shift),
           fmt::format("{}..{}", l.lo, l.hi), sum ? "-" : fmt::format("{}", l.largest_weight),
           sum ? "-" : fmt::format("{:.2f} %", 100 * l.clipped_weights), noise(l.signal_to_noise)},
          ""});
@@ -252,6 +278,7 @@ Json to_json(const CommandOptions& options, const Outcome& outcome) {
   for (const RequantizedLayer& l : outcome.network.layers) {
     Json layer = {{"layer", l.name},  {"operator", l.op}, {"scale", l.scale},
                   {"shift", l.shift}, {"lo", l.lo},       {"hi", l.hi}};
+    if (l.ternary) layer["ternary"] = true;
     if (l.op != "add") {
       layer["largest_weight"] = l.largest_weight;
       layer["clipped_weights"] = l.clipped_weights;

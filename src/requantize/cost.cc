@@ -48,12 +48,14 @@ struct Sum {
   double factor = 1, partner_factor = 1;
   Reals result;
   double signal = 0;
+  Range partner_range{}, range{};  // of integers
 };
 
 // Another tensor whose scale is this one's times a ratio.
 struct Other {
   Reals reals;
   double ratio = 1, signal = 0;
+  Range range{};
 };
 
 struct Cost {
@@ -66,7 +68,8 @@ struct Cost {
 
   double of_sum(const Sum& sum, double scale, const Reals& values) const {
     const double unit = scale * sum.partner_ratio;
-    Reals added = sum.made ? sum.partner : rounded(sum.partner, -kInfinity, kInfinity, unit, kInt8);
+    Reals added = sum.made ? sum.partner
+                           : rounded(sum.partner, -kInfinity, kInfinity, unit, sum.partner_range);
     for (size_t s = 0; s < added.size(); ++s) {
       for (size_t i = 0; i < added[s].size(); ++i) {
         added[s][i] =
@@ -76,7 +79,7 @@ struct Cost {
     double least = kInfinity;
     for (int shift = 1; shift <= kMostSumShift; ++shift) {
       const double result_scale = std::ldexp(scale * sum.factor, shift);
-      const Reals nearest = rounded(added, sum.layer->lo, sum.layer->hi, result_scale, kInt8);
+      const Reals nearest = rounded(added, sum.layer->lo, sum.layer->hi, result_scale, sum.range);
       least = std::min(least, square_error(nearest, sum.result, -kInfinity, kInfinity));
     }
     return in_relation(least, sum.signal);
@@ -86,7 +89,8 @@ struct Cost {
     double cost = 0;
     if (direct) cost += in_relation(square_error(values, targets, layer.lo, layer.hi), signal);
     for (const Other& other : others) {
-      const Reals nearest = rounded(other.reals, -kInfinity, kInfinity, scale * other.ratio, kInt8);
+      const Reals nearest =
+          rounded(other.reals, -kInfinity, kInfinity, scale * other.ratio, other.range);
       cost += in_relation(square_error(nearest, other.reals, -kInfinity, kInfinity), other.signal);
     }
     for (const Sum& sum : sums) cost += of_sum(sum, scale, values);
@@ -113,6 +117,8 @@ void set_cost(const Workspace& w, const RealLayer& layer, const Reals& targets, 
     sum.partner_factor = reader->factors[second ? 0 : 1];
     sum.result = w.searched_reals(reader->output);
     sum.signal = mean_square(sum.result, -kInfinity, kInfinity);
+    sum.partner_range = w.range_of(partner);
+    sum.range = w.range_of(reader->output);
     cost->sums.push_back(std::move(sum));
   }
   if (!w.known_scale(layer.output)) {
@@ -120,7 +126,7 @@ void set_cost(const Workspace& w, const RealLayer& layer, const Reals& targets, 
       const bool counts = m.tensor != layer.output && makes_numbers(w.network, m.tensor) &&
                           readers_of(w.network, m.tensor).other;
       if (!counts) continue;
-      Other other{w.searched_reals(m.tensor), m.ratio / own, 0};
+      Other other{w.searched_reals(m.tensor), m.ratio / own, 0, w.range_of(m.tensor)};
       other.signal = mean_square(other.reals, -kInfinity, kInfinity);
       cost->others.push_back(std::move(other));
     }

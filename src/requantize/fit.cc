@@ -206,8 +206,7 @@ class Fit {
     for (size_t s : searched_) {
       std::vector<double> sums = products(layer, weights, f_.x, s);
       for (size_t i = 0; i < sums.size(); ++i) {
-        const double sum = sums[i] + static_cast<double>(layer.bias[channels_.of(i)]);
-        const int64_t q = std::clamp(static_cast<int64_t>(sum) >> layer.shift, layer.lo, layer.hi);
+        const int64_t q = result_of(layer, sums[i], channels_.of(i));
         sums[i] = static_cast<double>(q) * layer.scale;
       }
       values.push_back(std::move(sums));

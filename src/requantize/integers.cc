@@ -78,17 +78,12 @@ std::vector<double> convolution(const IntegerLayer& layer, const std::vector<dou
   return y;
 }
 
-int32_t requantised(double sum, const IntegerLayer& layer) {
-  const int64_t shifted = static_cast<int64_t>(sum) >> layer.shift;
-  return static_cast<int32_t>(std::clamp(shifted, layer.lo, layer.hi));
-}
-
 std::vector<int32_t> run_linear(const IntegerLayer& layer, const std::vector<double>& weights,
                                 const IntegerTensor& x, size_t sample, const Channels& channels) {
   const std::vector<double> sums = products(layer, weights, x, sample);
   std::vector<int32_t> y(sums.size());
   for (size_t i = 0; i < sums.size(); ++i)
-    y[i] = requantised(sums[i] + static_cast<double>(layer.bias[channels.of(i)]), layer);
+    y[i] = static_cast<int32_t>(result_of(layer, sums[i], channels.of(i)));
   return y;
 }
 
@@ -121,6 +116,16 @@ std::vector<int32_t> run_move(const IntegerLayer& layer,
 
 }  // namespace
 
+int64_t result_of(const IntegerLayer& layer, double sum, size_t k) {
+  const int64_t bias = layer.bias.empty() ? 0 : layer.bias[k];
+  int64_t q = (static_cast<int64_t>(sum) + bias) >> layer.shift;
+  if (layer.converter) {
+    const Converter& c = *layer.converter;
+    q = (std::clamp<int64_t>(q, -32, 31) * c.mul[k] + c.add[k]) >> c.shift;
+  }
+  return std::clamp(q, layer.lo, layer.hi);
+}
+
 Channels channels_of(const Shape& shape) {
   Channels channels;
   if (shape.size() < 2) return channels;
@@ -147,7 +152,8 @@ Data run_layer(const IntegerLayer& layer, const std::vector<const IntegerTensor*
     } else if (layer.kind == RealLayer::Kind::sum) {
       y = inputs[0]->data[s];
       for (size_t i = 0; i < y.size(); ++i)
-        y[i] = requantised(static_cast<double>(y[i] + inputs[1]->data[s][i]), layer);
+        y[i] = static_cast<int32_t>(
+            result_of(layer, static_cast<double>(y[i] + inputs[1]->data[s][i]), 0));
     } else {
       y = layer.op.empty() ? inputs[0]->data[s] : run_move(layer, inputs, s);
       for (int32_t& q : y) {

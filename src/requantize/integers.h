@@ -22,6 +22,13 @@ struct IntegerTensor {
   Data data;
 };
 
+// Behind the sums of an analog array: clip((clip(sum >> layer.shift, -32, 31) * mul + add) >>
+// shift).
+struct Converter {
+  std::vector<int64_t> mul, add;  // one a channel: [-128, 127] and [-32768, 32767]
+  int64_t shift = 0;              // 0 to 15
+};
+
 // y = clip((sum of weights * x + bias) >> shift, lo, hi) or the same of a + b; `same` moves or
 // clips only.
 struct IntegerLayer {
@@ -37,6 +44,7 @@ struct IntegerLayer {
   std::vector<int64_t> bias{};
   int64_t shift = 0;
   int64_t lo = -128, hi = 127;
+  std::optional<Converter> converter{};  // of ternary layers, whose bias is 0
   // What became of it, for the report.
   double scale = 1;    // of its result, in steps of the source's tensor
   double noise = 0;    // mean square error against the source on the calibration data
@@ -47,6 +55,9 @@ struct IntegerLayer {
 // Sums of weights * (x - zero) of one sample, in the order of the output; all exact below 2^53.
 std::vector<double> products(const IntegerLayer& geometry, const std::vector<double>& weights,
                              const IntegerTensor& x, size_t sample);
+
+// The layer's result for a sum of products (or of operands) and the bias of channel k.
+int64_t result_of(const IntegerLayer& layer, double sum, size_t k);
 
 // The layer's result on every sample.
 Data run_layer(const IntegerLayer& layer, const std::vector<const IntegerTensor*>& inputs,

@@ -10,6 +10,7 @@
 #include "import/import.h"
 #include "ops/op.h"
 #include "requantize/fit.h"
+#include "requantize/ternary.h"
 #include "requantize/workspace.h"
 #include "requantize/write.h"
 
@@ -44,6 +45,9 @@ class Requantizer {
     if (!reference.ok()) return reference.errors();
     w_.reference = std::move(*reference);
 
+    for (const RealLayer& layer : w_.network.layers) {
+      if (is_ternary(layer)) narrow(layer.inputs[0]);
+    }
     for (ValueId id : w_.network.inputs) add_input(id);
     for (const RealLayer& layer : w_.network.layers) {
       if (!errors_.empty()) break;
@@ -68,6 +72,19 @@ class Requantizer {
     Place place = in_file(options_.file);
     place.node = fmt::format("{} ({})", layer.name, layer.op);
     errors_.push_back(error_at(std::move(place), why, remedy));
+  }
+
+  bool is_ternary(const RealLayer& layer) const {
+    return layer.kind == RealLayer::Kind::linear && layer.op == "conv2d" &&
+           options_.ternary.contains(layer.name);
+  }
+  // The tensor gets 7 bits, and with it what is only moved into it.
+  void narrow(ValueId id) {
+    w_.narrow.insert(id);
+    for (const RealLayer& layer : w_.network.layers) {
+      if (layer.output != id || layer.kind != RealLayer::Kind::same) continue;
+      for (ValueId x : layer.inputs) narrow(x);
+    }
   }
 
   // ---- layers
@@ -139,9 +156,17 @@ class Requantizer {
     for (size_t s : search_samples(samples_.size())) searched.push_back(targets[s]);
     const std::vector<double> scales = w_.scales_for(layer.output, layer.lo, layer.hi, searched);
     const Reals results = w_.searched_reals(layer.output);
-    Fitting fitting{layer, x, targets, results, scales, {}, 1, kInt8};
+    Fitting fitting{layer, x, targets, results, scales, {}, 1, w_.range_of(layer.output)};
     set_cost(w_, layer, searched, fitting);
-    IntegerLayer made = fit_linear(fitting);
+    const bool ternary = is_ternary(layer);
+    if (ternary && (x.zero != 0 || !kInt7.contains(Range{x.lo, x.hi}))) {
+      return fail(
+          layer,
+          fmt::format("an analog array reads 7 bits around 0, its input holds {} to {} around {}",
+                      x.lo, x.hi, x.zero),
+          "leave the layer that reads the network's input out of `--ternary`");
+    }
+    IntegerLayer made = ternary ? fit_ternary(fitting) : fit_linear(fitting);
     made.name = layer.name;
     made.inputs = layer.inputs;
     made.output = layer.output;
@@ -184,7 +209,8 @@ class Requantizer {
         w_.network.outputs.end())
       return nullptr;
     for (IntegerLayer& layer : layers_) {
-      if (layer.output == id && layer.kind == RealLayer::Kind::linear) return &layer;
+      const bool biased = layer.kind == RealLayer::Kind::linear && !layer.converter;
+      if (layer.output == id && biased) return &layer;
     }
     return nullptr;
   }
@@ -221,7 +247,7 @@ class Requantizer {
         IntegerLayer tried = sum;
         tried.shift = shift;
         tried.scale = scale;
-        const Range bounds = integer_bounds(layer.lo, layer.hi, scale, kInt8);
+        const Range bounds = integer_bounds(layer.lo, layer.hi, scale, w_.range_of(layer.output));
         tried.lo = bounds.lo;
         tried.hi = bounds.hi;
         const double noise = sum_noise(tried, a, b, more, targets, results, layer);
@@ -314,11 +340,18 @@ class Requantizer {
       result.outputs.push_back({id, w_.zero(id), w_.tensor(id).scale});
     for (const IntegerLayer& layer : layers_) {
       if (layer.kind == RealLayer::Kind::same) continue;
-      RequantizedLayer row{layer.name,  layer.op,      layer.scale,
-                           layer.shift, layer.lo,      layer.hi,
-                           0,           layer.clipped, decibels(layer.signal, layer.noise)};
+      RequantizedLayer row;
+      row.name = layer.name;
+      row.op = layer.op;
+      row.scale = layer.scale;
+      row.shift = layer.shift;
+      row.lo = layer.lo;
+      row.hi = layer.hi;
+      row.ternary = layer.converter.has_value();
       for (int64_t w : layer.weights)
         row.largest_weight = std::max(row.largest_weight, std::abs(w));
+      row.clipped_weights = layer.clipped;
+      row.signal_to_noise = decibels(layer.signal, layer.noise);
       result.layers.push_back(std::move(row));
     }
     return result;

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <functional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,6 +17,9 @@ namespace heddle {
 
 struct RequantizeOptions {
   std::string file;  // of the source, for messages
+  // Names of convolutions that get weights of -1, 0 and 1 and the chain of an analog array's
+  // converter; what they read is clipped to 7 bits.
+  std::set<std::string> ternary{};
   std::function<void(std::string_view what)> progress{};
 };
 
@@ -26,6 +30,7 @@ struct RequantizedLayer {
   double scale = 1;  // of the result, in steps of the source's tensor
   int64_t shift = 0;
   int64_t lo = 0, hi = 0;
+  bool ternary = false;
   int64_t largest_weight = 0;
   double clipped_weights = 0;  // share of weights that 8 bits do not hold
   double signal_to_noise = 0;  // decibels, against the source, on the calibration samples

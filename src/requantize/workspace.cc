@@ -48,15 +48,20 @@ void Workspace::set_scale(ValueId id, double scale) {
 std::vector<double> Workspace::scales_for(ValueId id, double lo, double hi,
                                           const Reals& targets) const {
   if (const std::optional<double> known = known_scale(id)) return {*known};
-  double most = largest_magnitude(targets, lo, hi);
+  // As a scale: what the greatest integer stands for.
+  const auto unit = [&](double most, ValueId tensor) {
+    return most / static_cast<double>(range_of(tensor).hi);
+  };
+  double largest = unit(largest_magnitude(targets, lo, hi), id);
   const double own = groups.member(id).ratio;
   for (const Member& m : groups.groups[groups.group_of.at(id)]) {
     if (m.tensor == id) continue;
     const Reals reals = searched_reals(m.tensor);
-    most = std::max(most, largest_magnitude(reals, -kInfinity, kInfinity) * own / m.ratio);
+    const double other = unit(largest_magnitude(reals, -kInfinity, kInfinity), m.tensor);
+    largest = std::max(largest, other * own / m.ratio);
   }
-  if (most == 0) return {1};
-  return scale_candidates(most / 127);
+  if (largest == 0) return {1};
+  return scale_candidates(largest);
 }
 
 double largest_magnitude(const Reals& reals, double lo, double hi) {

@@ -4,6 +4,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <vector>
 
 #include "requantize/fit.h"
@@ -13,6 +14,7 @@
 namespace heddle::requantizing {
 
 inline constexpr Range kInt8{-128, 127};
+inline constexpr Range kInt7{-64, 63};  // what analog arrays read
 
 struct Workspace {
   explicit Workspace(const Graph& graph) : source(graph) {}
@@ -24,6 +26,9 @@ struct Workspace {
   std::vector<std::optional<double>> bases{};  // scale of each group, once it is chosen
   std::map<ValueId, IntegerTensor> tensors{};  // by source value
 
+  std::set<ValueId> narrow{};  // tensors of 7 bits: ternary layers read them
+
+  Range range_of(ValueId id) const { return narrow.contains(id) ? kInt7 : kInt8; }
   double zero(ValueId id) const { return network.zeros[static_cast<size_t>(id.index)]; }
   const Shape& shape(ValueId id) const { return source.value(id).type.shape; }
   IntegerTensor& tensor(ValueId id) { return tensors.at(id); }

@@ -130,6 +130,29 @@ class Writer {
     names_[layer.output] = y;
   }
 
+  OnnxAttributes conv_attributes(const IntegerLayer& layer,
+                                 const std::vector<int64_t>& pads) const {
+    const bool depthwise = layer.op == "depthwise_conv2d";
+    return {{"kernel_shape", std::vector<int64_t>{layer.weight_shape[2], layer.weight_shape[3]}},
+            {"strides", std::vector<int64_t>{at(layer, "stride_h"), at(layer, "stride_w")}},
+            {"pads", pads},
+            {"dilations", std::vector<int64_t>{at(layer, "dilation_h"), at(layer, "dilation_w")}},
+            {"group", depthwise ? layer.weight_shape[0] : at(layer, "group")}};
+  }
+
+  // What an analog array, its converter and the batch normalisation behind it compute.
+  void add_converted(const IntegerLayer& layer, const std::string& name, const std::string& x,
+                     const std::string& w) {
+    const Converter& c = *layer.converter;
+    const Shape channels{layer.weight_shape[0], 1, 1};
+    std::string y = add("Conv", name, {x, w}, conv_attributes(layer, pads_of(layer)));
+    const std::string adc = name + "_adc";
+    y = clip(adc, shifted(adc, y, layer.shift), -32, 31);
+    y = add("Mul", name + "_scaled", {y, numbers(name + "_mul", channels, c.mul)});
+    y = add("Add", name + "_moved", {y, numbers(name + "_add", channels, c.add)});
+    names_[layer.output] = clip(name, shifted(name, y, c.shift), layer.lo, layer.hi);
+  }
+
   void add_linear(const IntegerLayer& layer, const std::string& name) {
     const IntegerTensor& x = network_.tensors.at(layer.inputs[0]);
     std::string y = names_.at(layer.inputs[0]);
@@ -148,18 +171,12 @@ class Writer {
       }
     }
     const std::string w = weights(layer, name);
+    if (layer.converter) return add_converted(layer, name, y, w);
     const std::string b = numbers(name + "_bias", {static_cast<int64_t>(bias.size())}, bias);
     if (layer.op == "dense") {
       y = add("Gemm", name, {y, w, b}, {{"transB", int64_t{1}}});
     } else {
-      const bool depthwise = layer.op == "depthwise_conv2d";
-      y = add(
-          "Conv", name, {y, w, b},
-          {{"kernel_shape", std::vector<int64_t>{layer.weight_shape[2], layer.weight_shape[3]}},
-           {"strides", std::vector<int64_t>{at(layer, "stride_h"), at(layer, "stride_w")}},
-           {"pads", pads},
-           {"dilations", std::vector<int64_t>{at(layer, "dilation_h"), at(layer, "dilation_w")}},
-           {"group", depthwise ? layer.weight_shape[0] : at(layer, "group")}});
+      y = add("Conv", name, {y, w, b}, conv_attributes(layer, pads));
     }
     names_[layer.output] = clip(name, shifted(name, y, layer.shift), layer.lo, layer.hi);
   }

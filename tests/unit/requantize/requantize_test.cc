@@ -142,7 +142,7 @@ Graph shift_network(uint64_t seed) {
 TEST(Requantize, KeepsANetworkThatIsInTheDialectExactly) {
   for (uint64_t seed = 1; seed <= 8; ++seed) {
     const Graph graph = shift_network(seed);
-    const Result<Requantized> made = requantize(graph, random_samples(graph, 6, seed), {"test"});
+    const Result<Requantized> made = requantize(graph, random_samples(graph, 6, seed), {.file = "test"});
     ASSERT_TRUE(made.ok()) << format_diagnostics(made.errors());
     const Result<Agreement> agreement =
         agreement_of(graph, *made, random_samples(graph, 20, seed + 100), {});
@@ -207,7 +207,7 @@ Graph quantised_network(uint64_t seed) {
 TEST(Requantize, KeepsScoresOfQuantisedNetworks) {
   for (uint64_t seed = 1; seed <= 4; ++seed) {
     const Graph graph = quantised_network(seed);
-    const Result<Requantized> made = requantize(graph, random_samples(graph, 8, seed), {"test"});
+    const Result<Requantized> made = requantize(graph, random_samples(graph, 8, seed), {.file = "test"});
     ASSERT_TRUE(made.ok()) << format_diagnostics(made.errors());
     const Result<Agreement> agreement =
         agreement_of(graph, *made, random_samples(graph, 20, seed + 100), {});
@@ -225,7 +225,7 @@ TEST(Requantize, KeepsScoresOfQuantisedNetworks) {
 TEST(Requantize, WritesTheSameBytesAgain) {
   const Graph graph = quantised_network(3);
   const std::vector<Sample> samples = random_samples(graph, 4, 3);
-  EXPECT_EQ(requantize(graph, samples, {"test"})->onnx, requantize(graph, samples, {"test"})->onnx);
+  EXPECT_EQ(requantize(graph, samples, {.file = "test"})->onnx, requantize(graph, samples, {.file = "test"})->onnx);
 }
 
 // ---- what has no such form
@@ -285,7 +285,7 @@ TEST(Requantize, NamesWhatHasNoForm) {
     Layers l(1);
     c.build(l);
     const Result<Requantized> made =
-        requantize(l.net.graph, random_samples(l.net.graph, 2, 1), {"test"});
+        requantize(l.net.graph, random_samples(l.net.graph, 2, 1), {.file = "test"});
     ASSERT_FALSE(made.ok()) << c.what;
     EXPECT_EQ(made.errors().size(), 1u) << c.what;
     EXPECT_THAT(format_diagnostics(made.errors()), HasSubstr(c.message)) << c.what;
