@@ -191,16 +191,23 @@ std::string noise(double decibels) {
 
 void print_layers(const Outcome& outcome) {
   const std::vector<Column> columns = {
-      {"layer", false, 40}, {"operator", false, 20},  {"scale", true},           {"shift", true},
-      {"clip", true},       {"largest weight", true}, {"weights clipped", true}, {"SQNR dB", true}};
+      {"layer", false, 32}, {"operator", false, 20}, {"scale", true},
+      {"shift", true},      {"clip", true},          {"weights to", true},
+      {"clipped", true},    {"SQNR dB", true},       {"accepted by", false, 40}};
   std::vector<Row> rows;
-  for (const RequantizedLayer& l : outcome.network.layers) {
+  const std::vector<RequantizedLayer>& layers = outcome.network.layers;
+  // Layers keep their order; the takers are those of the graph that was read again.
+  const std::vector<std::string>& takers = outcome.after.takers;
+  for (size_t i = 0; i < layers.size(); ++i) {
+    const RequantizedLayer& l = layers[i];
     const bool sum = l.op == "add";
+    std::string taker = takers.size() == layers.size() ? takers[i] : "";
     rows.push_back(
         {{terminal_text(l.name), l.ternary ? l.op + ", ternary" : l.op,
           fmt::format("{:.4g}", l.scale), fmt::format("{}", l.shift),
           fmt::format("{}..{}", l.lo, l.hi), sum ? "-" : fmt::format("{}", l.largest_weight),
-          sum ? "-" : fmt::format("{:.2f} %", 100 * l.clipped_weights), noise(l.signal_to_noise)},
+          sum ? "-" : fmt::format("{:.2f} %", 100 * l.clipped_weights), noise(l.signal_to_noise),
+          taker.empty() ? "-" : terminal_text(taker)},
          ""});
   }
   fmt::print("{}\n", format_table(columns, rows));

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <set>
 
 #include "base/text.h"
@@ -68,12 +69,12 @@ Result<Acceptance> acceptance_of(const Graph& graph, const Soc& soc) {
   start.soc = soc;
   Result<Compilation> c = compile_graph(std::move(start), {}, "candidates");
   if (!c.ok()) return c.errors();
-  std::set<NodeId> covered;
+  std::map<NodeId, std::set<std::string>> covered;
   for (const Candidate& candidate : c->candidates.usable) {
     if (candidate.match.target < 0) continue;
     const std::vector<NodeId>& nodes =
         candidate.covers.empty() ? candidate.match.nodes : candidate.covers;
-    covered.insert(nodes.begin(), nodes.end());
+    for (NodeId id : nodes) covered[id].insert(target_of(c->soc, candidate.match).name);
   }
   Acceptance acceptance;
   for (size_t i = 0; i < c->graph.nodes.size(); ++i) {
@@ -83,7 +84,10 @@ Result<Acceptance> acceptance_of(const Graph& graph, const Soc& soc) {
     const int64_t macs = op_of(node).loops(OpView{c->graph, node}).macs;
     ++acceptance.layers;
     acceptance.macs += macs;
-    if (covered.contains(id)) {
+    std::string takers;
+    for (const std::string& name : covered[id]) takers += (takers.empty() ? "" : ", ") + name;
+    acceptance.takers.push_back(takers);
+    if (!takers.empty()) {
       ++acceptance.accepted_layers;
       acceptance.accepted_macs += macs;
     } else {

@@ -23,6 +23,7 @@ struct Acceptance {
   int64_t layers = 0, accepted_layers = 0;
   int64_t macs = 0, accepted_macs = 0;
   std::vector<Refusal> refused;
+  std::vector<std::string> takers;  // of each layer: "unit_a, unit_b"; empty: the CPU alone
 };
 // What the accelerators of the SoC take, as it is or in another form, and have a tile for.
 Result<Acceptance> acceptance_of(const Graph& graph, const Soc& soc);

@@ -142,7 +142,8 @@ Graph shift_network(uint64_t seed) {
 TEST(Requantize, KeepsANetworkThatIsInTheDialectExactly) {
   for (uint64_t seed = 1; seed <= 8; ++seed) {
     const Graph graph = shift_network(seed);
-    const Result<Requantized> made = requantize(graph, random_samples(graph, 6, seed), {.file = "test"});
+    const Result<Requantized> made =
+        requantize(graph, random_samples(graph, 6, seed), {.file = "test"});
     ASSERT_TRUE(made.ok()) << format_diagnostics(made.errors());
     const Result<Agreement> agreement =
         agreement_of(graph, *made, random_samples(graph, 20, seed + 100), {});
@@ -207,7 +208,8 @@ Graph quantised_network(uint64_t seed) {
 TEST(Requantize, KeepsScoresOfQuantisedNetworks) {
   for (uint64_t seed = 1; seed <= 4; ++seed) {
     const Graph graph = quantised_network(seed);
-    const Result<Requantized> made = requantize(graph, random_samples(graph, 8, seed), {.file = "test"});
+    const Result<Requantized> made =
+        requantize(graph, random_samples(graph, 8, seed), {.file = "test"});
     ASSERT_TRUE(made.ok()) << format_diagnostics(made.errors());
     const Result<Agreement> agreement =
         agreement_of(graph, *made, random_samples(graph, 20, seed + 100), {});
@@ -225,7 +227,54 @@ TEST(Requantize, KeepsScoresOfQuantisedNetworks) {
 TEST(Requantize, WritesTheSameBytesAgain) {
   const Graph graph = quantised_network(3);
   const std::vector<Sample> samples = random_samples(graph, 4, 3);
-  EXPECT_EQ(requantize(graph, samples, {.file = "test"})->onnx, requantize(graph, samples, {.file = "test"})->onnx);
+  EXPECT_EQ(requantize(graph, samples, {.file = "test"})->onnx,
+            requantize(graph, samples, {.file = "test"})->onnx);
+}
+
+// ---- analog arrays
+
+TEST(Requantize, TernaryLayersAreAConvertersChain) {
+  const Graph graph = quantised_network(2);
+  const std::vector<Sample> samples = random_samples(graph, 8, 2);
+  std::set<std::string> names;
+  for (const Node& node : graph.nodes) {
+    if (node.op == "conv2d" && node.name != "conv2d_0") names.insert(node.name);
+  }
+  const Result<Requantized> made = requantize(graph, samples, {.file = "test", .ternary = names});
+  ASSERT_TRUE(made.ok()) << format_diagnostics(made.errors());
+  int64_t chains = 0;
+  for (const Node& node : made->graph.nodes) {
+    if (node.op != "conv2d") continue;
+    const Tensor& weights = *made->graph.value(node.inputs[1]).constant;
+    const Range range = made->graph.value(node.inputs[0]).type.range;
+    if (!Range{-1, 1}.contains(weights.min_max())) continue;
+    ++chains;
+    EXPECT_TRUE((Range{-64, 63}).contains(range)) << node.name;  // proven, as the arrays ask
+    const Node& converter = made->graph.node(made->graph.value(node.output).consumers.at(0));
+    const Node& scaling = made->graph.node(made->graph.value(converter.output).consumers.at(0));
+    EXPECT_EQ(int_attribute(converter, "lo"), -32);
+    EXPECT_EQ(int_attribute(converter, "hi"), 31);
+    EXPECT_EQ(string_attribute(scaling, "rounding"), "floor");
+    EXPECT_TRUE(
+        (Range{-128, 127}).contains(made->graph.value(scaling.inputs[1]).constant->min_max()));
+    EXPECT_TRUE(
+        (Range{-32768, 32767}).contains(made->graph.value(scaling.inputs[2]).constant->min_max()));
+  }
+  EXPECT_EQ(chains, 3);
+  const Result<Agreement> agreement = agreement_of(graph, *made, samples, {});
+  ASSERT_TRUE(agreement.ok());
+  EXPECT_GT(agreement->cosine, 0.5);  // two of five weights are lost, and nothing was trained
+}
+
+TEST(Requantize, TernaryLayersDoNotReadEightBits) {
+  const Graph graph = quantised_network(2);
+  const Result<Requantized> made =
+      requantize(graph, random_samples(graph, 2, 2), {.file = "test", .ternary = {"conv2d_0"}});
+  ASSERT_FALSE(made.ok());
+  EXPECT_THAT(format_diagnostics(made.errors()),
+              HasSubstr("conv2d_0 (conv2d): error: an analog array reads 7 bits around 0, its "
+                        "input holds -128 to "
+                        "127 around -20"));
 }
 
 // ---- what has no such form
