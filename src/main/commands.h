@@ -3,6 +3,7 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -55,6 +56,8 @@ struct CommandOptions {
   CheckOptions check;
   std::vector<std::filesystem::path> inputs, expected, activations;
   std::filesystem::path labels;
+  std::optional<double> noise;  // run: of the units' converters, in their steps
+  int64_t draws = 0;            // 0: as many as there are by default
   std::filesystem::path emit_onnx;  // inspect: where the normalised graph goes
   std::string dump_after;
   std::vector<std::string> unit_options;  // run: "UNIT.NAME=VALUE"

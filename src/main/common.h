@@ -5,6 +5,7 @@
 
 #include "compile/verify.h"
 #include "main/commands.h"
+#include "report/accuracy.h"
 
 namespace heddle {
 
@@ -50,6 +51,20 @@ Result<std::vector<UnitSetting>> unit_settings(const std::vector<std::string>& t
 Result<EmittedRun> run_in(const Compilation& compilation, const std::filesystem::path& kept,
                           const std::vector<Sample>& samples, const Progress& progress,
                           const std::vector<UnitSetting>& settings = {});
+
+// What `--noise` and `--draws` ask for. Errors: noise without labels, draws without noise; no unit of
+// the SoC has noise; it takes no such value.
+Status check_noise(const CommandOptions& options);
+Status check_noise(const CommandOptions& options, const Soc& soc);
+
+// The accuracy of a bundle that is built, over `--draws` seeds of `--noise`, with `others` set too.
+// Errors: those of a run; labels that are no classes.
+Result<NoisyAccuracy> accuracy_of_draws(const CommandOptions& options, const Compilation& compilation,
+                                        const std::filesystem::path& bundle,
+                                        const std::vector<Sample>& samples,
+                                        const std::vector<int64_t>& labels,
+                                        const std::vector<UnitSetting>& others,
+                                        const Progress& progress);
 
 Json to_json(const Comparison& comparison);
 

@@ -154,6 +154,13 @@ int run(int argc, char** argv) {
   execute->add_option("--labels", options.labels,
                       "right classes: npy, or npz with an array `labels`; prints the accuracy");
   execute
+      ->add_option("--noise", options.noise,
+                   "... and its mean and spread with noise of this standard deviation, in steps of the "
+                   "units' converters (two decimals count)")
+      ->check(CLI::Range(0.0, 1e6));
+  execute->add_option("--draws", options.draws, "... over the seeds 1 to N (default: 10)")
+      ->check(CLI::Range(int64_t{1}, int64_t{100'000}));
+  execute
       ->add_option("--option", options.unit_options,
                    "set an option of a unit's model, UNIT.NAME=VALUE; outputs then need not equal the "
                    "reference (repeatable)")

@@ -2,37 +2,13 @@
 
 #include "base/process.h"
 #include "main/common.h"
+#include "report/accuracy.h"
 #include "report/report.h"
 
 namespace heddle {
 namespace {
 
 namespace fs = std::filesystem;
-
-int64_t arg_max(const Tensor& scores) {
-  int64_t best = 0;
-  for (int64_t i = 1; i < scores.elements(); ++i) {
-    const bool larger = scores.dtype() == DType::float32
-                            ? scores.float_at(i) > scores.float_at(best)
-                            : scores.at(i) > scores.at(best);
-    if (larger) best = i;
-  }
-  return best;
-}
-
-struct Accuracy {
-  int64_t right = 0;
-  int64_t samples = 0;
-};
-
-Result<Accuracy> accuracy_of(const EmittedRun& run, const fs::path& file) {
-  Result<std::vector<int64_t>> labels = read_labels(file, run.outputs.size());
-  if (!labels.ok()) return labels.errors();
-  Accuracy accuracy{0, static_cast<int64_t>(labels->size())};
-  for (size_t s = 0; s < labels->size(); ++s)
-    accuracy.right += arg_max(run.outputs[s].front()) == (*labels)[s];
-  return accuracy;
-}
 
 // A bundle that exists: its own Makefile builds and runs its golden vectors.
 int run_bundle(const CommandOptions& options) {
@@ -61,6 +37,7 @@ int run_bundle(const CommandOptions& options) {
 }  // namespace
 
 int run_command(const CommandOptions& options) {
+  if (const Status asked = check_noise(options); !asked.ok()) return fail(asked.errors());
   if (options.on != "host") return run_firmware(options);
   if (fs::is_directory(options.compile.model)) return run_bundle(options);
   const Progress progress;
@@ -69,33 +46,53 @@ int run_command(const CommandOptions& options) {
   const Result<std::vector<UnitSetting>> settings =
       unit_settings(options.unit_options, compilation->soc);
   if (!settings.ok()) return fail(settings.errors());
+  if (const Status possible = check_noise(options, compilation->soc); !possible.ok())
+    return fail(possible.errors());
   Result<std::vector<Sample>> samples = samples_of(compilation->graph, options, 3);
   if (!samples.ok()) return fail(samples.errors());
+  std::vector<int64_t> labels;
+  if (!options.labels.empty()) {
+    if (options.inputs.empty()) return labels_without_inputs();
+    Result<std::vector<int64_t>> read = read_labels(options.labels, samples->size());
+    if (!read.ok()) return fail(read.errors());
+    labels = std::move(*read);
+  }
   progress.show("reference");
   Result<ReferenceRun> reference = run_reference(compilation->graph, *samples);
   if (!reference.ok()) return fail(reference.errors());
-  Result<EmittedRun> run = run_in(*compilation, options.output, *samples, progress, *settings);
+  const TemporaryFolder temporary;
+  const fs::path bundle = options.output.empty() ? temporary.path() / "bundle" : options.output;
+  Result<EmittedRun> run = run_in(*compilation, bundle, *samples, progress, *settings);
   if (!run.ok()) return fail(run.errors());
   const Comparison comparison = compare_emitted(*compilation, *reference, *run);
   std::optional<Accuracy> accuracy;
   if (!options.labels.empty()) {
-    Result<Accuracy> counted = accuracy_of(*run, options.labels);
+    Result<Accuracy> counted = count_right(run->outputs, labels, options.labels.string());
     if (!counted.ok()) return fail(counted.errors());
     accuracy = *counted;
+  }
+  std::optional<NoisyAccuracy> noisy;
+  if (options.noise) {
+    Result<NoisyAccuracy> drawn =
+        accuracy_of_draws(options, *compilation, bundle, *samples, labels, *settings, progress);
+    if (!drawn.ok()) return fail(drawn.errors());
+    noisy = std::move(*drawn);
   }
   progress.show("");
   const bool may_differ = !settings->empty();
   if (options.json) {
     Json json = {{"report", Json::parse(report_json(compilation->report))},
                  {"comparison", to_json(comparison)}};
-    if (accuracy) json["accuracy"] = {{"right", accuracy->right}, {"samples", accuracy->samples}};
+    if (accuracy) json["accuracy"] = to_json(*accuracy);
+    if (noisy) json["noisy_accuracy"] = to_json(*noisy);
     print_json(json);
     return comparison.ok() || may_differ ? 0 : 1;
   }
   fmt::print("{}", report_text(compilation->report));
-  if (accuracy)
-    fmt::print("accuracy: {} of {} right ({} %)\n", accuracy->right, accuracy->samples,
-               percent(accuracy->right, accuracy->samples));
+  if (accuracy) fmt::print("accuracy: {}\n", accuracy_text(*accuracy));
+  if (noisy)
+    fmt::print("with noise of {:.2f} steps, {} draw{}: {}\n", noisy->noise, noisy->right.size(),
+               noisy->right.size() == 1 ? "" : "s", accuracy_text(*noisy));
   fmt::print("bit-exact with the reference: {} of {}{}\n", comparison.exact, comparison.samples,
              may_differ ? " (options are set: they need not be)" : "");
   if (comparison.first) fmt::print("  first divergence: {}\n", to_string(*comparison.first));
