@@ -217,6 +217,11 @@ struct RuleSite {
   bool avoided;  // by the policy
 };
 
+bool avoids_rule(const Policy& policy, const Target& target, const Rule& rule) {
+  return std::find(policy.avoid.begin(), policy.avoid.end(), target.name + "/" + rule.name) !=
+         policy.avoid.end();
+}
+
 void try_rule(const Graph& graph, const Soc& soc, const Policy& policy, const RuleSite& site,
               NodeId start, const std::shared_ptr<ConstantFacts>& facts, Matches& matches) {
   constexpr size_t kLongestSpine = 64;
@@ -266,6 +271,9 @@ void try_rule(const Graph& graph, const Soc& soc, const Policy& policy, const Ru
     if (site.avoided) {
       match.failed.push_back({"policy `" + policy.name + "`", "the policy avoids this target",
                               "the target is " + target_of(soc, match).name});
+    } else if (avoids_rule(policy, target_of(soc, match), rule)) {
+      match.failed.push_back({"policy `" + policy.name + "`", "the policy avoids this rule",
+                              "the rule is " + target_of(soc, match).name + "/" + rule.name});
     }
     if (match.accepted()) {
       matches.accepted.push_back(match);

@@ -50,19 +50,34 @@ void read_weights(const TomlValue& root, Policy& policy, Reading& reading) {
   }
 }
 
-// Names of targets, each once; `star`: what `*` stands for, or "" where it is no name.
+// "unit/rule"
+bool is_rule(std::string_view text) {
+  const size_t slash = text.find('/');
+  return slash != std::string_view::npos && is_c_identifier(text.substr(0, slash)) &&
+         is_c_identifier(text.substr(slash + 1));
+}
+
+// A boolean that is true unless the file says otherwise.
+bool true_at(const TomlValue& root, std::string_view key) {
+  return root.find(key) == nullptr || boolean_at(root, key);
+}
+
+// Names of targets, each once; `star`: what `*` stands for, or "" where it is no name, and rules are
+// none either.
 std::vector<std::string> read_targets(const TomlValue& root, std::string_view key,
                                       std::string_view star, Reading& reading) {
   std::vector<std::string> names;
   for (const TomlValue& item : items_at(root, key)) {
     if (item.kind != TomlKind::text || item.text.empty()) continue;
     const bool all = item.text == "*" && !star.empty();
-    if (!all && !is_c_identifier(item.text)) {
+    if (!all && !is_c_identifier(item.text) && (star.empty() || !is_rule(item.text))) {
       report(reading, item.place,
              fmt::format("`{}` cannot be the name of {}", terminal_text(item.text),
                          star.empty() ? "a target" : "an accelerator"),
-             star.empty() ? "name an accelerator or a library, or write `cpu`"
-                          : fmt::format("name an accelerator, or write `*` for {}", star));
+             star.empty()
+                 ? "name an accelerator or a library, or write `cpu`"
+                 : fmt::format("name an accelerator or one of its rules, `unit/rule`, or write `*` "
+                               "for {}", star));
     } else if (std::find(names.begin(), names.end(), item.text) != names.end()) {
       report(reading, item.place, fmt::format("`{}` is in `{}` twice", item.text, key),
              "leave one out");
@@ -134,6 +149,8 @@ Result<Policy> load_policy(const std::filesystem::path& file) {
   policy.objective = objective_at(root);
   read_weights(root, policy, reading);
   policy.avoid = read_targets(root, "avoid", "all", reading);
+  policy.residents = true_at(root, "residents");
+  policy.legalise = true_at(root, "legalise");
   policy.target_order = read_targets(root, "target_order", "", reading);
   for (const TomlValue& item : items_at(root, "execution_order")) {
     if (item.kind == TomlKind::text && !item.text.empty()) policy.execution_order.push_back(item.text);

@@ -311,7 +311,7 @@ struct Policy {
   std::string name;
   std::string summary;
   Objective objective = Objective::latency;
-  std::vector<std::string> avoid;  // targets that must not be used
+  std::vector<std::string> avoid;  // targets that must not be used, or rules of them, "unit/rule"
   // weighted: latency_weight * cycles + energy_weight * nanojoules
   int64_t latency_weight = 1, energy_weight = 0;
   // Targets, best first: decides under first_match and between equal costs; absent ones follow in the
@@ -321,6 +321,8 @@ struct Policy {
   std::vector<Pin> pins{};
   // RE2s of layer names: layers run in this order where the dataflow allows it; others keep theirs.
   std::vector<std::string> execution_order{};
+  bool residents = true;  // values may stay in memories that units share; never under first_match
+  bool legalise = true;   // rules may take layers in other forms
 };
 
 // A SoC's TOML names its folders relative to itself; `search` are further folders that may hold

@@ -342,7 +342,12 @@ std::vector<KeyDef> policy_keys() {
       {"weights.latency", KeyType::integer, kRequired, "of a cycle", "", 0, kMaxCount},
       {"weights.energy", KeyType::integer, kRequired, "of a nanojoule", "", 0, kMaxCount},
       {"avoid", KeyType::text_list, kOptional,
-       "accelerators that must not be used; `*` stands for all"},
+       "accelerators that must not be used, or rules of them (`unit/rule`); `*` stands for all"},
+      {"residents", KeyType::boolean, kOptional,
+       "whether values may stay in memories that units share, from one layer to the next; under "
+       "`first_match` they never do", "true"},
+      {"legalise", KeyType::boolean, kOptional,
+       "whether rules may take layers in the other forms that they allow", "true"},
       {"target_order", KeyType::text_list, kOptional,
        "targets, best first: decides under `first_match` and between equal costs; those left out "
        "follow in the order of the SoC, the CPU last"},

@@ -180,6 +180,7 @@ Result<Offered> offer_forms(const Graph& graph, const Soc& soc, const Policy& po
 Result<Candidates> with_legalised(const Graph& graph, const Soc& soc, const Policy& policy,
                                   const Matches& matches, Candidates candidates,
                                   const RefuseKernels& refuse) {
+  if (!policy.legalise) return candidates;
   for (size_t n = 0; n < graph.nodes.size(); ++n) {
     for (size_t a = 0; a < soc.accelerators.size(); ++a) {
       const std::vector<Rule>& rules = soc.accelerators[a].target.rules;

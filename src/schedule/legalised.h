@@ -28,7 +28,7 @@ Result<Offered> offer_forms(const Graph& graph, const Soc& soc, const Policy& po
                             const Matches& matches, int target, int rule, NodeId start,
                             const Legalise& allowed, const RefuseKernels& refuse);
 
-// The candidates and those in other forms, wherever a rule allows them.
+// The candidates and those in other forms, wherever a rule, and the policy, allows them.
 Result<Candidates> with_legalised(const Graph& graph, const Soc& soc, const Policy& policy,
                                   const Matches& matches, Candidates candidates,
                                   const RefuseKernels& refuse);

@@ -48,6 +48,22 @@ std::string unknown_target(const Soc& soc, const std::string& name) {
                      did_you_mean(name, target_names(soc)));
 }
 
+// Why the SoC has no target, or rule of one ("unit/rule"), of this name; "" if it has.
+std::string unknown_to(const Soc& soc, const std::string& name) {
+  const size_t slash = std::min(name.find('/'), name.size());
+  const std::optional<int> target = find_target(soc, name.substr(0, slash));
+  if (!target) return unknown_target(soc, name.substr(0, slash));
+  if (slash == name.size()) return "";
+  if (*target < 0) return "rules of the CPU cannot be avoided";
+  std::vector<std::string> names;
+  for (const Rule& rule : soc.accelerators[static_cast<size_t>(*target)].target.rules)
+    names.push_back(rule.name);
+  const std::string rule = name.substr(slash + 1);
+  if (std::find(names.begin(), names.end(), rule) != names.end()) return "";
+  return fmt::format("`{}` has no rule `{}`{}", name.substr(0, slash), terminal_text(rule),
+                     did_you_mean(rule, names));
+}
+
 std::string has_targets(const Soc& soc) {
   return "its targets are " + listed(target_names(soc), 100);
 }
@@ -368,8 +384,9 @@ Result<Candidates> apply_policy(const Graph& graph, const Soc& soc, const Policy
     candidates.notes.push_back({Severity::note, place, std::move(message), ""});
   };
   for (const std::string& name : policy.avoid) {
-    if (name != "*" && !find_target(soc, name))
-      note(in_file("policy " + policy.name), "`avoid`: " + unknown_target(soc, name));
+    const std::string why = unknown_to(soc, name);
+    if (name != "*" && !why.empty())
+      note(in_file("policy " + policy.name), "`avoid`: " + why);
   }
   for (const TargetPreference& preference : policy.preferences) {
     const std::optional<int> target = find_target(soc, preference.target);

@@ -84,7 +84,7 @@ Chosen choose(const Graph& graph, const Soc& soc, const Policy& policy,
   const auto model = [&](bool residents) {
     return std::make_unique<ScheduleModel>(graph, soc, policy, candidates, usable, residents, memo);
   };
-  Chosen chosen{model(!greedy), {}};
+  Chosen chosen{model(!greedy && policy.residents), {}};
   for (;;) {
     chosen.assignment = solve_assignment(chosen.model->problem);
     if (chosen.assignment.uncovered) return chosen;

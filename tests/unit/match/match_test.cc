@@ -147,6 +147,16 @@ TEST(Match, APolicyThatAvoidsATargetIsTheReason) {
   EXPECT_THAT(reasons(matches, "conv2d"), ElementsAre(HasSubstr("the policy avoids this target")));
 }
 
+TEST(Match, APolicyMayAvoidOneRule) {
+  Network network;
+  const ValueId y = network.requant(network.conv(network.input({1, 3, 8, 8}), 16, 3, 1, 1, 1), 4);
+  network.graph.outputs = {network.requant(network.node("add", {y, y}), 4)};
+  const Matches matches =
+      match(network.graph, {"some", "", Objective::latency, {"diana_digital/conv2d"}});
+  EXPECT_THAT(accelerated(network.graph, matches), ElementsAre("add: add requant"));
+  EXPECT_THAT(reasons(matches, "conv2d"), ElementsAre(HasSubstr("the policy avoids this rule")));
+}
+
 TEST(Environment, KnowsSizesOperandsAttributesAndMemories) {
   Network network;
   network.graph.outputs = {

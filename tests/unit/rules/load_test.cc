@@ -232,6 +232,9 @@ TEST(Load, EverySocAndPolicyThatShips) {
   EXPECT_EQ(cpu.avoid, std::vector<std::string>{"*"});
   EXPECT_EQ(loaded(load_policy(kRoot / "rules/policy/first_match.toml")).objective,
             Objective::first_match);
+  EXPECT_TRUE(cpu.residents && cpu.legalise);
+  const Policy htvm = loaded(load_policy(kRoot / "rules/policy/htvm.toml"));
+  EXPECT_FALSE(htvm.residents || htvm.legalise);
   EXPECT_FALSE(loaded(load_soc(kRoot / "rules/soc/cpu_only.toml")).dma);
 }
 

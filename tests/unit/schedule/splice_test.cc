@@ -188,6 +188,20 @@ TEST(Splice, StatesAndOutputsAreKept) {
   EXPECT_EQ(spliced->graph.states[0].output, spliced->graph.outputs[1]);
 }
 
+TEST(Legalised, APolicyMayForbidForms) {
+  const Soc soc = load_diana();
+  const Network net;
+  const Matches matches = match_rules(net.graph, soc, Policy{});
+  Policy policy;
+  const auto forms = [&] {
+    const Result<Candidates> offered = with_legalised(net.graph, soc, policy, matches, {}, {});
+    return offered.ok() ? offered->usable.size() + offered->refused_forms.size() : 0;
+  };
+  EXPECT_GT(forms(), 0u);
+  policy.legalise = false;
+  EXPECT_EQ(forms(), 0u);
+}
+
 TEST(Legalised, RefusalsOfFormsAreKept) {
   Soc soc = load_diana();
   Network net;

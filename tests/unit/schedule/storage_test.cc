@@ -234,6 +234,22 @@ TEST(Storage, ASmallerL1HoldsFewerResidents) {
   EXPECT_EQ(residents.back(), 0);
 }
 
+TEST(Storage, APolicyMayForbidResidents) {
+  Network network;
+  network.graph.outputs = {network.conv(network.conv(network.input({1, 16, 16, 16}), 16), 16)};
+  for (const bool allowed : {true, false}) {
+    Policy policy = kLatency;
+    policy.residents = allowed;
+    const Result<Schedule> schedule = schedule_of(network.graph, load_diana(), policy);
+    ASSERT_TRUE(schedule.ok());
+    EXPECT_TRUE(schedule->proof.optimal);
+    EXPECT_EQ(allowed, std::any_of(schedule->materialised.begin(), schedule->materialised.end(),
+                                   [&](ValueId value) {
+                                     return schedule->storage.at(value).memory == "l1";
+                                   }));
+  }
+}
+
 TEST(Storage, FirstMatchKeepsNothing) {
   const Soc soc = load_diana();
   Network network;
