@@ -237,7 +237,7 @@ void print_outcome(const CommandOptions& options, const Outcome& outcome) {
   }
   fmt::print("{}\n", format_table(columns, rows));
   fmt::print(
-      "same class on {} of {} samples ({}); RMSE {:.4g} steps of the source's scores, cosine "
+      "same class on {} of {} samples ({}); RMSE {:.4g} in units of the source's scores, cosine "
       "{:.6f}\n",
       a.same_class, a.samples, percent(a.same_class, a.samples), a.rmse, a.cosine);
   fmt::print("calibrated on {} sample{}, judged on {}\n", outcome.calibrated,

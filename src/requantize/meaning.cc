@@ -24,17 +24,6 @@ bool is_one_of(const std::string& op, std::initializer_list<std::string_view> na
 bool is_conv(const std::string& op) { return is_one_of(op, {"conv2d", "depthwise_conv2d"}); }
 bool is_product(const std::string& op) { return is_conv(op) || op == "dense"; }
 
-// Operators whose result orders the elements of each row as their operand does.
-bool keeps_order(const OpView& op) {
-  const std::string& name = op.node.op;
-  if (is_one_of(name, {"softmax", "tflite_softmax", "i_softmax", "ita_max"})) return true;
-  if (name == "unary")
-    return is_one_of(op.text("function"), {"sigmoid", "tanh", "exp", "softplus"});
-  if (name != "lookup") return false;
-  const std::vector<double> table = numbers_of(*op.constant(1));
-  return std::is_sorted(table.begin(), table.end());
-}
-
 std::string offset_text(int64_t zero_point) {
   if (zero_point == 0) return "";
   return fmt::format(" {} {}", zero_point < 0 ? '-' : '+', std::abs(zero_point));
@@ -122,6 +111,8 @@ class Reader {
       if (id.valid() && dropped_.contains(id)) return behind_dropped(node, id);
     }
     if (is_product(node.op)) return product(op);
+    if (const std::optional<PlaneMean> mean = plane_mean_from(graph_, node))
+      return whole_mean(op, *mean);
     if (is_one_of(node.op, {"average_pool", "global_average_pool", "sum_pool", "mean"}))
       return average(op);
     if (is_one_of(node.op, {"add", "tflite_add", "qadd"})) return sum(op);
@@ -130,15 +121,7 @@ class Reader {
                   {"max_pool", "flatten", "reshape", "transpose", "slice", "concat", "pad"}))
       return move(op);
     if (keeps_order(op)) return drop(op);
-    fail(node, fmt::format("`{}` has no form of integers and shifts", what(op)));
-  }
-
-  std::string what(const OpView& op) const {
-    const std::string& name = op.node.op;
-    if (name == "unary" || name == "binary") return op.text("function");
-    if (name == "lookup") return "lookup, a table of 8-bit values";
-    if (name == "mul" || name == "matmul") return name + " of two activations";
-    return name;
+    fail(node, fmt::format("`{}` has no form of integers and shifts", form_of(op)));
   }
 
   // ---- ends of the network
@@ -166,7 +149,7 @@ class Reader {
         function,
         fmt::format(
             "`{}` has no form of integers and shifts, and is left out at the end of a network only",
-            what({graph_, function})));
+            form_of({graph_, function})));
     broken_.insert(x);
     broken_.insert(node.output);
   }
@@ -289,6 +272,28 @@ class Reader {
     const double total = weight * static_cast<double>(height * width);
     finish(op.node, std::move(layer),
            std::vector<double>(static_cast<size_t>(image[1]), rest * total), sums ? 0 : rest);
+  }
+
+  // A mean in several steps is one layer.
+  void whole_mean(const OpView& op, const PlaneMean& mean) {
+    const ValueId x = op.node.inputs[0];
+    const Shape& image = shape(x);
+    RealLayer layer;
+    layer.kind = RealLayer::Kind::linear;
+    layer.name = op.node.name;
+    layer.op = "depthwise_conv2d";
+    layer.inputs = {x};
+    for (const char* name : {"stride_h", "stride_w", "dilation_h", "dilation_w"})
+      layer.attributes[name] = int64_t{1};
+    for (const char* name : {"pad_top", "pad_left", "pad_bottom", "pad_right"})
+      layer.attributes[name] = int64_t{0};
+    layer.weight_shape = {image[1], 1, image[2], image[3]};
+    layer.weights.assign(static_cast<size_t>(elements_of(layer.weight_shape)), mean.weight);
+    for (NodeId id : mean.nodes) taken_[static_cast<size_t>(id.index)] = true;
+    const double rest = op.is_real() ? 0 : zero(x) - mean.zero_point;
+    const double offset = rest * mean.weight * static_cast<double>(image[2] * image[3]);
+    finish(graph_.node(mean.nodes.back()), std::move(layer),
+           std::vector<double>(static_cast<size_t>(image[1]), offset));
   }
 
   // ---- sums

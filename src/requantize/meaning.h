@@ -7,12 +7,14 @@
 #pragma once
 
 #include <limits>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "base/result.h"
 #include "graph/graph.h"
+#include "ops/op.h"
 
 namespace heddle::requantizing {
 
@@ -88,5 +90,21 @@ struct Epilogue {
 // dimension 1; `zero`: what stands for zero in `from` itself, where nothing requantises it.
 Epilogue epilogue_of(const Graph& graph, ValueId from, int64_t channels, std::vector<double> offset,
                      double zero = 0);
+
+// ---- facts about nodes (facts.cc)
+
+// Whether the result orders the elements of each row as the operand does: a softmax, a sigmoid.
+bool keeps_order(const OpView& op);
+// What the operator is, for messages: "mul of two activations".
+std::string form_of(const OpView& op);
+
+// Each channel's elements summed in several steps, as ONNX's means of quantised tensors are
+// imported: reshapes of rows and columns, sums of windows that do not overlap, factors.
+struct PlaneMean {
+  std::vector<NodeId> nodes;  // from the first to the one that has [1, C, 1, 1]
+  double weight = 1;          // of every element
+  double zero_point = 0;      // taken off integer elements first
+};
+std::optional<PlaneMean> plane_mean_from(const Graph& graph, const Node& first);
 
 }  // namespace heddle::requantizing

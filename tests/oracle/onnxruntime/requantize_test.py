@@ -16,6 +16,7 @@ CASES = [
     ("digits/digits_int8.tflite", "digits/digits_int8.npz", ()),
     ("digits/digits_qdq.onnx", "digits/digits_qdq.npz", ("--ternary", "res_conv.")),
     ("mlperf_tiny/ic_int8.tflite", "mlperf_tiny/ic_int8.npz", ()),
+    ("mlperf_tiny/ic_qdq.onnx", "mlperf_tiny/ic_qdq.npz", ()),
     ("mlperf_tiny/kws_qdq.onnx", "mlperf_tiny/kws_qdq.npz", ()),
     ("mlperf_tiny/ad_qdq.onnx", "mlperf_tiny/ad_qdq.npz", ()),
 ]

@@ -91,6 +91,36 @@ TEST(Meaning, OfARequantisationIsItsFactorsAndHowItRounds) {
   }
 }
 
+// As means of quantised tensors are imported: sums of parts, then a factor.
+TEST(Meaning, OfAMeanInStepsIsOneLayer) {
+  NetworkBuilder net;
+  const ValueId x = net.input({1, 2, 4, 4});
+  const auto sum = [&](ValueId of, int64_t height, int64_t width, double scale) {
+    Attributes window = window_attributes(1, 0, 0);
+    window.erase("dilation_h");
+    window.erase("dilation_w");
+    window["kernel_h"] = window["stride_h"] = height;
+    window["kernel_w"] = window["stride_w"] = width;
+    window["scale"] = scale;
+    window["x_zero_point"] = int64_t{scale == 0 ? 0 : -3};
+    return net.node("sum_pool", {of}, window);
+  };
+  const ValueId lanes = sum(net.node("reshape", {x}, {{"shape", Shape{1, 2, 8, 2}}}), 8, 1, 0.5);
+  net.graph.outputs = {sum(lanes, 1, 2, 0)};
+  const auto mean = requantizing::plane_mean_from(net.graph, net.graph.nodes[0]);
+  ASSERT_TRUE(mean.has_value());
+  EXPECT_EQ(mean->nodes.size(), 3u);
+  EXPECT_EQ(mean->weight, 0.5);
+  EXPECT_EQ(mean->zero_point, -3);
+  EXPECT_FALSE(requantizing::plane_mean_from(net.graph, net.graph.nodes[2]).has_value());
+
+  const std::vector<Sample> samples = random_samples(net.graph, 6, 1);
+  const Result<Requantized> made = requantize(net.graph, samples, {.file = "test"});
+  ASSERT_TRUE(made.ok()) << format_diagnostics(made.errors());
+  const Result<Agreement> agreement = agreement_of(net.graph, *made, samples, {});
+  EXPECT_GT(agreement->cosine, 0.998);
+}
+
 // ---- networks in the dialect already
 
 struct Layers {
