@@ -97,3 +97,49 @@ void diana_digital_add_start(const diana_digital_add_job* job) {
   set_requantisation(job->shift, job->minimum, job->maximum);
   set(DIANA_DIGITAL_START, DIANA_DIGITAL_ADD);
 }
+
+void diana_digital_max_pool_start(const diana_digital_max_pool_job* job) {
+  diana_digital_wait();
+  set(DIANA_DIGITAL_X, job->x);
+  set(DIANA_DIGITAL_X_PITCH, job->x_pitch);
+  set(DIANA_DIGITAL_X_PLANE, job->x_plane);
+  set(DIANA_DIGITAL_Y, job->y);
+  set(DIANA_DIGITAL_Y_PITCH, job->y_pitch);
+  set(DIANA_DIGITAL_Y_PLANE, job->y_plane);
+  set(DIANA_DIGITAL_IN_CHANNELS, job->channels);
+  set(DIANA_DIGITAL_IN_HEIGHT, job->in_height);
+  set(DIANA_DIGITAL_IN_WIDTH, job->in_width);
+  set(DIANA_DIGITAL_OUT_CHANNELS, job->channels);
+  set(DIANA_DIGITAL_OUT_HEIGHT, job->out_height);
+  set(DIANA_DIGITAL_OUT_WIDTH, job->out_width);
+  set(DIANA_DIGITAL_KERNEL_HEIGHT, job->kernel_height);
+  set(DIANA_DIGITAL_KERNEL_WIDTH, job->kernel_width);
+  set(DIANA_DIGITAL_STRIDE, job->stride - 1u);
+  set(DIANA_DIGITAL_PAD_TOP, job->pad_top);
+  set(DIANA_DIGITAL_PAD_LEFT, job->pad_left);
+  set(DIANA_DIGITAL_START, DIANA_DIGITAL_MAX_POOL);
+}
+
+void diana_digital_mean_pool_start(const diana_digital_mean_pool_job* job) {
+  diana_digital_wait();
+  set(DIANA_DIGITAL_X, job->x);
+  set(DIANA_DIGITAL_X_PITCH, job->x_pitch);
+  set(DIANA_DIGITAL_X_PLANE, job->x_plane);
+  set(DIANA_DIGITAL_Y, job->y);
+  set(DIANA_DIGITAL_Y_PITCH, job->y_pitch);
+  set(DIANA_DIGITAL_Y_PLANE, job->y_plane);
+  set(DIANA_DIGITAL_IN_CHANNELS, job->channels);
+  set(DIANA_DIGITAL_IN_HEIGHT, job->in_height);
+  set(DIANA_DIGITAL_IN_WIDTH, job->in_width);
+  set(DIANA_DIGITAL_OUT_CHANNELS, job->channels);
+  set(DIANA_DIGITAL_OUT_HEIGHT, job->out_height);
+  set(DIANA_DIGITAL_OUT_WIDTH, job->out_width);
+  set(DIANA_DIGITAL_KERNEL_HEIGHT, job->kernel_height);
+  set(DIANA_DIGITAL_KERNEL_WIDTH, job->kernel_width);
+  set(DIANA_DIGITAL_STRIDE, job->stride - 1u);
+  set(DIANA_DIGITAL_PAD_TOP, job->pad_top);
+  set(DIANA_DIGITAL_PAD_LEFT, job->pad_left);
+  set(DIANA_DIGITAL_MULTIPLIER, (uint32_t)job->multiplier);
+  set_requantisation(job->shift, job->minimum, job->maximum);
+  set(DIANA_DIGITAL_START, DIANA_DIGITAL_MEAN_POOL);
+}

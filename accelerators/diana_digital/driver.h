@@ -1,5 +1,5 @@
-/* DIANA's digital core: convolution, depthwise convolution, dense layer, and addition of two
- * tensors. C99, freestanding.
+/* DIANA's digital core: convolution, depthwise convolution, dense layer, addition of two tensors,
+ * and pooling. C99, freestanding.
  *
  * A job computes one tile whose operands are already in L1 and in the core's weight memory.
  * Activations are signed bytes, channel by channel, row by row; README.md describes their layout,
@@ -43,7 +43,8 @@ enum {
   DIANA_DIGITAL_PAD_LEFT = 0x58,
   DIANA_DIGITAL_SHIFT = 0x5C,
   DIANA_DIGITAL_MINIMUM = 0x60,
-  DIANA_DIGITAL_MAXIMUM = 0x64
+  DIANA_DIGITAL_MAXIMUM = 0x64,
+  DIANA_DIGITAL_MULTIPLIER = 0x68
 };
 
 /* Bits of DIANA_DIGITAL_STATUS. */
@@ -57,7 +58,9 @@ enum {
   DIANA_DIGITAL_CONV2D = 1,
   DIANA_DIGITAL_DEPTHWISE = 2,
   DIANA_DIGITAL_DENSE = 3,
-  DIANA_DIGITAL_ADD = 4
+  DIANA_DIGITAL_ADD = 4,
+  DIANA_DIGITAL_MAX_POOL = 5,
+  DIANA_DIGITAL_MEAN_POOL = 6
 };
 
 /* y = clip(minimum, maximum, (bias + sum of x * weights) >> shift) */
@@ -143,11 +146,57 @@ typedef struct diana_digital_add_job {
   int32_t maximum;         /* minimum to 127 */
 } diana_digital_add_job;
 
+/* y = the greatest element of each window; padding never wins */
+typedef struct diana_digital_max_pool_job {
+  uint32_t x;             /* bus address of the input tile, in L1, a multiple of 16 */
+  uint32_t x_pitch;       /* bytes, a multiple of 16 */
+  uint32_t x_plane;       /* bytes, a multiple of 16 */
+  uint32_t y;             /* bus address of the output tile, in L1, a multiple of 16 */
+  uint32_t y_pitch;       /* bytes, a multiple of 16 */
+  uint32_t y_plane;       /* bytes, a multiple of 16 */
+  uint32_t channels;      /* of input and output tile */
+  uint32_t in_height;     /* rows of the input tile, padding not counted */
+  uint32_t in_width;      /* columns of the input tile, padding not counted */
+  uint32_t out_height;    /* rows of the output tile */
+  uint32_t out_width;     /* columns of the output tile */
+  uint32_t kernel_height; /* of the window, 1 to 255 */
+  uint32_t kernel_width;  /* 1 to 255 */
+  uint32_t stride;        /* 1 or 2, in both directions */
+  uint32_t pad_top;       /* rows of padding, fewer than kernel_height */
+  uint32_t pad_left;      /* columns of padding, fewer than kernel_width */
+} diana_digital_max_pool_job;
+
+/* y = clip(minimum, maximum, (multiplier * sum of the window) >> shift); padding adds nothing */
+typedef struct diana_digital_mean_pool_job {
+  uint32_t x;             /* bus address of the input tile, in L1, a multiple of 16 */
+  uint32_t x_pitch;       /* bytes, a multiple of 16 */
+  uint32_t x_plane;       /* bytes, a multiple of 16 */
+  uint32_t y;             /* bus address of the output tile, in L1, a multiple of 16 */
+  uint32_t y_pitch;       /* bytes, a multiple of 16 */
+  uint32_t y_plane;       /* bytes, a multiple of 16 */
+  uint32_t channels;      /* of input and output tile */
+  uint32_t in_height;     /* rows of the input tile, padding not counted */
+  uint32_t in_width;      /* columns of the input tile, padding not counted */
+  uint32_t out_height;    /* rows of the output tile */
+  uint32_t out_width;     /* columns of the output tile */
+  uint32_t kernel_height; /* of the window, 1 to 255 */
+  uint32_t kernel_width;  /* 1 to 255 */
+  uint32_t stride;        /* 1 or 2, in both directions */
+  uint32_t pad_top;       /* rows of padding, fewer than kernel_height */
+  uint32_t pad_left;      /* columns of padding, fewer than kernel_width */
+  int32_t multiplier;     /* -128 to 127 */
+  uint32_t shift;         /* 0 to 31 */
+  int32_t minimum;        /* -128 to 127 */
+  int32_t maximum;        /* minimum to 127 */
+} diana_digital_mean_pool_job;
+
 /* Each waits for the job before it, starts this one, and does not wait for it. */
 void diana_digital_conv2d_start(const diana_digital_conv2d_job* job);
 void diana_digital_depthwise_start(const diana_digital_depthwise_job* job);
 void diana_digital_dense_start(const diana_digital_dense_job* job);
 void diana_digital_add_start(const diana_digital_add_job* job);
+void diana_digital_max_pool_start(const diana_digital_max_pool_job* job);
+void diana_digital_mean_pool_start(const diana_digital_mean_pool_job* job);
 
 /* Returns when the core is idle. */
 void diana_digital_wait(void);

@@ -10,13 +10,15 @@
 #include "heddle_model.h"
 
 enum {
-  kRegisters = DIANA_DIGITAL_MAXIMUM / 4 + 1,
+  kRegisters = DIANA_DIGITAL_MULTIPLIER / 4 + 1,
   kLanes = 16, /* the array is 16 x 16; a vector of activations has 16 bytes */
-  kKernel = 7, /* the largest */
+  kKernel = 7, /* the largest of a convolution */
+  kWindow = 255, /* the largest of the pooling stage */
   kStride = 2, /* the largest */
   kSegment = (kLanes - 1) * kStride + kKernel,
   kWeightMemory = 65536,
   kJobCycles = 600,
+  kPoolCycles = 4, /* of each element of each window */
   kLargestSize = 65535
 };
 
@@ -68,7 +70,7 @@ static void write_register(void* opaque, uint32_t offset, uint32_t value) {
   } else if (s->pending) {
     s->fault = "a register was written while the core was busy";
   } else if (offset == DIANA_DIGITAL_START) {
-    if (value >= DIANA_DIGITAL_CONV2D && value <= DIANA_DIGITAL_ADD) {
+    if (value >= DIANA_DIGITAL_CONV2D && value <= DIANA_DIGITAL_MEAN_POOL) {
       s->pending = value;
     } else {
       s->fault = "the start register got the number of no operation";
@@ -160,11 +162,21 @@ static const char* check_output_stage(state* s) {
 
 static int is_kernel(uint32_t size) { return size == 1u || size == 3u || size == 5u || size == 7u; }
 
+static const char* check_kernel(state* s, const geometry* g) {
+  if (is_kernel(g->kernel_height) && is_kernel(g->kernel_width)) return NULL;
+  return wrong(s, "the kernel is %lu x %lu, but sizes are 1, 3, 5 and 7",
+               (unsigned long)g->kernel_height, (unsigned long)g->kernel_width);
+}
+
+static const char* check_window(state* s, const geometry* g) {
+  if (g->kernel_height >= 1u && g->kernel_height <= kWindow && g->kernel_width >= 1u &&
+      g->kernel_width <= kWindow)
+    return NULL;
+  return wrong(s, "the window is %lu x %lu, but sizes are 1 to 255",
+               (unsigned long)g->kernel_height, (unsigned long)g->kernel_width);
+}
+
 static const char* check_geometry(state* s, const geometry* g, const tensor* x, const tensor* y) {
-  if (!is_kernel(g->kernel_height) || !is_kernel(g->kernel_width)) {
-    return wrong(s, "the kernel is %lu x %lu, but sizes are 1, 3, 5 and 7",
-                 (unsigned long)g->kernel_height, (unsigned long)g->kernel_width);
-  }
   if (g->stride > kStride)
     return wrong(s, "the stride register holds neither 0 (stride 1) nor 1 (stride 2)");
   if (g->pad_top >= g->kernel_height || g->pad_left >= g->kernel_width) {
@@ -291,18 +303,24 @@ static tensor tensor_at(const state* s, const char* name, uint32_t first_registe
   return t;
 }
 
+static geometry geometry_of(const state* s) {
+  const geometry g = {get(s, DIANA_DIGITAL_KERNEL_HEIGHT), get(s, DIANA_DIGITAL_KERNEL_WIDTH),
+                      /* one bit; anything else is refused */
+                      get(s, DIANA_DIGITAL_STRIDE) > 1u ? 3u : get(s, DIANA_DIGITAL_STRIDE) + 1u,
+                      get(s, DIANA_DIGITAL_PAD_TOP), get(s, DIANA_DIGITAL_PAD_LEFT)};
+  return g;
+}
+
 /* Convolution: blocks of 16 output channels and all input channels. Depthwise: one output channel
  * and its own input channel at a time, in 4 lanes of which 3 are zeros. */
 static const char* convolve(state* s, const heddle_bus* bus, int depthwise, uint64_t* cycles) {
   const tensor x = tensor_at(s, "x", DIANA_DIGITAL_X, DIANA_DIGITAL_IN_CHANNELS);
   const tensor y = tensor_at(s, "y", DIANA_DIGITAL_Y, DIANA_DIGITAL_OUT_CHANNELS);
-  const geometry g = {get(s, DIANA_DIGITAL_KERNEL_HEIGHT), get(s, DIANA_DIGITAL_KERNEL_WIDTH),
-                      /* one bit; anything else is refused below */
-                      get(s, DIANA_DIGITAL_STRIDE) > 1u ? 3u : get(s, DIANA_DIGITAL_STRIDE) + 1u,
-                      get(s, DIANA_DIGITAL_PAD_TOP), get(s, DIANA_DIGITAL_PAD_LEFT)};
+  const geometry g = geometry_of(s);
   const char* why = check_tensor(s, &x);
   if (why == NULL) why = check_tensor(s, &y);
   if (why == NULL) why = check_output_stage(s);
+  if (why == NULL) why = check_kernel(s, &g);
   if (why == NULL) why = check_geometry(s, &g, &x, &y);
   if (why == NULL) why = check_disjoint(s, &x, &y);
   if (why != NULL) return why;
@@ -423,6 +441,68 @@ static const char* add(state* s, const heddle_bus* bus, uint64_t* cycles) {
   return NULL;
 }
 
+/* One element of y: the window that begins at this row and column of x. */
+static const char* pool_window(state* s, const heddle_bus* bus, const geometry* g, const tensor* x,
+                               uint32_t channel, int64_t top, int64_t left, int largest,
+                               int8_t* result) {
+  const int64_t begin = left > 0 ? left : 0;
+  const int64_t end = left + g->kernel_width < x->width ? left + g->kernel_width : x->width;
+  int32_t sum = 0; /* 255 * 255 * 128 at most */
+  int8_t most = -128;
+  for (uint32_t fy = 0; fy < g->kernel_height && begin < end; ++fy) {
+    int8_t elements[kWindow];
+    if (top + fy < 0 || top + fy >= x->height) continue;
+    const char* why = load(s, bus, "x",
+                           x->address + channel * x->plane + (uint32_t)(top + fy) * x->pitch +
+                               (uint32_t)begin,
+                           elements, (uint32_t)(end - begin));
+    if (why != NULL) return why;
+    for (int64_t i = 0; i < end - begin; ++i) {
+      sum += elements[i];
+      if (elements[i] > most) most = elements[i];
+    }
+  }
+  *result = largest ? most : requantised(s, (uint32_t)sum * get(s, DIANA_DIGITAL_MULTIPLIER));
+  return NULL;
+}
+
+/* The pooling stage: the greatest element of each window, or the sum times a constant. */
+static const char* pool(state* s, const heddle_bus* bus, int largest, uint64_t* cycles) {
+  const tensor x = tensor_at(s, "x", DIANA_DIGITAL_X, DIANA_DIGITAL_IN_CHANNELS);
+  const tensor y = tensor_at(s, "y", DIANA_DIGITAL_Y, DIANA_DIGITAL_OUT_CHANNELS);
+  const geometry g = geometry_of(s);
+  const char* why = check_tensor(s, &x);
+  if (why == NULL) why = check_tensor(s, &y);
+  if (why == NULL && !largest) why = check_output_stage(s);
+  if (why == NULL) why = check_window(s, &g);
+  if (why == NULL) why = check_geometry(s, &g, &x, &y);
+  if (why == NULL) why = check_disjoint(s, &x, &y);
+  if (why != NULL) return why;
+  if (x.channels != y.channels) return wrong(s, "a pooling job has x and y of unequal channels");
+  const int32_t multiplier = (int32_t)get(s, DIANA_DIGITAL_MULTIPLIER);
+  if (!largest && (multiplier < -128 || multiplier > 127))
+    return wrong(s, "the multiplier is %ld, which is no signed byte", (long)multiplier);
+
+  for (uint32_t channel = 0; channel < y.channels; ++channel) {
+    for (uint32_t row = 0; row < y.height; ++row) {
+      for (uint32_t column = 0; column < y.width; column += kLanes) {
+        int8_t vector[kLanes] = {0};
+        for (uint32_t lane = 0; lane < kLanes && column + lane < y.width; ++lane) {
+          why = pool_window(s, bus, &g, &x, channel, (int64_t)row * g.stride - g.pad_top,
+                            (int64_t)(column + lane) * g.stride - g.pad_left, largest,
+                            &vector[lane]);
+          if (why != NULL) return why;
+        }
+        why = store_vector(s, bus, &y, channel, row, column, vector);
+        if (why != NULL) return why;
+      }
+    }
+  }
+  *cycles = kJobCycles + (uint64_t)kPoolCycles * y.channels * y.height * y.width *
+                             g.kernel_height * g.kernel_width;
+  return NULL;
+}
+
 static int step(void* opaque, const heddle_bus* bus, uint64_t* cycles, const char** why) {
   state* s = opaque;
   *cycles = 0u;
@@ -434,6 +514,8 @@ static int step(void* opaque, const heddle_bus* bus, uint64_t* cycles, const cha
       *why = dense(s, bus, cycles);
     } else if (s->pending == DIANA_DIGITAL_ADD) {
       *why = add(s, bus, cycles);
+    } else if (s->pending >= DIANA_DIGITAL_MAX_POOL) {
+      *why = pool(s, bus, s->pending == DIANA_DIGITAL_MAX_POOL, cycles);
     } else {
       *why = convolve(s, bus, s->pending == DIANA_DIGITAL_DEPTHWISE, cycles);
     }

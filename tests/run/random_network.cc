@@ -58,6 +58,8 @@ class Builder : public NetworkBuilder {
 
   ValueId pool(ValueId x) {
     if (shape(x)[2] < 2 || shape(x)[3] < 2) return x;
+    if (chance(30)) return mean(x);
+    if (chance(30)) return odd_pool(x);
     return node("max_pool", {x},
                 {{"kernel_h", int64_t{2}},
                  {"kernel_w", int64_t{2}},
@@ -67,6 +69,31 @@ class Builder : public NetworkBuilder {
                  {"pad_left", int64_t{0}},
                  {"pad_bottom", int64_t{0}},
                  {"pad_right", int64_t{0}}});
+  }
+
+  // The greatest of overlapping or padded windows.
+  ValueId odd_pool(ValueId x) {
+    const int64_t fy = std::min<int64_t>(pick(1, 4), shape(x)[2]);
+    const int64_t fx = std::min<int64_t>(pick(1, 4), shape(x)[3]);
+    Attributes attributes = window_attributes(pick(1, 2), fy / 2, fx / 2);
+    attributes.erase("dilation_h");
+    attributes.erase("dilation_w");
+    attributes["kernel_h"] = fy;
+    attributes["kernel_w"] = fx;
+    return node("max_pool", {x}, std::move(attributes));
+  }
+
+  // Of windows or of the image, as integer networks write it: one constant weight, and a shift.
+  ValueId mean(ValueId x) {
+    const Shape in = shape(x);
+    const bool whole = chance(50);
+    const int64_t fy = whole ? in[2] : 2, fx = whole ? in[3] : 2;
+    Tensor weights(DType::int8, {in[1], 1, fy, fx});
+    const int64_t weight = std::clamp<int64_t>(512 / (fy * fx), 1, 127);
+    for (int64_t i = 0; i < weights.elements(); ++i) weights.set(i, weight);
+    const ValueId sum = node("depthwise_conv2d", {x, constant(std::move(weights))},
+                             window_attributes(whole ? 1 : 2, 0, 0));
+    return clipped(sum, 9);
   }
 
   ValueId dense(ValueId x) {

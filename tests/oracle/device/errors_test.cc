@@ -321,14 +321,14 @@ TEST_F(Errors, Registers) {
     bool write;
     const char* why;
   } rows[] = {
-      {DIANA_DIGITAL_BASE + 0x68, 1, true,
+      {DIANA_DIGITAL_BASE + 0x6C, 1, true,
        "diana_digital: a write to an address that is no register"},
       {DIANA_DIGITAL_BASE + 0x0A, 1, true,
        "diana_digital: a write to an address that is no register"},
-      {DIANA_DIGITAL_BASE + 0x68, 1, false,
+      {DIANA_DIGITAL_BASE + 0x6C, 1, false,
        "diana_digital: a read of an address that is no register"},
       {DIANA_DIGITAL_BASE, 1, true, "diana_digital: a write to the status register"},
-      {DIANA_DIGITAL_BASE + 0x04, 5, true,
+      {DIANA_DIGITAL_BASE + 0x04, 7, true,
        "diana_digital: the start register got the number of no operation"},
       {DIANA_DMA_BASE + 0x2C, 1, true, "diana_dma: a write to an address that is no register"},
       {DIANA_DMA_BASE + 0x06, 1, false, "diana_dma: a read of an address that is no register"},

@@ -102,6 +102,15 @@ void start(const std::string& rule, const Shape& s) {
                                        kPlane, kY,     kPitch, kPlane,    s.k,
                                        s.oy,   s.ox,   1,      -128,      127};
     diana_digital_add_start(&job);
+  } else if (rule == "max_pool") {
+    const diana_digital_max_pool_job job = {kX,   kPitch, kPlane, kY,   kPitch, kPlane,   s.k,       s.iy,
+                                            s.ix, s.oy,   s.ox,   s.fy, s.fx,   s.stride, s.pad_top, 0};
+    diana_digital_max_pool_start(&job);
+  } else if (rule == "mean_pool") {
+    const diana_digital_mean_pool_job job = {kX,   kPitch,   kPlane,    kY, kPitch, kPlane, s.k,
+                                             s.iy, s.ix,     s.oy,      s.ox, s.fy, s.fx,
+                                             s.stride, s.pad_top, 0,    3,  5,      -128, 127};
+    diana_digital_mean_pool_start(&job);
   } else {
     ADD_FAILURE() << "rule `" << rule << "` is not tested";
   }
@@ -111,9 +120,9 @@ TEST(Rules, CyclesOfTheDigitalCoreAreThoseOfItsModel) {
   heddle_host_reset();
   std::fill_n(weights(), TEST_WEIGHTS_BYTES, uint8_t{0});
   const Target target = load("diana_digital");
-  EXPECT_EQ(target.rules.size(), 4u);
+  EXPECT_EQ(target.rules.size(), 6u);
   EXPECT_EQ(target.base_macro, "DIANA_DIGITAL_BASE");
-  EXPECT_GE(target.register_bytes, DIANA_DIGITAL_MAXIMUM + 4);
+  EXPECT_GE(target.register_bytes, DIANA_DIGITAL_MULTIPLIER + 4);
   Random random(7);
   for (const Rule& rule : target.rules) {
     for (int i = 0; i < 200; ++i) {

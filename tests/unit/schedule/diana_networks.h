@@ -24,8 +24,9 @@ struct Network : NetworkBuilder {
     return requant(node("conv2d", {x, constant(weights)}, attributes), 5);
   }
   ValueId add(ValueId x, ValueId y) { return requant(node("add", {x, y}), 1); }
+  // Of the CPU: no unit of DIANA rounds so.
   ValueId pool(ValueId x) {
-    return node("max_pool", {x},
+    return node("average_pool", {x},
                 {{"kernel_h", int64_t{2}},
                  {"kernel_w", int64_t{2}},
                  {"stride_h", int64_t{2}},
@@ -33,7 +34,8 @@ struct Network : NetworkBuilder {
                  {"pad_top", int64_t{0}},
                  {"pad_left", int64_t{0}},
                  {"pad_bottom", int64_t{0}},
-                 {"pad_right", int64_t{0}}});
+                 {"pad_right", int64_t{0}},
+                 {"count_include_pad", int64_t{0}}});
   }
 };
 

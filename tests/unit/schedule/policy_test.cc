@@ -42,7 +42,8 @@ Graph branches(const std::string& rounding = "shift") {
   Attributes pool;
   for (const char* key : {"kernel_h", "kernel_w", "stride_h", "stride_w"}) pool[key] = int64_t{2};
   for (const char* key : {"pad_top", "pad_left", "pad_bottom", "pad_right"}) pool[key] = int64_t{0};
-  n.graph.outputs = {n.node("max_pool", {clipped}, pool)};
+  pool["count_include_pad"] = int64_t{0};
+  n.graph.outputs = {n.node("average_pool", {clipped}, pool)};
   n.name(n.graph.nodes.size() - 1, "pool");
   return n.graph;
 }
@@ -143,14 +144,14 @@ TEST(Pins, EveryErrorHasItsReason) {
       {{"lefts", "", "", ""}, "cpu", "no layer has the name `lefts`; did you mean `left`?"},
       {{"stem_clip", "", "", ""}, "cpu", "`stem_clip` is a part of layer `stem`"},
       {{"", "softmax", "", ""}, "cpu", "none of the layers is of kind `softmax`; they are of kind `add`, "
-                                   "`conv2d`, `max_pool`"},
+                                   "`average_pool`, `conv2d`"},
       {{".*t", "conv2", "", ""}, "cpu", "none of the layers `.*t` is of kind `conv2`; did you mean "
                                                   "`conv2d`?"},
       {{"pool", "", kDigital, ""}, "cpu",
        "no rule of `diana_digital` accepts any of the layers `pool`"},
       {{"", "mac", "", "3"}, "cpu", "there is no number 3 among 3 layers of kind `mac`"},
       {{"pool", "", "", ""}, kDigital, "wants layer `pool` on `diana_digital`, but no rule of "
-                                     "`diana_digital` begins with `max_pool`"},
+                                     "`diana_digital` begins with `average_pool`"},
       {{"left", "", "", ""}, kDigital,
        "rule `conv2d`: the output stage shifts right without multiplying or rounding "
        "(`requant.rounding == 'shift'`: requant.rounding is 'half_up')"},

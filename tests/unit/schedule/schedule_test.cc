@@ -29,7 +29,7 @@ TEST(Schedule, ResidualBlockOnTheAcceleratorAndOnTheCpu) {
   EXPECT_THAT(steps(soc, *fast),
               ElementsAre("conv2d requant on diana_digital/conv2d",
                           "conv2d requant on diana_digital/conv2d",
-                          "add requant on diana_digital/add", "max_pool on generic/pool"));
+                          "add requant on diana_digital/add", "average_pool on generic/pool"));
   EXPECT_THAT(fast->steps[0].why, HasSubstr("x fewer cycles than the CPU"));
   EXPECT_EQ(fast->steps[3].why, "no accelerator has a rule for it");
 
@@ -38,7 +38,7 @@ TEST(Schedule, ResidualBlockOnTheAcceleratorAndOnTheCpu) {
   ASSERT_TRUE(cpu.ok());
   EXPECT_THAT(steps(soc, *cpu),
               ElementsAre("conv2d requant on generic/conv",
-                          "conv2d requant add requant on generic/conv", "max_pool on generic/pool"));
+                          "conv2d requant add requant on generic/conv", "average_pool on generic/pool"));
   EXPECT_LT(fast->cycles, cpu->cycles);
 }
 
@@ -154,7 +154,7 @@ TEST(Schedule, ANodeThatNothingCoversIsNamed) {
     Result<Schedule> schedule = schedule_of(network.graph, soc, policy);
     ASSERT_FALSE(schedule.ok());
     EXPECT_THAT(schedule.errors()[0].message,
-                HasSubstr("no rule of SoC `diana` covers operator `max_pool`"));
+                HasSubstr("no rule of SoC `diana` covers operator `average_pool`"));
   }
 }
 
