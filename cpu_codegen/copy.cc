@@ -6,6 +6,7 @@
 #include "cpu_codegen/affine.h"
 #include "cpu_codegen/copy.h"
 #include "ops/check.h"
+#include "schedule/boundary.h"
 
 namespace heddle {
 
@@ -101,6 +102,37 @@ Kernel make_copy(DType dtype, const Shape& from_shape, const Storage& from, cons
   body.indent();
   print_copy(body, {"x", dtype, from_shape, from, 0}, {"y", dtype, to_shape, to, 0});
   return wrap_kernel(function, body.take(), {{"x", dtype, {}, false}, {"y", dtype, {}, true}});
+}
+
+Kernel make_boundary_copy(const TensorType& type, const Storage& stored, bool in,
+                          const std::string& function) {
+  const Storage dense = dense_storage(type);
+  const CopyRuns runs = copy_runs(type, stored);
+  if (runs.run_bytes == 0)
+    return make_copy(type.dtype, type.shape, in ? dense : stored, type.shape, in ? stored : dense,
+                     function);
+  CWriter body;
+  body.indent();
+  std::vector<Axis> axes;
+  std::vector<StridedIndex> x, y;
+  for (size_t d = 0; d < runs.loops.size(); ++d) {
+    const CopyRuns::Loop& loop = runs.loops[d];
+    const StridedIndex index{{{{static_cast<int>(d), 1}}, 0}, 1};
+    axes.push_back({runs.loops.size() == 1 ? "i" : fmt::format("i{}", d), loop.extent});
+    x.push_back({index.index, in ? loop.dense : loop.stored});
+    y.push_back({index.index, in ? loop.stored : loop.dense});
+    body.open(fmt::format("for (int32_t {0} = 0; {0} < {1}; ++{0})", axes[d].name, loop.extent));
+  }
+  const auto address = [&](const char* pointer, const std::vector<StridedIndex>& index) {
+    return axes.empty() ? std::string(pointer)
+                        : fmt::format("&{}[{}]", pointer, print_index(index, axes));
+  };
+  body.line(fmt::format("heddle_copy({}, {}, {}u);", address("y", y), address("x", x), runs.run_bytes));
+  for (size_t d = 0; d < axes.size(); ++d) body.close();
+  Kernel kernel = wrap_kernel(function, body.take(),
+                              {{"x", type.dtype, {}, false}, {"y", type.dtype, {}, true}});
+  kernel.headers = {"heddle_copy.h"};
+  return kernel;
 }
 
 void print_fill(CWriter& out, const CopySide& target, const std::string& literal) {

@@ -22,6 +22,11 @@ struct CopySide {
 // the same values.
 void print_copy(CWriter& out, const CopySide& source, const CopySide& target_side);
 
+// Between a caller's dense tensor and the arena (schedule/boundary.h): runs by heddle_copy(), which the
+// kernel's headers then name. `in`: into the arena.
+Kernel make_boundary_copy(const TensorType& type, const Storage& stored, bool in,
+                          const std::string& function);
+
 // One value in all elements.
 void print_fill(CWriter& out, const CopySide& target, const std::string& literal);
 

@@ -8,6 +8,7 @@
 
 #include "base/checked.h"
 #include "base/text.h"
+#include "cpu_codegen/copy.h"
 #include "cpu_codegen/generators.h"
 #include "tiler/geometry.h"
 
@@ -260,7 +261,20 @@ bool Network::has_residents() const {
 std::set<std::string> Network::headers() const {
   std::set<std::string> result;
   for (const Kernel& kernel : kernels) result.insert(kernel.headers.begin(), kernel.headers.end());
+  for (const bool in : {true, false}) {
+    for (const ValueId value : in ? given : returned) {
+      const Kernel copy = boundary_copy(value, in, "copy");
+      result.insert(copy.headers.begin(), copy.headers.end());
+    }
+  }
   return result;
+}
+
+Kernel Network::boundary_copy(ValueId value, bool in, const std::string& function) const {
+  const TensorType& type = graph->value(value).type;
+  const auto stored = schedule->storage.find(value);
+  return make_boundary_copy(
+      type, stored == schedule->storage.end() ? dense_storage(type) : stored->second, in, function);
 }
 
 std::string constant_macro(const Target& target, const std::string& key) {

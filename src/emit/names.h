@@ -80,7 +80,9 @@ struct Network {
   const std::string& resident_in(ValueId value) const;
   bool has_residents() const;
   std::string where(const Step& step) const;  // "cpu", "diana_digital"
-  std::set<std::string> headers() const;  // of the kernel libraries that kernels use
+  std::set<std::string> headers() const;  // of the kernel libraries that kernels and copies use
+  // Between the caller's dense tensor and the arena; `in`: into it.
+  Kernel boundary_copy(ValueId value, bool in, const std::string& function) const;
 };
 
 // The macro of heddle_soc.h that holds a unit's constant: its name and the key, in capitals.

@@ -110,16 +110,6 @@ struct BoundaryCopy {
   Kernel kernel;
 };
 
-BoundaryCopy boundary_copy(const Network& network, ValueId value, const std::string& function,
-                           bool input) {
-  const TensorType& type = network.graph->value(value).type;
-  const Storage dense = dense_storage(type);
-  const bool constant = network.graph->value(value).constant.has_value();
-  const Storage& stored = constant ? dense : network.schedule->storage.at(value);
-  return {function, make_copy(type.dtype, type.shape, input ? dense : stored, type.shape,
-                              input ? stored : dense, function)};
-}
-
 // Fills a state with its first value.
 Kernel state_reset(const Network& network, const State& state, const std::string& function) {
   const TensorType& type = network.graph->value(state.input).type;
@@ -385,8 +375,8 @@ Result<std::string> emit_source(const Network& network) {
   for (size_t i = 0; i < network.given.size(); ++i) {
     BoundaryCopy copy;
     if (network.arena.contains(network.given[i])) {
-      copy = boundary_copy(network, network.given[i],
-                           fmt::format("{}_load_{}", network.prefix, network.inputs[i]), true);
+      const std::string function = fmt::format("{}_load_{}", network.prefix, network.inputs[i]);
+      copy = {function, network.boundary_copy(network.given[i], true, function)};
       out.comment({fmt::format("Input \"{}\" into the arena.",
                                c_comment(graph.value(network.given[i]).name))});
       out.raw(copy.kernel.text + "\n");
@@ -413,9 +403,8 @@ Result<std::string> emit_source(const Network& network) {
   }
   if (!errors.empty()) return errors;
   for (size_t i = 0; i < network.returned.size(); ++i) {
-    parts.outputs.push_back(
-        boundary_copy(network, network.returned[i],
-                      fmt::format("{}_store_{}", network.prefix, network.outputs[i]), false));
+    const std::string function = fmt::format("{}_store_{}", network.prefix, network.outputs[i]);
+    parts.outputs.push_back({function, network.boundary_copy(network.returned[i], false, function)});
     out.comment({fmt::format("Output \"{}\" to the caller.",
                              c_comment(graph.value(network.returned[i]).name))});
     out.raw(parts.outputs.back().kernel.text + "\n");

@@ -76,7 +76,7 @@ class Fit {
       }
       const std::optional<int64_t>& outside = network.cycles.back();
       std::vector<bool> copies;
-      for (const auto& [key, value] : soc_.cpu_constants) copies.push_back(key == "copy_x10");
+      for (const auto& [key, value] : soc_.cpu_constants) copies.push_back(key.starts_with("copy_"));
       const bool modelled = std::find(copies.begin(), copies.end(), true) != copies.end();
       if (rule.empty() && modelled && outside && *outside > 0)
         samples.push_back({&network, nullptr, *outside, std::move(copies)});
@@ -87,7 +87,10 @@ class Fit {
 
   Result<int64_t> cost(const Sample& sample, const Values& values) {
     for (size_t c = 0; c < values.size(); ++c) soc_.cpu_constants[c].second = values[c];
-    if (sample.step == nullptr) return copy_cycles(*sample.network->graph, soc_);
+    if (sample.step == nullptr) {
+      const Schedule& schedule = *sample.network->schedule;
+      return copy_cycles(schedule.graph, soc_, schedule.storage);
+    }
     return modelled_cycles(*sample.network->graph, soc_, sample.step->candidate,
                            sample.network->schedule->storage);
   }

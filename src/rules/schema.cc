@@ -279,7 +279,10 @@ std::vector<KeyDef> soc_keys() {
       {"cpu.constants", KeyType::integer_map, kOptional,
        "what cost expressions see as `cpu.<key>`. Of the tool's own meaning: `driver_call` and "
        "`driver_field`, cycles of the CPU for a call of a driver and for each member of its struct, and "
-       "`copy_x10`, tenths of a cycle to copy an element of the network's inputs and outputs"},
+       "for the copies of the network's inputs and outputs `copy_call`, cycles of each, `copy_row`, of a run of elements that lie in "
+       "one piece, `copy_step_x10`, tenths of a cycle of each of its words, or bytes where they are not "
+       "aligned, and `copy_x10`, tenths of a cycle of an element that is copied alone (of every element, if "
+       "the two before are absent)"},
       {"dma", KeyType::table, kOptional,
        "moves data between main memory and every other memory; accelerators need it unless they "
        "work in place"},

@@ -51,6 +51,7 @@ class Search {
     }
     layers_[0] = {start};
     costs_[0] = {{}};
+    for (const auto& [value, held] : start.held) costs_[0][0].cost += give(value, -1);
     for (node_ = 0; node_ < p_.nodes; ++node_) {
       next_.clear();
       for (size_t s = 0; s < layers_[at(node_)].size(); ++s) expand(static_cast<int>(s));
@@ -126,6 +127,9 @@ class Search {
         then.held[place].second = forms | 1u << form;
         AssignStep extended = step;
         extended.choice.reads.push_back(form);
+        if (held == kAnyForm && p_.values[at(read.value)].given)
+          extended.given_cost += give(read.value, conversion ? conversion->from : form) -
+                                 give(read.value, -1);
         if (conversion) {
           extended.conversions.push_back(*conversion);
           extended.conversion_cost += *convert(read.value, conversion->from, form);
@@ -195,7 +199,7 @@ class Search {
       written.cost = *cost;
       State then = state;
       if (!advance(then.progress, written.choice)) continue;
-      AssignCost more{0, *cost + written.conversion_cost,
+      AssignCost more{0, *cost + written.conversion_cost + written.given_cost,
                       1 + static_cast<int64_t>(written.conversions.size()), item.rank};
       if (p_.count_switches) {
         more.switches = state.last_target != -2 && state.last_target != item.target;
@@ -340,6 +344,7 @@ class Search {
     if (is_new) entry->second = p_.cost(choice, taken);
     return entry->second;
   }
+  int64_t give(int value, int form) const { return p_.give ? p_.give(value, form) : 0; }
   std::optional<int64_t> convert(int value, int from, int to) {
     const auto [entry, is_new] = known_conversions_.try_emplace({value, from, to});
     if (is_new) entry->second = p_.convert(value, from, to);

@@ -73,6 +73,9 @@ struct AssignProblem {
       cost;
   // From one main-memory form to another, never negative; the first one stays.
   std::function<std::optional<int64_t>(int value, int from, int to)> convert;
+  // Of a given value: what it takes to have it in this form at the start, -1: where nobody cares, which
+  // is never more than any other. None: nothing.
+  std::function<int64_t(int value, int form)> give{};
   size_t max_states = 4096;  // of one node; beyond that the most promising ones are kept
 };
 
@@ -91,6 +94,7 @@ struct AssignStep {
   std::vector<int64_t> taken;                 // as AssignProblem::cost got it
   int64_t cost = 0;                           // of the item, conversions apart
   int64_t conversion_cost = 0;
+  int64_t given_cost = 0;  // of given values whose form it decides, beyond that of -1
   std::optional<AssignMargin> margin;  // none: nothing else can compute it
 };
 

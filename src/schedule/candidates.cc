@@ -5,6 +5,7 @@
 #include "base/checked.h"
 #include "base/text.h"
 #include "legalise/legalise.h"
+#include "schedule/boundary.h"
 #include "schedule/schedule.h"
 
 namespace heddle {
@@ -100,14 +101,16 @@ Result<Candidates> make_candidates(const Graph& graph, const Soc& soc, const Mat
   return candidates;
 }
 
-int64_t copy_cycles(const Graph& graph, const Soc& soc) {
-  int64_t elements = 0;
-  for (const ValueId id : graph.given_inputs()) elements += elements_of(graph.value(id).type.shape);
-  for (const ValueId id : graph.returned_outputs())
-    elements += elements_of(graph.value(id).type.shape);
-  for (const auto& [key, value] : soc.cpu_constants)
-    if (key == "copy_x10") return checked_mul(elements, value).value_or(0) / 10;
-  return 0;
+int64_t copy_cycles(const Graph& graph, const Soc& soc, const StorageOf& storage) {
+  int64_t cycles = 0;
+  for (const std::vector<ValueId>& values : {graph.given_inputs(), graph.returned_outputs()}) {
+    for (const ValueId id : values) {
+      const TensorType& type = graph.value(id).type;
+      const auto found = storage.find(id);
+      cycles += copy_cycles(soc, type, found == storage.end() ? dense_storage(type) : found->second);
+    }
+  }
+  return cycles;
 }
 
 Result<int64_t> modelled_cycles(const Graph& graph, const Soc& soc, const Candidate& candidate,

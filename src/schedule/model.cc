@@ -5,6 +5,7 @@
 #include <set>
 
 #include "base/checked.h"
+#include "schedule/boundary.h"
 #include "schedule/splice.h"
 #include "schedule/views.h"
 
@@ -150,6 +151,9 @@ ScheduleModel::ScheduleModel(const Graph& graph, const Soc& soc, const Policy& p
     if (is_new) entry->second = conversion_cost(values[at(value)]);
     return entry->second;
   };
+  problem.give = [this](int value, int form) {
+    return boundary_cost(values[at(value)], form);
+  };
 }
 
 void ScheduleModel::add_storage(ValueId id, Storage storage) {
@@ -259,7 +263,9 @@ AssignOperand ScheduleModel::operand(ValueId id, const Candidate& candidate, boo
       if (fits) operand.forms.push_back(static_cast<int>(f));
       all = all && fits;
     }
-    operand.any = all && lone_view(graph_, candidate) == nullptr;
+    // What a network returns is copied out of the form that it is made in.
+    operand.any = all && lone_view(graph_, candidate) == nullptr &&
+                  !(result && graph_.is_output(id));
     return operand;
   }
   const std::vector<Storage> own_forms = wanted(id, candidate, true);
@@ -336,10 +342,13 @@ std::optional<int64_t> ScheduleModel::cost(const AssignChoice& choice,
                                            const std::vector<int64_t>& taken) const {
   const Candidate& candidate = candidates_.usable[at(candidates[at(choice.item)])];
   Spent spent{candidate.cycles, 0, 0};
+  const int64_t returned =
+      boundary_cost(values[at(problem.items[at(choice.item)].result.value)], choice.result);
   if (const Node* const view = lone_view(graph_, candidate)) {
     const AssignItem& item = problem.items[at(choice.item)];
     const Storage& x = forms[at(item.reads[0].value)][at(choice.reads[0])];
-    if (reads_in_place(*view, x, forms[at(item.result.value)][at(choice.result)])) return 0;
+    if (reads_in_place(*view, x, forms[at(item.result.value)][at(choice.result)]))
+      return returned;
   }
   if (candidate.tiling) {
     const Tiling* const best = tiling(choice, taken);
@@ -349,7 +358,22 @@ std::optional<int64_t> ScheduleModel::cost(const AssignChoice& choice,
   }
   return clamped_mul(objective_cost(soc_, policy_, candidate.match, spent),
                      candidate.cost_percent) /
-         100;
+             100 +
+         returned;
+}
+
+// Of the copies between the caller's tensors and this value; -1: dense.
+int64_t ScheduleModel::boundary_cost(ValueId id, int form) const {
+  const auto among = [id](const std::vector<ValueId>& list) {
+    return std::count(list.begin(), list.end(), id);
+  };
+  const int64_t copies = among(graph_.given_inputs()) + among(graph_.returned_outputs());
+  if (copies == 0) return 0;
+  const TensorType& type = graph_.value(id).type;
+  const Storage stored =
+      form < 0 ? dense_storage(type) : forms[at(value_of[at(id.index)])][at(form)];
+  const Match cpu{-1, 0, {}, {}, {}, {}};
+  return objective_cost(soc_, policy_, cpu, {copies * copy_cycles(soc_, type, stored), 0, 0});
 }
 
 std::optional<int64_t> ScheduleModel::conversion_cost(ValueId value) const {

@@ -59,6 +59,7 @@ struct ScheduleModel {
   std::vector<Storage> wanted(ValueId value, const Candidate& candidate, bool result) const;
   std::optional<int64_t> cost(const AssignChoice& choice, const std::vector<int64_t>& taken) const;
   std::optional<int64_t> conversion_cost(ValueId value) const;
+  int64_t boundary_cost(ValueId value, int form) const;
 
   const Graph& graph_;
   const Soc& soc_;

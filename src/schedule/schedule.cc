@@ -292,7 +292,7 @@ Result<Schedule> make_schedule(const Graph& graph, const Soc& soc, const Policy&
     step.why = why_here(soc, policy, matches, candidates, schedule, step);
     schedule.cycles += step.candidate.cycles;
   }
-  schedule.copy_cycles = copy_cycles(graph, soc);
+  schedule.copy_cycles = copy_cycles(schedule.graph, soc, schedule.storage);
   schedule.cycles += schedule.copy_cycles;
   schedule.materialised = materialised_values(schedule.graph, schedule.steps);
   return schedule;

@@ -63,8 +63,8 @@ Result<int64_t> modelled_cycles(const Graph& graph, const Soc& soc, const Candid
                                 const StorageOf& storage);
 
 // The cycles that a run spends outside of all layers: inputs are copied into the arena, outputs out
-// of it, `copy_x10` of the CPU's constants for each element; 0 where the SoC has no such constant.
-int64_t copy_cycles(const Graph& graph, const Soc& soc);
+// of it (boundary.h). A value without a storage is dense.
+int64_t copy_cycles(const Graph& graph, const Soc& soc, const StorageOf& storage);
 
 struct Margin {
   int64_t more = 0;
@@ -75,7 +75,8 @@ struct Margin {
 // What the choice was made by, and how sure it is.
 struct Proof {
   std::string unit;         // of costs: "cycles", "pJ", "points"
-  int64_t cost = 0;         // of the chosen steps and conversions, the policy's shares included
+  // Of the chosen steps, conversions, and copies at the boundary, the policy's shares included.
+  int64_t cost = 0;
   int64_t switches = 0;     // between targets; under fewest_switches only
   bool optimal = false;     // over all covers, storages and conversions
   int64_t lower_bound = 0;  // of `cost`; equals it when optimal

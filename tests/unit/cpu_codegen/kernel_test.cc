@@ -1,4 +1,5 @@
 // Kernels against the reference interpreter: every operator, alone and fused, with any strides.
+#include "cpu_codegen/copy.h"
 #include "cpu_codegen/kernel.h"
 
 #include <gtest/gtest.h>
@@ -114,6 +115,43 @@ TEST(Copy, MovesRowMajorOrderBetweenAnyStorages) {
     }
   }
   EXPECT_EQ(program.run(), "");
+}
+
+TEST(Copy, AtTheBoundaryMovesRunsAndSingleElements) {
+  Random random(6);
+  test::Program program;
+  const Shape shapes[] = {{1, 3, 5, 49}, {2, 3, 4}, {640}, {1, 70}, {7}, {}, {1, 1, 1, 33}, {3, 8, 1, 2}, {5, 3}};
+  for (const Shape& shape : shapes) {
+    for (const DType dtype : {DType::int8, DType::int16, DType::float32}) {
+      const TensorType type{dtype, shape, {-128, 127}};
+      program.add_boundary_copies(random, type, dense_storage(type));
+      program.add_boundary_copies(random, type, padded_storage(type, {16, 32}));
+      program.add_boundary_copies(random, type, test::random_storage(random, type));
+      if (shape.size() == 4)
+        program.add_boundary_copies(random, type, padded_storage(type, {1, 1, DimOrder::channels_last}));
+    }
+  }
+  EXPECT_EQ(program.run(), "");
+}
+
+TEST(Copy, AtTheBoundaryCallsOncePerRun) {
+  const TensorType image{DType::int8, {1, 2, 4, 49}, {-128, 127}};
+  const auto text = [&](const BufferLayout& layout, bool in) {
+    return make_boundary_copy(image, padded_storage(image, layout), in, "copy").text;
+  };
+  EXPECT_EQ(text({}, true),
+            "static void copy(const int8_t *x, int8_t *y) {\n  heddle_copy(y, x, 392u);\n}\n");
+  EXPECT_EQ(text({16, 32}, false),
+            R"(static void copy(const int8_t *x, int8_t *y) {
+  for (int32_t i = 0; i < 8; ++i) {
+    heddle_copy(&y[i * 49], &x[i * 64], 49u);
+  }
+}
+)");
+  const Kernel scattered = make_boundary_copy(
+      image, padded_storage(image, {1, 1, DimOrder::channels_last}), true, "copy");
+  EXPECT_EQ(scattered.text.find("heddle_copy"), std::string::npos);
+  EXPECT_TRUE(scattered.headers.empty());
 }
 
 TEST(Kernel, ReadsLikeWrittenC) {

@@ -6,6 +6,7 @@
 
 #include "base/files.h"
 #include "base/process.h"
+#include "cpu_codegen/copy.h"
 #include "cpu_codegen/generators.h"
 #include "ops/check.h"
 
@@ -224,11 +225,25 @@ void Program::add_copy(Random& random, DType dtype, const Shape& from, const Sha
   ++cases_;
 }
 
+void Program::add_boundary_copies(Random& random, const TensorType& type, const Storage& storage) {
+  const Tensor tensor = random.tensor({type.dtype, type.shape, {-100, 100}});
+  for (const bool in : {true, false}) {
+    const std::string name = fmt::format("boundary_{}", cases_);
+    const Storage dense = dense_storage(type);
+    functions_ += make_boundary_copy(type, storage, in, name).text;
+    functions_ += declare(name + "_x", tensor, in ? dense : storage, false) +
+                  declare(name + "_y", tensor, in ? storage : dense, true);
+    main_ += fmt::format("  {0}({0}_x, {0}_y);\n", name) +
+             compare(name + "_y", name, tensor, in ? storage : dense);
+    ++cases_;
+  }
+}
+
 std::string Program::run() const {
   const TemporaryFolder folder;
   std::ofstream(folder.path() / "kernels.c") << "#include <stdint.h>\n#include <stdio.h>\n"
                                              << "#include \"heddle_math.h\"\n#include \"heddle_rv32_dense.h\"\n#include \"heddle_rv32_dot.h\"\n"
-                                             << "#include \"heddle_xpulp.h\"\n"
+                                             << "#include \"heddle_xpulp.h\"\n#include \"heddle_copy.h\"\n"
                                              << kMain << functions_ << "int main(void) {\n"
                                              << main_ << "  return failures != 0;\n}\n";
   const Result<ProcessOutcome> compiled = run_process(
@@ -236,6 +251,7 @@ std::string Program::run() const {
        "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-ffp-contract=off",
        "-I" HEDDLE_SOURCE_DIR "/cpu_codegen/runtime", "-I" HEDDLE_SOURCE_DIR "/cpu_codegen/rv32/runtime",
        "-o", "kernels", "kernels.c", HEDDLE_SOURCE_DIR "/cpu_codegen/runtime/heddle_math.c",
+       HEDDLE_SOURCE_DIR "/cpu_codegen/runtime/heddle_copy.c",
        HEDDLE_SOURCE_DIR "/cpu_codegen/rv32/runtime/heddle_rv32_dense.c",
        HEDDLE_SOURCE_DIR "/cpu_codegen/rv32/runtime/heddle_rv32_dot.c",
        HEDDLE_SOURCE_DIR "/cpu_codegen/rv32/runtime/heddle_xpulp.c"},

@@ -39,6 +39,8 @@ class Program {
            const std::vector<Tensor>& inputs);
   std::string next_function() const;  // the name that the next kernel must have
   void add_copy(Random& random, DType dtype, const Shape& from, const Shape& to);
+  // In both directions between a dense tensor and this storage.
+  void add_boundary_copies(Random& random, const TensorType& type, const Storage& storage);
   // Compiled strictly, with AddressSanitizer and UBSan; what it prints about each difference, "" if
   // there is none.
   std::string run() const;

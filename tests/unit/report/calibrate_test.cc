@@ -111,7 +111,7 @@ MeasuredNetwork measure(const Network& network, const Soc& truth, int64_t noise 
     HEDDLE_CHECK(cycles.ok(), "cycles");
     measured.cycles.push_back(*cycles * (1000 + random.between(-noise, noise)) / 1000);
   }
-  measured.cycles.emplace_back(copy_cycles(network.graph, truth));
+  measured.cycles.emplace_back(copy_cycles(network.graph, truth, network.schedule.storage));
   return measured;
 }
 

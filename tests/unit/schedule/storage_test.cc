@@ -89,7 +89,7 @@ class Exhaustive {
     next(resident);
   }
   void evaluate() {
-    int64_t cycles = 0;
+    int64_t cycles = copy_cycles(graph_, soc_, storage_);
     for (size_t s = 0; s < steps_.size() && cycles < best; ++s) {
       const Match& match = steps_[s]->match;
       Taken taken;
@@ -174,7 +174,7 @@ TEST(Storage, SchedulesEqualEveryCoverAndStorageTriedOut) {
       ASSERT_TRUE(found.ok()) << format_diagnostics(found.errors());
       EXPECT_TRUE(found->proof.optimal);
       EXPECT_EQ(found->proof.cost, Exhaustive(graph, soc, *candidates).best);
-      EXPECT_EQ(found->proof.cost, found->cycles - found->copy_cycles);
+      EXPECT_EQ(found->proof.cost, found->cycles);
       for (const ValueId value : found->materialised)
         residents += found->storage.at(value).memory == "l1";
       for (const Step& step : found->steps) on_cpu += step.candidate.match.target < 0;
@@ -273,7 +273,7 @@ TEST(Storage, ObjectivesDecideDifferently) {
     return *schedule;
   };
   const std::string conv = "conv2d requant on diana_digital/conv2d";
-  EXPECT_THAT(steps(soc, found(kLatency)), ElementsAre(conv, "max_pool on generic/pool", conv));
+  EXPECT_THAT(steps(soc, found(kLatency)), ElementsAre(conv, "average_pool on generic/pool", conv));
   // All on the CPU: no switch at all.
   Policy policy{"", "", Objective::fewest_switches, {}};
   const Schedule quiet = found(policy);
