@@ -243,6 +243,10 @@ void print_outcome(const CommandOptions& options, const Outcome& outcome) {
   fmt::print("calibrated on {} sample{}, judged on {}\n", outcome.calibrated,
              outcome.calibrated == 1 ? "" : "s",
              outcome.evaluated ? fmt::format("{} others", a.samples) : "the same");
+  if (outcome.network.equalised > 0) {
+    fmt::print("ranges of channels evened out in {} tensor{}: less noise than without\n",
+               outcome.network.equalised, outcome.network.equalised == 1 ? "" : "s");
+  }
   for (const std::string& note : outcome.network.notes) fmt::print("note: {}\n", note);
   for (const Acceptance::Refusal& r : outcome.after.refused) {
     fmt::print("on the CPU: {}{}{}{}\n", terminal_text(r.layer),
@@ -276,6 +280,7 @@ Json to_json(const CommandOptions& options, const Outcome& outcome) {
                  {"same_class", a.same_class},
                  {"rmse", a.rmse},
                  {"cosine", a.cosine}}},
+               {"equalised_tensors", outcome.network.equalised},
                {"notes", outcome.network.notes},
                {"layers", Json::array()}};
   if (a.right_before) {

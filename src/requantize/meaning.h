@@ -7,6 +7,7 @@
 #pragma once
 
 #include <limits>
+#include <map>
 #include <optional>
 #include <string>
 #include <utility>
@@ -53,6 +54,8 @@ struct RealNetwork {
   std::vector<ValueId> inputs;   // of the source: integers, or float32 where nothing quantises them
   std::vector<ValueId> outputs;  // those that stand for the source's, in their order
   std::vector<double> zeros;     // by source value
+  // What each channel (dimension 1) of a tensor was divided by (equalise.h); absent: nothing.
+  std::map<ValueId, std::vector<double>> factors{};
   std::vector<std::string> notes;
 };
 

@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "import/import.h"
 #include "ops/op.h"
+#include "requantize/equalise.h"
 #include "requantize/fit.h"
 #include "requantize/ternary.h"
 #include "requantize/workspace.h"
@@ -32,7 +33,8 @@ class Requantizer {
               const RequantizeOptions& options)
       : source_(source), samples_(samples), options_(options), w_(source) {}
 
-  Result<Requantized> run() {
+  // With `even` the channels' ranges are evened out first; nothing is done where there are none.
+  Result<Requantized> run(bool even) {
     Result<RealNetwork> network = real_meaning(source_, options_.file);
     if (!network.ok()) return network.errors();
     w_.network = std::move(*network);
@@ -44,6 +46,8 @@ class Requantizer {
     Result<std::vector<std::vector<Tensor>>> reference = interpret_all(source_, samples_);
     if (!reference.ok()) return reference.errors();
     w_.reference = std::move(*reference);
+    const int equalised = even ? equalise(w_.network, source_, w_.reference, options_.ternary) : 0;
+    if (even && equalised == 0) return Requantized{};
 
     for (const RealLayer& layer : w_.network.layers) {
       if (is_ternary(layer)) narrow(layer.inputs[0]);
@@ -61,7 +65,9 @@ class Requantizer {
       }
     }
     if (!errors_.empty()) return errors_;
-    return finish();
+    Requantized result = finish();
+    result.equalised = equalised;
+    return result;
   }
 
  private:
@@ -323,7 +329,7 @@ class Requantizer {
 
   // ---- the end
 
-  Result<Requantized> finish() {
+  Requantized finish() {
     Requantized result;
     result.onnx = write_onnx({source_.name, inputs_, layers_, w_.tensors, w_.network.outputs});
     show("reading what was written");
@@ -332,6 +338,7 @@ class Requantizer {
                                  (graph.ok() ? "" : format_diagnostics(graph.errors())));
     result.graph = std::move(*graph);
     check_first_sample(result.graph);
+    result.noise = output_noise();
     result.notes = w_.network.notes;
     result.notes.insert(result.notes.end(), notes_.begin(), notes_.end());
     for (const NamedInput& input : inputs_)
@@ -355,6 +362,24 @@ class Requantizer {
       result.layers.push_back(std::move(row));
     }
     return result;
+  }
+
+  double output_noise() const {
+    double noise = 0, signal = 0;
+    for (ValueId id : w_.network.outputs) {
+      const IntegerTensor& y = w_.tensor(id);
+      for (size_t s = 0; s < y.data.size(); ++s) {
+        const std::vector<double> elements =
+            numbers_of(w_.reference[s][static_cast<size_t>(id.index)]);
+        for (size_t i = 0; i < elements.size(); ++i) {
+          const double real = elements[i] - w_.zero(id);
+          const double error = static_cast<double>(y.data[s][i] - y.zero) * y.scale - real;
+          noise += error * error;
+          signal += real * real;
+        }
+      }
+    }
+    return noise / std::max(signal, 1e-300);
   }
 
   // What was written and read again computes what was chosen.
@@ -396,7 +421,11 @@ int64_t requantized_input(double real, double scale) {
 
 Result<Requantized> requantize(const Graph& source, const std::vector<Sample>& calibration,
                                const RequantizeOptions& options) {
-  return Requantizer(source, calibration, options).run();
+  Result<Requantized> plain = Requantizer(source, calibration, options).run(false);
+  if (!plain.ok() || plain->noise == 0) return plain;
+  Result<Requantized> even = Requantizer(source, calibration, options).run(true);
+  if (!even.ok()) return even;
+  return even->equalised > 0 && even->noise < plain->noise ? std::move(even) : std::move(plain);
 }
 
 }  // namespace heddle

@@ -56,6 +56,9 @@ struct Requantized {
     double scale = 1;
   };
   std::vector<Input> inputs;
+  // Tensors whose channels were given other ranges first, which were kept as they helped.
+  int equalised = 0;
+  double noise = 0;  // of the outputs over their signal, on the calibration samples
 };
 
 // round(real / scale), halves up, clipped to int8.

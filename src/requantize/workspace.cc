@@ -25,6 +25,19 @@ Reals Workspace::reals(const Target& target, const std::vector<size_t>& which) c
   return all;
 }
 
+Reals Workspace::searched_reals(ValueId id) const {
+  Target target{id, {1}, {-zero(id)}};
+  if (const auto found = network.factors.find(id); found != network.factors.end()) {
+    target.offset.assign(found->second.size(), target.offset[0]);
+    target.gain = found->second;
+    for (size_t k = 0; k < target.gain.size(); ++k) {
+      target.gain[k] = 1 / target.gain[k];
+      target.offset[k] *= target.gain[k];
+    }
+  }
+  return reals(target, searched());
+}
+
 Reals Workspace::made_reals(ValueId id) const {
   const IntegerTensor& x = tensor(id);
   Reals all;

@@ -38,7 +38,7 @@ struct Workspace {
   std::vector<size_t> searched() const { return search_samples(reference.size()); }
   // The source's real numbers on these samples.
   Reals reals(const Target& target, const std::vector<size_t>& which) const;
-  Reals searched_reals(ValueId id) const { return reals({id, {1}, {-zero(id)}}, searched()); }
+  Reals searched_reals(ValueId id) const;
   // The integers times their scale, of the searched samples.
   Reals made_reals(ValueId id) const;
 

@@ -6,6 +6,7 @@
 
 #include <cmath>
 
+#include "requantize/equalise.h"
 #include "requantize/fit.h"
 #include "requantize/judge.h"
 #include "requantize/scales.h"
@@ -305,6 +306,70 @@ TEST(Requantize, TernaryLayersDoNotReadEightBits) {
               HasSubstr("conv2d_0 (conv2d): error: an analog array reads 7 bits around 0, its "
                         "input holds -128 to "
                         "127 around -20"));
+}
+
+// ---- ranges of channels
+
+// Between two layers one channel's weights are small before and large behind.
+Graph uneven_network() {
+  Layers l(5);
+  ValueId x = l.net.input({1, 2, 6, 6});
+  const auto conv = [&](ValueId of, int64_t outputs,
+                        const std::function<int64_t(int64_t k, int64_t c)>& scale) {
+    const int64_t inputs = l.net.shape(of)[1];
+    Tensor weights(DType::int8, {outputs, inputs, 1, 1});
+    for (int64_t i = 0; i < weights.elements(); ++i)
+      weights.set(i, l.random.between(-9, 9) * scale(i / inputs, i % inputs));
+    Attributes window = window_attributes(1, 0, 0);
+    window["group"] = int64_t{1};
+    return l.net.node("conv2d", {of, l.net.constant(weights)}, window);
+  };
+  x = conv(x, 4, [](int64_t k, int64_t) { return k == 0 ? 1 : 14; });
+  x = requant_float(l.net, x, {0.003f, 0.003f, 0.003f, 0.003f}, 0, 0);
+  x = conv(x, 3, [](int64_t, int64_t c) { return c == 0 ? 14 : 1; });
+  l.net.graph.outputs = {requant_float(l.net, x, {0.0051f, 0.0051f, 0.0051f}, 0, -128)};
+  return l.net.graph;
+}
+
+TEST(Equalise, EvensOutWeightsAndKeepsWhatIsComputed) {
+  using namespace requantizing;
+  const Graph graph = uneven_network();
+  const std::vector<Sample> samples = random_samples(graph, 8, 3);
+  const std::vector<std::vector<Tensor>> reference = *interpret_all(graph, samples);
+  const RealNetwork before = *real_meaning(graph, "test");
+  RealNetwork after = before;
+  EXPECT_EQ(equalise(after, graph, reference, {"conv2d_0"}), 0);  // fixed
+  ASSERT_EQ(equalise(after, graph, reference, {}), 1);
+  const std::vector<double>& factors = after.factors.at(after.layers[0].output);
+  ASSERT_EQ(factors.size(), 4u);
+  std::vector<double> ratios;
+  for (size_t k = 0; k < 4; ++k) {
+    double row = 0, column = 0;
+    for (size_t c = 0; c < 2; ++c) {
+      const size_t i = k * 2 + c;
+      EXPECT_DOUBLE_EQ(after.layers[0].weights[i] * factors[k], before.layers[0].weights[i]);
+      row = std::max(row, std::abs(after.layers[0].weights[i]));
+    }
+    for (size_t o = 0; o < 3; ++o) {
+      const size_t i = o * 4 + k;
+      EXPECT_DOUBLE_EQ(after.layers[1].weights[i] / factors[k], before.layers[1].weights[i]);
+      column = std::max(column, std::abs(after.layers[1].weights[i]));
+    }
+    ratios.push_back(row / column);
+  }
+  // Equal but for one factor of all channels.
+  EXPECT_THAT(ratios, testing::Each(DoubleNear(ratios[0], 1e-9)));
+}
+
+TEST(Equalise, IsKeptWhereItHelps) {
+  const Graph graph = uneven_network();
+  const std::vector<Sample> samples = random_samples(graph, 24, 3);
+  const Result<Requantized> made = requantize(graph, samples, {.file = "test"});
+  ASSERT_TRUE(made.ok()) << format_diagnostics(made.errors());
+  EXPECT_EQ(made->equalised, 1);
+  const Result<Agreement> agreement = agreement_of(graph, *made, samples, {});
+  // The source itself rounds the uneven channel to a few steps: it is what is far from real numbers.
+  EXPECT_GT(agreement->cosine, 0.9);
 }
 
 // ---- what has no such form
