@@ -127,7 +127,13 @@ ValueId LayerBuilder::constant(const std::string& operand, Shape shape,
       tensor.set_float(i, static_cast<float>(elements.pick(-4096, 4095)) / 2048);
   } else if (const auto palette = hints_.palettes.find(operand);
              palette != hints_.palettes.end() && !palette->second.empty()) {
-    for (int64_t i = 0; i < tensor.elements(); ++i) tensor.set(i, elements.of(palette->second));
+    std::vector<int64_t> fitting;
+    for (const int64_t value : palette->second) {
+      if (range_of(type).lo <= value && value <= range_of(type).hi) fitting.push_back(value);
+    }
+    if (fitting.empty()) errors = {error_at({}, "a constant whose type holds none of its values")};
+    for (int64_t i = 0; i < tensor.elements() && !fitting.empty(); ++i)
+      tensor.set(i, elements.of(fitting));
   } else {
     const Range whole = range_of(type);
     const int64_t least = std::clamp(number(operand + ".least", [&] { return lo; }), whole.lo, whole.hi);

@@ -295,6 +295,12 @@ std::string LayerWriter::name_text(const std::string& name,
   return identifier;
 }
 
+// Whether it holds a comparison, whose value is a signed 0 or 1 in C.
+bool decides(const Expr& expr) {
+  const bool itself = expr.op >= ExprOp::eq && expr.op <= ExprOp::logical_not;
+  return itself || std::any_of(expr.children.begin(), expr.children.end(), decides);
+}
+
 Result<std::string> LayerWriter::field_text(const JobField& field,
                                             std::map<std::string, std::string>& variables) {
   const auto refuse = [&](const std::string& why) {
@@ -340,8 +346,10 @@ Result<std::string> LayerWriter::field_text(const JobField& field,
         std::all_of(results.begin(), results.end(), [&](int64_t v) { return v == results[0]; });
     if (constant)
       return results[0] > INT32_MAX ? unsigned_literal(results[0]) : c_literal(results[0]);
-    // Division prints as C's, which is the language's for what is not negative.
-    if (negative || has_text || !has_c_form(field.expr)) return forms_.form(field.name, results);
+    // Division prints as C's, which is the language's for what is not negative; of a decision only
+    // what comes out of it is worth reading.
+    if (negative || has_text || decides(field.expr) || !has_c_form(field.expr))
+      return forms_.form(field.name, results);
   }
   const bool bare = field.expr.op == ExprOp::name;
   return print_c(field.expr, [&](std::string_view name) {

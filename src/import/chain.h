@@ -27,6 +27,7 @@ struct Chain {
   std::optional<int64_t> lo, hi;
   bool integer_division =
       false;  // a Div of integers without Floor: ONNX would truncate, the dialect means floor
+  bool divided_by_one = false;  // a Div by 1: a Floor behind it makes a requantisation of the base
   bool base_shared = false;  // other nodes read the base too: it cannot be changed
   std::string name;          // of the last node in the chain
   std::string value_name;    // of the last tensor

@@ -176,6 +176,7 @@ void div(Translation& t, const RawNode& node) {
     chain.stage = floors ? Stage::requantised : chain.shift > 0 ? Stage::divided : chain.stage;
     if (!t.rounding.empty()) chain.rounding = t.rounding;
     chain.integer_division = floors;
+    chain.divided_by_one = divisor == 1;
     return true;
   });
   if (floors) ++t.integer_divisions;
@@ -186,6 +187,13 @@ void floor_op(Translation& t, const RawNode& node) {
   if (x == nullptr) return;
   if (x->constant || x->chain.stage != Stage::divided) {  // integers already
     if (x->chain.integer_division && x->chain.stage == Stage::requantised) --t.integer_divisions;
+    // A layer's sum divided by a step of 1 is requantised like any other: a Clip is its bounds.
+    if (!x->constant && x->chain.divided_by_one && x->chain.stage == Stage::none &&
+        above_mac(t, x->chain)) {
+      Chain chain = x->chain;
+      chain.stage = Stage::requantised;
+      return set_chain(t, node, std::move(chain));
+    }
     set_alias(t, node, *x);
     return;
   }
