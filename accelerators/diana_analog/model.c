@@ -16,10 +16,10 @@ enum { kNoise = 0xF0, kSeed = 0xF4 };
 enum {
   kRegisters = kSeed / 4 + 1,
   kLastRegister = DIANA_ANALOG_MAXIMUM,
-  kBlock = 64,          /* channels of a block of activations */
-  kColumnBlock = 128,   /* columns of a block of cells */
+  kBlock = 64,        /* channels of a block of activations */
+  kColumnBlock = 128, /* columns of a block of cells */
   kRowBytes = kColumnBlock / 4,
-  kRowBlock = 288,      /* rows that cells are padded to */
+  kRowBlock = 288, /* rows that cells are padded to */
   kNormBytes = 3 * kColumnBlock,
   kRows = DIANA_ANALOG_ROWS,
   kColumns = DIANA_ANALOG_COLUMNS,
@@ -68,8 +68,7 @@ static int is_register(uint32_t offset) {
 static uint32_t read_register(void* opaque, uint32_t offset) {
   state* s = opaque;
   if (offset == DIANA_ANALOG_STATUS) {
-    return (s->pending ? (uint32_t)DIANA_ANALOG_BUSY : 0u) |
-           (s->error ? (uint32_t)DIANA_ANALOG_ERROR : 0u);
+    return (s->pending ? (uint32_t)DIANA_ANALOG_BUSY : 0u) | (s->error ? (uint32_t)DIANA_ANALOG_ERROR : 0u);
   }
   if (!is_register(offset)) {
     s->fault = "a read of an address that is no register";
@@ -116,8 +115,8 @@ static uint64_t extent_of(const tensor* t) {
 /* `written`: the last block of a pixel must be the tile's own up to its end, because all of it
  * is written. */
 static const char* check_tensor(state* s, const tensor* t, int written) {
-  if (t->channels < 1u || t->channels > kLargestSize || t->height < 1u ||
-      t->height > kLargestSize || t->width < 1u || t->width > kLargestSize) {
+  if (t->channels < 1u || t->channels > kLargestSize || t->height < 1u || t->height > kLargestSize ||
+      t->width < 1u || t->width > kLargestSize) {
     return wrong(s, "%s has the size %lu x %lu x %lu, but sizes are 1 to 65535", t->name,
                  (unsigned long)t->channels, (unsigned long)t->height, (unsigned long)t->width);
   }
@@ -126,16 +125,16 @@ static const char* check_tensor(state* s, const tensor* t, int written) {
                  (unsigned long)t->address);
   }
   if (t->pixel % kBlock != 0u || t->row % kBlock != 0u) {
-    return wrong(s, "%s has pixels of %lu and rows of %lu bytes, which are not multiples of 64",
-                 t->name, (unsigned long)t->pixel, (unsigned long)t->row);
+    return wrong(s, "%s has pixels of %lu and rows of %lu bytes, which are not multiples of 64", t->name,
+                 (unsigned long)t->pixel, (unsigned long)t->row);
   }
   if (t->pixel < (written ? kBlock * divided(t->channels, kBlock) : t->channels)) {
-    return wrong(s, "%s has pixels of %lu bytes for %lu channels", t->name,
-                 (unsigned long)t->pixel, (unsigned long)t->channels);
+    return wrong(s, "%s has pixels of %lu bytes for %lu channels", t->name, (unsigned long)t->pixel,
+                 (unsigned long)t->channels);
   }
   if (t->row < (uint64_t)t->width * t->pixel) {
-    return wrong(s, "%s has rows of %lu bytes for %lu pixels of %lu bytes", t->name,
-                 (unsigned long)t->row, (unsigned long)t->width, (unsigned long)t->pixel);
+    return wrong(s, "%s has rows of %lu bytes for %lu pixels of %lu bytes", t->name, (unsigned long)t->row,
+                 (unsigned long)t->width, (unsigned long)t->pixel);
   }
   if (t->address + extent_of(t) > (uint64_t)UINT32_MAX + 1u) {
     return wrong(s, "%s runs past the end of the address space", t->name);
@@ -144,8 +143,7 @@ static const char* check_tensor(state* s, const tensor* t, int written) {
 }
 
 static const char* check_disjoint(state* s, const tensor* input, const tensor* output) {
-  if (input->address < output->address + extent_of(output) &&
-      output->address < input->address + extent_of(input)) {
+  if (input->address < output->address + extent_of(output) && output->address < input->address + extent_of(input)) {
     return wrong(s, "%s overlaps %s", output->name, input->name);
   }
   return NULL;
@@ -160,15 +158,14 @@ static const char* check_stage(state* s, const char* name, uint32_t first_regist
                  (unsigned long)get(s, first_register));
   }
   if (low < -128 || high > 127 || low > high) {
-    return wrong(s, "the bounds of the %s are %ld and %ld, which is no range of signed bytes",
-                 name, (long)low, (long)high);
+    return wrong(s, "the bounds of the %s are %ld and %ld, which is no range of signed bytes", name, (long)low,
+                 (long)high);
   }
   return NULL;
 }
 
 static const char* check_window(state* s, const window* w, const tensor* x, const tensor* y) {
-  if (w->stride > 2u)
-    return wrong(s, "the stride register holds neither 0 (stride 1) nor 1 (stride 2)");
+  if (w->stride > 2u) return wrong(s, "the stride register holds neither 0 (stride 1) nor 1 (stride 2)");
   if (w->height < 1u || w->width < 1u || w->height > kLargestSize || w->width > kLargestSize) {
     return wrong(s, "the window is %lu x %lu", (unsigned long)w->height, (unsigned long)w->width);
   }
@@ -185,8 +182,8 @@ static const char* check_window(state* s, const window* w, const tensor* x, cons
 
 /* Access to memory. */
 
-static const char* load(state* s, const heddle_bus* bus, const char* name, uint32_t address,
-                        void* data, uint32_t bytes) {
+static const char* load(state* s, const heddle_bus* bus, const char* name, uint32_t address, void* data,
+                        uint32_t bytes) {
   if (bus->load(bus->context, address, data, bytes) == 0) return NULL;
   return wrong(s, "%s lies outside the memories that the core reaches", name);
 }
@@ -196,8 +193,8 @@ static uint32_t pixel_at(const tensor* t, uint32_t row, uint32_t column) {
 }
 
 /* Writes up to 64 channels, and zeros up to the end of their block. */
-static const char* store_block(state* s, const heddle_bus* bus, const tensor* t, uint32_t row,
-                               uint32_t column, uint32_t block, const int8_t* values) {
+static const char* store_block(state* s, const heddle_bus* bus, const tensor* t, uint32_t row, uint32_t column,
+                               uint32_t block, const int8_t* values) {
   int8_t bytes[kBlock] = {0};
   const uint32_t first = block * kBlock;
   memcpy(bytes, values, t->channels - first < kBlock ? t->channels - first : (uint32_t)kBlock);
@@ -218,8 +215,8 @@ static int32_t clipped(int32_t value, int32_t low, int32_t high) {
 
 /* A stage of three registers: shift and bounds. */
 static int8_t staged(const state* s, uint32_t first_register, int32_t value) {
-  return (int8_t)clipped(shifted(value, get(s, first_register)),
-                         (int32_t)get(s, first_register + 4u), (int32_t)get(s, first_register + 8u));
+  return (int8_t)clipped(shifted(value, get(s, first_register)), (int32_t)get(s, first_register + 4u),
+                         (int32_t)get(s, first_register + 8u));
 }
 
 /* SplitMix64's finaliser (Steele, Lea, Flood 2014). */
@@ -246,8 +243,8 @@ static int32_t converted(const state* s, int32_t sum, uint64_t element) {
   const uint32_t step = get(s, DIANA_ANALOG_STEP), noise = get(s, kNoise);
   if (noise == 0u) return clipped(shifted(sum, step), kLowest, kHighest);
   const int64_t unit = (int64_t)100 * 131072;
-  const int64_t numerator = unit * sum + (int64_t)noise * deviate(get(s, kSeed), s->conversions, element) *
-                                             ((int64_t)1 << step);
+  const int64_t numerator =
+      unit * sum + (int64_t)noise * deviate(get(s, kSeed), s->conversions, element) * ((int64_t)1 << step);
   const int64_t denominator = unit * ((int64_t)1 << step);
   const int64_t quotient = numerator / denominator - (numerator % denominator < 0);
   return quotient < kLowest ? kLowest : quotient > kHighest ? kHighest : (int32_t)quotient;
@@ -255,8 +252,7 @@ static int32_t converted(const state* s, int32_t sum, uint64_t element) {
 
 /* The operations. Each returns NULL and its cycles, or what is wrong. */
 
-static tensor tensor_at(const state* s, const char* name, uint32_t first_register,
-                        uint32_t first_size) {
+static tensor tensor_at(const state* s, const char* name, uint32_t first_register, uint32_t first_size) {
   const tensor t = {name,
                     get(s, first_register),
                     get(s, first_register + 4u),
@@ -286,29 +282,26 @@ static const char* check_macro(state* s, const window* w, const tensor* x, const
   if (unroll != 1u && unroll != 2u && unroll != 4u && unroll != 8u)
     return wrong(s, "the unrolling is %lu, but it is 1, 2, 4 or 8", (unsigned long)unroll);
   if (rows_of(w, x->channels, unroll) > kRows) {
-    return wrong(s, "%lu windows of %lu x %lu x %lu need %llu rows of the macro's %d",
-                 (unsigned long)unroll, (unsigned long)x->channels, (unsigned long)w->height,
-                 (unsigned long)w->width, (unsigned long long)rows_of(w, x->channels, unroll), kRows);
+    return wrong(s, "%lu windows of %lu x %lu x %lu need %llu rows of the macro's %d", (unsigned long)unroll,
+                 (unsigned long)x->channels, (unsigned long)w->height, (unsigned long)w->width,
+                 (unsigned long long)rows_of(w, x->channels, unroll), kRows);
   }
   if ((uint64_t)unroll * y->channels > kColumns) {
-    return wrong(s, "%lu windows of %lu channels need more than the macro's %d columns",
-                 (unsigned long)unroll, (unsigned long)y->channels, kColumns);
+    return wrong(s, "%lu windows of %lu channels need more than the macro's %d columns", (unsigned long)unroll,
+                 (unsigned long)y->channels, kColumns);
   }
   if (get(s, DIANA_ANALOG_STEP) > 15u) {
-    return wrong(s, "the step is 2^%lu, but the register has 4 bits",
-                 (unsigned long)get(s, DIANA_ANALOG_STEP));
+    return wrong(s, "the step is 2^%lu, but the register has 4 bits", (unsigned long)get(s, DIANA_ANALOG_STEP));
   }
   if (get(s, DIANA_ANALOG_WEIGHTS) % 32u != 0u || get(s, DIANA_ANALOG_NORM) % 32u != 0u) {
     return wrong(s, "the weights at 0x%08lx or the batch norm at 0x%08lx are not at a multiple of 32",
-                 (unsigned long)get(s, DIANA_ANALOG_WEIGHTS),
-                 (unsigned long)get(s, DIANA_ANALOG_NORM));
+                 (unsigned long)get(s, DIANA_ANALOG_WEIGHTS), (unsigned long)get(s, DIANA_ANALOG_NORM));
   }
   return check_stage(s, "batch norm", DIANA_ANALOG_NORM_SHIFT);
 }
 
 /* Cells: -1, 0, 1 as 3, 0, 1, four to a byte, the first in its least significant bits. */
-static const char* load_columns(state* s, const heddle_bus* bus, uint32_t rows, uint32_t block,
-                                columns* c) {
+static const char* load_columns(state* s, const heddle_bus* bus, uint32_t rows, uint32_t block, columns* c) {
   const uint32_t block_bytes = divided(rows, kRowBlock) * kRowBlock * kRowBytes;
   const uint32_t address = get(s, DIANA_ANALOG_WEIGHTS) + block * block_bytes;
   for (uint32_t row = 0; row < rows; ++row) {
@@ -322,8 +315,8 @@ static const char* load_columns(state* s, const heddle_bus* bus, uint32_t rows, 
     }
   }
   uint8_t norm[kNormBytes];
-  const char* why = load(s, bus, "the batch norm", get(s, DIANA_ANALOG_NORM) + block * kNormBytes,
-                         norm, kNormBytes);
+  const char* why =
+      load(s, bus, "the batch norm", get(s, DIANA_ANALOG_NORM) + block * kNormBytes, norm, kNormBytes);
   if (why != NULL) return why;
   for (uint32_t k = 0; k < kColumnBlock; ++k) {
     const uint32_t at = kColumnBlock + 2u * k;
@@ -335,8 +328,8 @@ static const char* load_columns(state* s, const heddle_bus* bus, uint32_t rows, 
 }
 
 /* The sums of 128 columns for one pixel of the output. */
-static const char* activate(state* s, const heddle_bus* bus, const window* w, const tensor* x,
-                            uint32_t row, uint32_t column, const columns* c, int32_t* sums) {
+static const char* activate(state* s, const heddle_bus* bus, const window* w, const tensor* x, uint32_t row,
+                            uint32_t column, const columns* c, int32_t* sums) {
   const uint32_t at_each = x->channels < kBlock ? kBlock : x->channels;
   int8_t pixel[kRows];
   memset(sums, 0, kColumnBlock * sizeof sums[0]);
@@ -346,13 +339,12 @@ static const char* activate(state* s, const heddle_bus* bus, const window* w, co
     for (uint32_t fx = 0; fx < w->width; ++fx) {
       const int64_t in_column = (int64_t)column * w->stride - w->pad_left + fx;
       if (in_column < 0 || in_column >= x->width) continue;
-      const char* why = load(s, bus, x->name, pixel_at(x, (uint32_t)in_row, (uint32_t)in_column),
-                             pixel, x->channels);
+      const char* why =
+          load(s, bus, x->name, pixel_at(x, (uint32_t)in_row, (uint32_t)in_column), pixel, x->channels);
       if (why != NULL) return why;
       for (uint32_t channel = 0; channel < x->channels; ++channel) {
         const int32_t value = pixel[channel];
-        if (value < -64 || value > 63)
-          return wrong(s, "x holds %ld, which 7 bits cannot", (long)value);
+        if (value < -64 || value > 63) return wrong(s, "x holds %ld, which 7 bits cannot", (long)value);
         const int8_t* const cells = c->cells[(fy * w->width + fx) * at_each + channel];
         for (uint32_t k = 0; k < kColumnBlock; ++k) sums[k] += value * cells[k];
       }
@@ -361,23 +353,19 @@ static const char* activate(state* s, const heddle_bus* bus, const window* w, co
   return NULL;
 }
 
-static const char* add_residual(state* s, const heddle_bus* bus, const tensor* residual,
-                                uint32_t row, uint32_t column, uint32_t first, uint32_t count,
-                                int8_t* values) {
+static const char* add_residual(state* s, const heddle_bus* bus, const tensor* residual, uint32_t row,
+                                uint32_t column, uint32_t first, uint32_t count, int8_t* values) {
   int8_t others[kColumnBlock];
-  const char* why =
-      load(s, bus, residual->name, pixel_at(residual, row, column) + first, others, count);
+  const char* why = load(s, bus, residual->name, pixel_at(residual, row, column) + first, others, count);
   if (why != NULL) return why;
-  for (uint32_t k = 0; k < count; ++k)
-    values[k] = staged(s, DIANA_ANALOG_SHIFT, values[k] + others[k]);
+  for (uint32_t k = 0; k < count; ++k) values[k] = staged(s, DIANA_ANALOG_SHIFT, values[k] + others[k]);
   return NULL;
 }
 
 static const char* convolve(state* s, const heddle_bus* bus, int with_residual, uint64_t* cycles) {
   const tensor x = tensor_at(s, "x", DIANA_ANALOG_X, DIANA_ANALOG_IN_CHANNELS);
   const tensor y = tensor_at(s, "y", DIANA_ANALOG_Y, DIANA_ANALOG_OUT_CHANNELS);
-  const tensor residual =
-      tensor_at(s, "residual", DIANA_ANALOG_RESIDUAL, DIANA_ANALOG_OUT_CHANNELS);
+  const tensor residual = tensor_at(s, "residual", DIANA_ANALOG_RESIDUAL, DIANA_ANALOG_OUT_CHANNELS);
   const window w = window_of(s);
   const char* why = check_tensor(s, &x, 0);
   if (why == NULL) why = check_tensor(s, &y, 1);
@@ -406,8 +394,7 @@ static const char* convolve(state* s, const heddle_bus* bus, int with_residual, 
           const int32_t level = converted(s, sums[k], element);
           values[k] = staged(s, DIANA_ANALOG_NORM_SHIFT, level * c.multiplier[k] + c.addend[k]);
         }
-        if (why == NULL && with_residual)
-          why = add_residual(s, bus, &residual, row, column, first, count, values);
+        if (why == NULL && with_residual) why = add_residual(s, bus, &residual, row, column, first, count, values);
         for (uint32_t k = 0; why == NULL && k < count; k += kBlock)
           why = store_block(s, bus, &y, row, column, (first + k) / kBlock, values + k);
       }
@@ -416,8 +403,7 @@ static const char* convolve(state* s, const heddle_bus* bus, int with_residual, 
   }
   const uint32_t unroll = get(s, DIANA_ANALOG_UNROLL);
   const uint64_t activations = (uint64_t)y.height * divided(y.width, unroll);
-  *cycles = DIANA_ANALOG_LAUNCH_CYCLES +
-            DIANA_ANALOG_ROW_CYCLES * rows_of(&w, x.channels, unroll) +
+  *cycles = DIANA_ANALOG_LAUNCH_CYCLES + DIANA_ANALOG_ROW_CYCLES * rows_of(&w, x.channels, unroll) +
             (DIANA_ANALOG_ACTIVATION_CYCLES_X10 * activations + 9u) / 10u;
   if (with_residual) *cycles += (uint64_t)y.height * y.width * divided(y.channels, kVector);
   ++s->conversions;
@@ -426,8 +412,7 @@ static const char* convolve(state* s, const heddle_bus* bus, int with_residual, 
 
 static const char* add(state* s, const heddle_bus* bus, uint64_t* cycles) {
   const tensor x = tensor_at(s, "x", DIANA_ANALOG_X, DIANA_ANALOG_OUT_CHANNELS);
-  const tensor residual =
-      tensor_at(s, "residual", DIANA_ANALOG_RESIDUAL, DIANA_ANALOG_OUT_CHANNELS);
+  const tensor residual = tensor_at(s, "residual", DIANA_ANALOG_RESIDUAL, DIANA_ANALOG_OUT_CHANNELS);
   const tensor y = tensor_at(s, "y", DIANA_ANALOG_Y, DIANA_ANALOG_OUT_CHANNELS);
   const char* why = check_tensor(s, &x, 0);
   if (why == NULL) why = check_tensor(s, &residual, 0);
@@ -446,8 +431,7 @@ static const char* add(state* s, const heddle_bus* bus, uint64_t* cycles) {
       }
     }
   }
-  *cycles = DIANA_ANALOG_LAUNCH_CYCLES +
-            (uint64_t)y.height * y.width * divided(y.channels, kVector);
+  *cycles = DIANA_ANALOG_LAUNCH_CYCLES + (uint64_t)y.height * y.width * divided(y.channels, kVector);
   return why;
 }
 
@@ -462,8 +446,8 @@ static const char* max_pool(state* s, const heddle_bus* bus, uint64_t* cycles) {
   if (why != NULL) return why;
   if (x.channels != y.channels) return wrong(s, "a pooling job has x and y of unequal channels");
   if (w.height > kKernel || w.width > kKernel)
-    return wrong(s, "the window is %lu x %lu, but the pooling stage has 7 x 7 at most",
-                 (unsigned long)w.height, (unsigned long)w.width);
+    return wrong(s, "the window is %lu x %lu, but the pooling stage has 7 x 7 at most", (unsigned long)w.height,
+                 (unsigned long)w.width);
   for (uint32_t row = 0; row < y.height; ++row) {
     for (uint32_t column = 0; column < y.width; ++column) {
       for (uint32_t first = 0; first < y.channels; first += kBlock) {
@@ -474,8 +458,7 @@ static const char* max_pool(state* s, const heddle_bus* bus, uint64_t* cycles) {
           const int64_t in_row = (int64_t)row * w.stride - w.pad_top + i / w.width;
           const int64_t in_column = (int64_t)column * w.stride - w.pad_left + i % w.width;
           if (in_row < 0 || in_row >= x.height || in_column < 0 || in_column >= x.width) continue;
-          why = load(s, bus, x.name, pixel_at(&x, (uint32_t)in_row, (uint32_t)in_column) + first,
-                     values, count);
+          why = load(s, bus, x.name, pixel_at(&x, (uint32_t)in_row, (uint32_t)in_column) + first, values, count);
           if (why != NULL) return why;
           for (uint32_t k = 0; k < count; ++k) best[k] = values[k] > best[k] ? values[k] : best[k];
         }
@@ -484,8 +467,8 @@ static const char* max_pool(state* s, const heddle_bus* bus, uint64_t* cycles) {
       }
     }
   }
-  *cycles = DIANA_ANALOG_LAUNCH_CYCLES + (uint64_t)y.height * y.width * w.height * w.width *
-                                             divided(y.channels, kVector);
+  *cycles =
+      DIANA_ANALOG_LAUNCH_CYCLES + (uint64_t)y.height * y.width * w.height * w.width * divided(y.channels, kVector);
   return NULL;
 }
 
@@ -509,6 +492,5 @@ static int step(void* opaque, const heddle_bus* bus, uint64_t* cycles, const cha
   return *why == NULL ? 1 : -1;
 }
 
-const heddle_model diana_analog_model = {
-    HEDDLE_MODEL_VERSION, "diana_analog", sizeof(state), reset,
-    read_register,        write_register, step};
+const heddle_model diana_analog_model = {HEDDLE_MODEL_VERSION, "diana_analog", sizeof(state), reset,
+                                         read_register,        write_register, step};

@@ -103,6 +103,37 @@ class Builder : public NetworkBuilder {
     return requantised(node("dense", {flat, drawn(DType::int8, {k, c}, -128, 127)}, {}), 1, c);
   }
 
+  // A layer for a converter of 6 bits: ternary weights, a step that is a power of two, batch norm of
+  // which now and then a part is missing. x lies within 7 bits.
+  ValueId analog_conv(ValueId x, int64_t channels, int64_t kernel, int64_t stride) {
+    Attributes attributes = window_attributes(stride, kernel / 2, kernel / 2);
+    if (chance(10)) attributes["pad_right"] = kernel / 2 + 1;
+    attributes["group"] = int64_t{1};
+    const ValueId weights = drawn(DType::int8, {channels, shape(x)[1], kernel, kernel}, -1, 1);
+    const ValueId sums = node("conv2d", {x, weights}, std::move(attributes));
+    const ValueId levels = requant(sums, pick(0, 5), -32, 31);
+    const int64_t lo = chance(50) ? 0 : -64;
+    if (chance(10)) return requant(levels, 1, lo, 63);
+    const Shape per_channel = chance(80) ? Shape{channels} : Shape{};
+    const ValueId mul = drawn(DType::int32, per_channel, -128, 127);
+    const ValueId add = chance(85) ? drawn(DType::int32, per_channel, -3000, 3000) : ValueId{};
+    return node("requant", {levels, mul, add},
+                {{"shift", pick(2, 7)}, {"lo", lo}, {"hi", int64_t{63}}, {"axis", int64_t{1}},
+                 {"rounding", std::string("floor")}});
+  }
+
+  ValueId analog_block(ValueId x) {
+    const int64_t kernel = shape(x)[2] >= 3 && shape(x)[3] >= 3 && chance(70) ? 3 : 1;
+    if (chance(40)) {  // residual
+      const ValueId y = analog_conv(x, shape(x)[1], kernel, 1);
+      if (shape(y) != shape(x)) return y;
+      const int64_t lo = chance(50) ? 0 : -64;
+      return requant(node("add", {y, x}), pick(0, 1), lo, 63);
+    }
+    const int64_t channels = chance(15) ? pick(129, 600) : chance(60) ? 16 * pick(1, 4) : pick(1, 90);
+    return analog_conv(x, channels, shape(x)[1] * kernel * kernel > 1152 ? 1 : kernel, pick(1, 2));
+  }
+
  private:
   static Attributes same_padding(int64_t fy, int64_t fx) {
     Attributes attributes = window_attributes(1, (fy - 1) / 2, (fx - 1) / 2);
@@ -173,6 +204,18 @@ Graph random_network(std::mt19937& random, bool same) {
 
 Graph random_shift_network(std::mt19937& random) { return random_network(random, false); }
 Graph random_same_network(std::mt19937& random) { return random_network(random, true); }
+
+Graph random_analog_network(std::mt19937& random) {
+  Builder builder(random, false);
+  builder.graph.name = "random";
+  builder.graph.dialect = "random network for a converter";
+  const ValueId image = builder.input(
+      {1, builder.chance(50) ? 16 : builder.pick(1, 90), builder.pick(1, 12), builder.pick(1, 24)});
+  ValueId x = builder.requant(image, 1, -64, 63);
+  for (int64_t block = builder.pick(1, 3); block > 0; --block) x = builder.analog_block(x);
+  builder.graph.outputs = {x};
+  return std::move(builder.graph);
+}
 
 void shrink_memories(Soc& soc, std::mt19937& random) {
   const auto shrink = [&](Memory& memory, const std::string& main_memory) {

@@ -18,6 +18,10 @@ Graph random_shift_network(std::mt19937& random);
 // stride 1, and many a zero point.
 Graph random_same_network(std::mt19937& random);
 
+// One to three blocks of ternary convolutions behind a clip to 7 bits, each with a 6-bit converter and
+// a batch norm, some with a residual.
+Graph random_analog_network(std::mt19937& random);
+
 // The SoC with a random fraction of its L1 and private memories, so that layers must be tiled.
 void shrink_memories(Soc& soc, std::mt19937& random);
 

@@ -140,6 +140,30 @@ TEST_P(RandomNetworks, EmittedCEqualsTheReference) {
   EXPECT_GE(seen.rules.size(), 3u) << testing::PrintToString(seen.rules);
 }
 
+// Layers for DIANA's analog core, on the whole and on a fraction of its memories; the digital core must not
+// take what it could.
+TEST(RandomAnalogNetworks, EmittedCEqualsTheReference) {
+  Seen seen;
+  for (uint32_t seed = 0; seed < 30; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    std::mt19937 random(seed);
+    Compilation c;
+    c.name = "random";
+    c.graph = random_analog_network(random);
+    c.soc = diana();
+    enlarge_main_memory(c.soc);
+    if (seed % 2 == 1) shrink_memories(c.soc, random);
+    c.policy = first_match();
+    c.policy.avoid = {"diana_digital"};
+    run_against_reference(std::move(c), seed, seen);
+  }
+  EXPECT_GE(seen.accelerated, 20);
+  EXPECT_GE(seen.tiled, 5);
+  EXPECT_GE(seen.rules["conv2d"], 15) << testing::PrintToString(seen.rules);
+  EXPECT_GE(seen.rules["conv2d_add"], 3) << testing::PrintToString(seen.rules);
+  EXPECT_GE(seen.rules.size(), 2u);
+}
+
 // The same networks on CPUs whose flavour has kernels of its own.
 Seen run_on_cpu(const char* soc) {
   Seen seen;

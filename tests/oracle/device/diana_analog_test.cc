@@ -19,8 +19,8 @@ namespace {
 
 using Names = std::map<std::string, ExprValue>;
 
-constexpr uint32_t kX = TEST_L1_BASE + 32, kResidual = TEST_L1_BASE + 0x10000,
-                   kY = TEST_L1_BASE + 0x20000, kNorm = TEST_L1_BASE + 0x3F000;
+constexpr uint32_t kX = TEST_L1_BASE + 32, kResidual = TEST_L1_BASE + 0x10000, kY = TEST_L1_BASE + 0x20000,
+                   kNorm = TEST_L1_BASE + 0x3F000;
 constexpr uint32_t kNoise = DIANA_ANALOG_BASE + 0xF0, kSeed = DIANA_ANALOG_BASE + 0xF4;
 
 uint32_t number(Random& random, int64_t low, int64_t high) {
@@ -53,8 +53,7 @@ bool fits(const diana_analog_conv2d_job& job, uint32_t unroll) {
 int64_t cycles_of(const diana_analog_conv2d_job& job, uint32_t unroll) {
   const int64_t activations = int64_t{job.out_height} * ((job.out_width + unroll - 1) / unroll);
   const int64_t added =
-      job.residual == 0 ? 0
-                        : int64_t{job.out_height} * job.out_width * ((job.out_channels + 15) / 16);
+      job.residual == 0 ? 0 : int64_t{job.out_height} * job.out_width * ((job.out_channels + 15) / 16);
   return DIANA_ANALOG_LAUNCH_CYCLES + 8 * rows_of(job, unroll) + (91 * activations + 4) / 5 + added;
 }
 
@@ -73,8 +72,8 @@ void pack(const Layer& layer) {
         for (uint32_t c = 0; c < job.in_channels; ++c) {
           const uint32_t row = (fy * job.kernel_width + fx) * at_each + c;
           const uint32_t cell = (k / 128 * rows + row) * 128 + k % 128;
-          cells[cell / 4] = static_cast<uint8_t>(cells[cell / 4] | (layer.weight(k, c, fy, fx) & 3)
-                                                                       << (2 * (cell % 4)));
+          cells[cell / 4] =
+              static_cast<uint8_t>(cells[cell / 4] | (layer.weight(k, c, fy, fx) & 3) << (2 * (cell % 4)));
         }
       }
     }
@@ -118,8 +117,7 @@ Layer random_layer(Random& random, bool residual) {
     job.shift = number(random, 0, 2);
     job.minimum = static_cast<int32_t>(random.one_of({-128, 0})), job.maximum = 100;
   }
-  layer.weights.resize(size_t{job.kernel_height} * job.kernel_width * job.in_channels *
-                       job.out_channels);
+  layer.weights.resize(size_t{job.kernel_height} * job.kernel_width * job.in_channels * job.out_channels);
   for (int& weight : layer.weights) weight = static_cast<int>(random.between(-1, 1));
   for (uint32_t k = 0; k < job.out_channels; ++k) {
     layer.m.push_back(static_cast<int>(random.between(-128, 127)));
@@ -144,16 +142,14 @@ int8_t expected_at(const Layer& layer, uint32_t oy, uint32_t ox, uint32_t k) {
       if (iy < 0 || iy >= job.in_height || ix < 0 || ix >= job.in_width) continue;
       const uint32_t pixel =
           job.x + static_cast<uint32_t>(iy) * job.x_row + static_cast<uint32_t>(ix) * job.x_pixel;
-      for (uint32_t c = 0; c < job.in_channels; ++c)
-        sum += value_at(pixel + c) * layer.weight(k, c, fy, fx);
+      for (uint32_t c = 0; c < job.in_channels; ++c) sum += value_at(pixel + c) * layer.weight(k, c, fy, fx);
     }
   }
   const int64_t level = std::clamp<int64_t>(floored(sum, job.step), -32, 31);
-  int64_t y = std::clamp<int64_t>(floored(level * layer.m[k] + layer.b[k], job.norm_shift),
-                                  job.norm_minimum, job.norm_maximum);
+  int64_t y = std::clamp<int64_t>(floored(level * layer.m[k] + layer.b[k], job.norm_shift), job.norm_minimum,
+                                  job.norm_maximum);
   if (job.residual != 0) {
-    const int8_t other =
-        value_at(job.residual + oy * job.residual_row + ox * job.residual_pixel + k);
+    const int8_t other = value_at(job.residual + oy * job.residual_row + ox * job.residual_pixel + k);
     y = std::clamp<int64_t>(floored(y + other, job.shift), job.minimum, job.maximum);
   }
   return static_cast<int8_t>(y);
@@ -178,8 +174,7 @@ TEST(DianaAnalog, ConvolutionsAreThoseOfNaiveLoops) {
       for (uint32_t ox = 0; ox < job.out_width; ++ox) {
         const uint32_t pixel = job.y - TEST_L1_BASE + oy * job.y_row + ox * job.y_pixel;
         for (uint32_t k = 0; k < blocks(job.out_channels); ++k)
-          wanted[pixel + k] =
-              k < job.out_channels ? static_cast<uint8_t>(expected_at(layer, oy, ox, k)) : 0;
+          wanted[pixel + k] = k < job.out_channels ? static_cast<uint8_t>(expected_at(layer, oy, ox, k)) : 0;
       }
     }
     const Counters before = counters_of("diana_analog");
@@ -194,8 +189,7 @@ TEST(DianaAnalog, ConvolutionsAreThoseOfNaiveLoops) {
 
 const Target& target() {
   static const Target loaded = [] {
-    Result<Target> read =
-        load_target(std::string(HEDDLE_SOURCE_DIR) + "/accelerators/diana_analog");
+    Result<Target> read = load_target(std::string(HEDDLE_SOURCE_DIR) + "/accelerators/diana_analog");
     if (read.ok()) return std::move(read).value();
     ADD_FAILURE() << format_diagnostics(read.errors());
     return Target{};
@@ -244,9 +238,8 @@ TEST(DianaAnalog, TheRulesChooseTheCheapestUnrolling) {
     job.out_width = number(random, 1, 40);
     do job.kernel_height = number(random, 1, 5), job.kernel_width = number(random, 1, 5);
     while (rows_of(job, 1) > 1152);
-    const Names names = {{"c", job.in_channels},         {"k", job.out_channels},
-                         {"oy", job.out_height},         {"ox", job.out_width},
-                         {"fy", job.kernel_height},      {"fx", job.kernel_width},
+    const Names names = {{"c", job.in_channels},         {"k", job.out_channels},   {"oy", job.out_height},
+                         {"ox", job.out_width},          {"fy", job.kernel_height}, {"fx", job.kernel_width},
                          {"conv2d.stride_w", job.stride}};
     int64_t best = INT64_MAX;
     for (const uint32_t unroll : {1u, 2u, 4u, 8u})
@@ -269,8 +262,7 @@ TEST(DianaAnalog, AddsAndPools) {
   for (int i = 0; i < 100; ++i) {
     fill(random);
     const bool pools = i % 2 == 1;
-    const uint32_t channels = number(random, 1, 150), height = number(random, 1, 6),
-                   width = number(random, 1, 6);
+    const uint32_t channels = number(random, 1, 150), height = number(random, 1, 6), width = number(random, 1, 6);
     const uint32_t pixel = blocks(channels), fy = pools ? number(random, 1, 7) : 1,
                    fx = pools ? number(random, 1, 7) : 1;
     const uint32_t stride = pools ? number(random, 1, 2) : 1, top = number(random, 0, fy - 1),
@@ -283,44 +275,37 @@ TEST(DianaAnalog, AddsAndPools) {
         for (uint32_t k = 0; k < pixel; ++k) {
           int64_t value = pools ? -128 : 0;
           for (uint32_t f = 0; f < fy * fx; ++f) {
-            const int64_t iy = int64_t{y} * stride + f / fx - top,
-                          ix = int64_t{x} * stride + f % fx - left;
+            const int64_t iy = int64_t{y} * stride + f / fx - top, ix = int64_t{x} * stride + f % fx - left;
             if (iy < 0 || iy >= height || ix < 0 || ix >= width) continue;
-            value = std::max<int64_t>(
-                value, value_at(kX + static_cast<uint32_t>(iy * width + ix) * pixel + k));
+            value = std::max<int64_t>(value, value_at(kX + static_cast<uint32_t>(iy * width + ix) * pixel + k));
           }
           const uint32_t at = (y * ox + x) * pixel + k;
           if (!pools)
-            value = std::clamp<int64_t>(floored(value_at(kX + at) + value_at(kResidual + at), 1),
-                                        -50, 127);
+            value = std::clamp<int64_t>(floored(value_at(kX + at) + value_at(kResidual + at), 1), -50, 127);
           wanted[kY - TEST_L1_BASE + at] = k < channels ? static_cast<uint8_t>(value) : 0;
         }
       }
     }
     const Counters before = counters_of("diana_analog");
     if (pools) {
-      const diana_analog_max_pool_job job = {
-          kX, pixel, width * pixel, kY,  pixel, ox * pixel, channels, height, width, oy, ox,
-          fy, fx,    stride,        top, left};
+      const diana_analog_max_pool_job job = {kX,       pixel,  width * pixel, kY,  pixel, ox * pixel,
+                                             channels, height, width,         oy,  ox,    fy,
+                                             fx,       stride, top,           left};
       diana_analog_max_pool_start(&job);
     } else {
-      const diana_analog_add_job job = {kX,        pixel,  width * pixel,
-                                        kResidual, pixel,  width * pixel,
-                                        kY,        pixel,  width * pixel,
-                                        channels,  height, width,
-                                        1,         -50,    127};
+      const diana_analog_add_job job = {
+          kX,    pixel, width * pixel, kResidual, pixel, width * pixel, kY, pixel, width * pixel, channels, height,
+          width, 1,     -50,           127};
       diana_analog_add_start(&job);
     }
     diana_analog_wait();
     ASSERT_EQ(heddle_status(), HEDDLE_OK) << heddle_host_error();
     ASSERT_TRUE(std::equal(wanted.begin(), wanted.end(), l1())) << i;
-    const int64_t cycles =
-        DIANA_ANALOG_LAUNCH_CYCLES + int64_t{oy} * ox * fy * fx * ((channels + 15) / 16);
+    const int64_t cycles = DIANA_ANALOG_LAUNCH_CYCLES + int64_t{oy} * ox * fy * fx * ((channels + 15) / 16);
     ASSERT_EQ(counters_of("diana_analog").cycles - before.cycles, static_cast<uint64_t>(cycles));
     if (pools) continue;
     const Names names = {{"k", channels}, {"oy", oy}, {"ox", ox}};
-    ASSERT_EQ(cycles, value_of(rule_called("add").launch, names) +
-                          value_of(rule_called("add").compute, names));
+    ASSERT_EQ(cycles, value_of(rule_called("add").launch, names) + value_of(rule_called("add").compute, names));
   }
 }
 
@@ -395,11 +380,9 @@ TEST(DianaAnalog, NoiseIsNormalAndOfItsSeed) {
   EXPECT_EQ(noise_of(200, 7, 2), noise_of(200, 7, 2));
   EXPECT_NE(noise_of(200, 7, 1), noise_of(200, 8, 1));
   const std::vector<int> two = noise_of(200, 7, 2);  // each job has its own
-  EXPECT_NE(std::vector<int>(two.begin(), two.begin() + 25600),
-            std::vector<int>(two.begin() + 25600, two.end()));
+  EXPECT_NE(std::vector<int>(two.begin(), two.begin() + 25600), std::vector<int>(two.begin() + 25600, two.end()));
   // Numbers that must never change: a draw of a seed is one draw for ever.
-  EXPECT_THAT(std::vector<int>(two.begin(), two.begin() + 6),
-              testing::ElementsAre(1, 2, 0, 0, -2, 2));
+  EXPECT_THAT(std::vector<int>(two.begin(), two.begin() + 6), testing::ElementsAre(1, 2, 0, 0, -2, 2));
 }
 
 struct Refusal {
@@ -410,8 +393,7 @@ struct Refusal {
 TEST(DianaAnalog, SaysWhatItRefuses) {
   const Refusal refusals[] = {
       {[](auto& j) { j.x += 16; }, "x has the address 0x10000030, which is not a multiple of 32"},
-      {[](auto& j) { j.x_pixel = 96; },
-       "x has pixels of 96 and rows of 256 bytes, which are not multiples of 64"},
+      {[](auto& j) { j.x_pixel = 96; }, "x has pixels of 96 and rows of 256 bytes, which are not multiples of 64"},
       {[](auto& j) { j.in_channels = 65; }, "x has pixels of 64 bytes for 65 channels"},
       {[](auto& j) { j.y_row = 64; }, "y has rows of 64 bytes for 4 pixels of 64 bytes"},
       {[](auto& j) { j.out_channels = 0; }, "y has the size 0 x 4 x 4, but sizes are 1 to 65535"},
@@ -423,13 +405,11 @@ TEST(DianaAnalog, SaysWhatItRefuses) {
          j.residual_row = 256;
        },
        "y overlaps residual"},
-      {[](auto& j) { j.stride = 3; },
-       "the stride register holds neither 0 (stride 1) nor 1 (stride 2)"},
+      {[](auto& j) { j.stride = 3; }, "the stride register holds neither 0 (stride 1) nor 1 (stride 2)"},
       {[](auto& j) { j.kernel_width = 0; }, "the window is 3 x 0"},
       {[](auto& j) { j.pad_left = 3; }, "the padding 1, 3 is not less than the window"},
       {[](auto& j) { j.out_height = 6; }, "the last window lies outside the input"},
-      {[](auto& j) { j.kernel_height = 7; },
-       "1 windows of 16 x 7 x 3 need 1344 rows of the macro's 1152"},
+      {[](auto& j) { j.kernel_height = 7; }, "1 windows of 16 x 7 x 3 need 1344 rows of the macro's 1152"},
       {[](auto& j) { j.unroll = 8; }, "8 windows of 16 x 3 x 3 need 1920 rows of the macro's 1152"},
       {[](auto& j) { j.unroll = 3; }, "the unrolling is 3, but it is 1, 2, 4 or 8"},
       {[](auto& j) {
@@ -439,15 +419,12 @@ TEST(DianaAnalog, SaysWhatItRefuses) {
        },
        "1 windows of 513 channels need more than the macro's 512 columns"},
       {[](auto& j) { j.step = 16; }, "the step is 2^16, but the register has 4 bits"},
-      {[](auto& j) { j.norm_shift = 16; },
-       "the shift of the batch norm is 16, but the register has 4 bits"},
+      {[](auto& j) { j.norm_shift = 16; }, "the shift of the batch norm is 16, but the register has 4 bits"},
       {[](auto& j) { j.norm_minimum = 64; },
        "the bounds of the batch norm are 64 and 63, which is no range of signed bytes"},
       {[](auto& j) { j.weights += 1; }, "are not at a multiple of 32"},
-      {[](auto& j) { j.weights += TEST_CELLS_BYTES; },
-       "weights lies outside the memories that the core reaches"},
-      {[](auto& j) { j.norm = TEST_L2_BASE; },
-       "the batch norm lies outside the memories that the core reaches"},
+      {[](auto& j) { j.weights += TEST_CELLS_BYTES; }, "weights lies outside the memories that the core reaches"},
+      {[](auto& j) { j.norm = TEST_L2_BASE; }, "the batch norm lies outside the memories that the core reaches"},
       {[](auto& j) { j.x = TEST_L2_BASE; }, "x lies outside the memories that the core reaches"},
       {[](auto& j) { j.y = TEST_L2_BASE; }, "y lies outside the memories that the core may write"},
       {[](auto&) { l1()[kX - TEST_L1_BASE] = 64; }, "x holds 64, which 7 bits cannot"},
@@ -511,8 +488,7 @@ TEST(DianaAnalog, RegistersThatAreNone) {
   EXPECT_THAT(heddle_host_error(), testing::HasSubstr("a write to the status register"));
   heddle_host_reset();
   heddle_reg_write(DIANA_ANALOG_BASE + 4, 5);
-  EXPECT_THAT(heddle_host_error(),
-              testing::HasSubstr("the start register got the number of no operation"));
+  EXPECT_THAT(heddle_host_error(), testing::HasSubstr("the start register got the number of no operation"));
 }
 
 }  // namespace

@@ -19,6 +19,7 @@ using testing::IsEmpty;
 Soc diana() {
   Result<Soc> loaded = load_soc(std::string(HEDDLE_SOURCE_DIR) + "/rules/soc/diana.toml");
   HEDDLE_CHECK(loaded.ok(), format_diagnostics(loaded.errors()));
+  loaded->accelerators.resize(1);  // the digital core
   return *loaded;
 }
 

@@ -34,6 +34,7 @@ const Soc& diana() {
   static const Soc soc = [] {
     Result<Soc> loaded = load_soc(std::string(HEDDLE_SOURCE_DIR) + "/rules/soc/diana.toml");
     HEDDLE_CHECK(loaded.ok(), format_diagnostics(loaded.errors()));
+    loaded->accelerators.resize(1);  // the digital core
     return *loaded;
   }();
   return soc;

@@ -30,6 +30,7 @@ struct Network : NetworkBuilder {
 Result<NetworkWhy> why_of(const Graph& graph) {
   Result<Soc> soc = load_soc(std::string(HEDDLE_SOURCE_DIR) + "/rules/soc/diana.toml");
   HEDDLE_CHECK(soc.ok(), "the SoC of the tests");
+  soc->accelerators.resize(1);  // the digital core
   // Forms are only what the rule does not allow.
   for (SocUnit& unit : soc->accelerators)
     for (Rule& rule : unit.target.rules) rule.legalise = {};

@@ -56,7 +56,7 @@ TEST(Edit, AFileElsewhereFindsItsUnits) {
   ASSERT_TRUE(write_file(folder.path() / "mine.toml", *text).ok());
   const Result<Soc> soc = load_soc(folder.path() / "mine.toml");
   ASSERT_TRUE(soc.ok()) << format_diagnostics(soc.errors());
-  EXPECT_EQ(soc->accelerators.size(), 1u);
+  EXPECT_EQ(soc->accelerators.size(), 2u);
   EXPECT_THAT(soc->cpu_constants, Contains(std::pair<std::string, int64_t>("kernel", 5)));
 }
 

@@ -42,7 +42,7 @@ TEST(Load, Diana) {
   ASSERT_TRUE(soc.dma);
   EXPECT_EQ(soc.dma->base, 0x1A100000u);
   EXPECT_EQ(soc.dma->target.transfer_unit_bytes, 32);
-  ASSERT_EQ(soc.accelerators.size(), 1u);
+  ASSERT_EQ(soc.accelerators.size(), 2u);
   const Target& digital = soc.accelerators[0].target;
   EXPECT_EQ(digital.name, "diana_digital");
   EXPECT_EQ(digital.kind, TargetKind::accelerator);
@@ -61,6 +61,17 @@ TEST(Load, Diana) {
   EXPECT_EQ(conv.packings[0].parts[0].operand, "bias");
   EXPECT_EQ(conv.packings[0].parts[0].element_bytes, 4);
   EXPECT_EQ(conv.packings[0].parts[1].order, (std::vector<std::string>{"c", "fy", "fx", "k"}));
+  const Target& analog = soc.accelerators[1].target;
+  ASSERT_EQ(analog.options.size(), 2u);
+  EXPECT_EQ(analog.options[0].name, "noise_x100");
+  EXPECT_EQ(analog.options[0].register_offset, 0xF0);
+  EXPECT_EQ(analog.options[0].hi, 10000);
+  ASSERT_EQ(analog.rules[0].packings.size(), 2u);
+  EXPECT_EQ(analog.rules[0].packings[0].parts[0].bits(), 2);
+  EXPECT_EQ(analog.rules[0].packings[0].parts[0].fill_bytes, 9216);
+  EXPECT_EQ(analog.rules[0].packings[1].parts[0].absent, 1);
+  EXPECT_EQ(analog.rules[0].packings[1].parts[1].bits(), 16);
+
   // The order of the file is kept: it is the order of the tile loops and of the job's fields.
   ASSERT_EQ(conv.domains.size(), 4u);
   EXPECT_EQ(conv.domains[0].axis, "g");
@@ -258,14 +269,14 @@ TEST(Load, Extends) {
     std::ofstream(file) << "schema = 1\nname = \"half\"\nsummary = \"own\"\nextends = \"" << base << "\"\n" << text;
   };
   write("[[memory]]\nname = \"l1\"\nbytes = 131072\n[cpu.constants]\nmac_x10 = 33\n"
-        "[[accelerator]]\nunit = \"diana_digital\"\nbase = 0x1A300000\n");
+        "[[accelerator]]\nunit = \"diana_digital\"\nbase = 0x1A400000\n");
   const Soc diana = loaded(load_soc(base));
   const Soc half = loaded(load_soc(file));
   EXPECT_EQ(half.name, "half");
   EXPECT_EQ(half.find_memory("l1")->bytes, 131072);
   EXPECT_EQ(half.find_memory("l1")->base, diana.find_memory("l1")->base);
   EXPECT_EQ(half.accelerators.size(), diana.accelerators.size());
-  EXPECT_EQ(half.accelerators[0].base, 0x1A300000u);
+  EXPECT_EQ(half.accelerators[0].base, 0x1A400000u);
   const auto constant = [](const Soc& soc, std::string_view name) {
     for (const auto& [key, value] : soc.cpu_constants)
       if (key == name) return value;
@@ -302,7 +313,7 @@ TEST(Load, SearchFolders) {
   ASSERT_FALSE(lost.ok());
   EXPECT_EQ(lost.errors()[0].message, "there is no folder `../../accelerators/diana_dma`");
   EXPECT_EQ(loaded(load_soc(file, {temporary.path(), kRoot / "accelerators"})).accelerators.size(),
-            1u);
+            2u);
 }
 
 TEST(Load, MissingFilesAndFolders) {
@@ -405,6 +416,7 @@ TEST(Load, SurvivesDamage) {
     fs::copy(kRoot / from, temporary.path() / to, fs::copy_options::recursive);
   };
   copy("accelerators/diana_digital", "digital");
+  copy("accelerators/diana_analog", "analog");
   copy("accelerators/diana_dma", "dma");
   copy("cpu_codegen/generic", "cpu");
   const auto put = [&](const char* name, const std::string& text) {
@@ -414,7 +426,8 @@ TEST(Load, SurvivesDamage) {
   for (const auto& [from, to] : std::vector<std::pair<std::string, std::string>>{
            {"../../cpu_codegen/generic", "cpu"},
            {"../../accelerators/diana_dma", "dma"},
-           {"../../accelerators/diana_digital", "digital"}}) {
+           {"../../accelerators/diana_digital", "digital"},
+           {"../../accelerators/diana_analog", "analog"}}) {
     soc.replace(soc.find(from), from.size(), to);
   }
   put("soc.toml", soc);

@@ -9,9 +9,10 @@
 
 namespace heddle {
 
-inline Soc load_diana() {
+inline Soc load_diana() {  // with its digital core alone
   Result<Soc> soc = load_soc(std::string(HEDDLE_SOURCE_DIR) + "/rules/soc/diana.toml");
   HEDDLE_CHECK(soc.ok(), format_diagnostics(soc.errors()));
+  soc->accelerators.resize(1);
   return *soc;
 }
 
