@@ -30,9 +30,11 @@ def heddle():
     stop("there is no heddle: build it, or give its path in HEDDLE")
 
 
-def call(tool, *arguments):
-    """Standard output; the study ends where the tool fails."""
+def call(tool, *arguments, accept=None):
+    """Standard output, or None where the tool fails with the text `accept`; the study ends where it fails otherwise."""
     done = subprocess.run([tool, *map(str, arguments)], capture_output=True, text=True)
+    if done.returncode == 1 and accept and accept in done.stderr:
+        return None
     if done.returncode != 0:
         stop(f"{pathlib.Path(tool).name} {' '.join(map(str, arguments))}: exit status {done.returncode}\n{done.stdout}{done.stderr}")
     return done.stdout

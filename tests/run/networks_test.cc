@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <fstream>
+#include <nlohmann/json.hpp>
 
 #include "base/files.h"
 #include "base/process.h"
@@ -46,6 +47,26 @@ TEST(Digits, EverySampleIsBitExactAndTheAccuracyIsTheModelsOwn) {
     EXPECT_THAT(run.out, AllOf(HasSubstr("accuracy: 200 of 200 right"),
                                HasSubstr("bit-exact with the reference: 200 of 200")));
   }
+}
+
+// Seeds are fixed, so that these are facts: noise of four steps costs accuracy, and draws differ.
+TEST(Digits, NoiseOfTheConvertersCostsAccuracyThatDrawsMeasure) {
+  const fs::path model = kSource / "models/digits_mixed/digits_mixed.onnx";
+  const std::string vectors = fs::path(model).replace_extension(".npz").string();
+  const ProcessOutcome run =
+      heddle({"run", model.string(), "--soc", "diana_rv32", "--policy", "diana_mixed", "--inputs", vectors,
+              "--labels", vectors, "--noise", "4", "--draws", "3", "--json"});
+  ASSERT_EQ(run.exit_status, 0) << run.err;
+  const nlohmann::json result = nlohmann::json::parse(run.out);
+  EXPECT_EQ(result["accuracy"]["right"], 199);
+  EXPECT_EQ(result["comparison"]["exact"], 200);  // the run without noise
+  const nlohmann::json& noisy = result["noisy_accuracy"];
+  EXPECT_EQ(noisy["draws"], 3);
+  EXPECT_EQ(noisy["right"].size(), 3u);
+  EXPECT_LT(noisy["mean_percent"], 99.0);
+  EXPECT_GT(noisy["mean_percent"], 30.0);
+  EXPECT_GT(noisy["deviation_percent"], 0.0);
+  EXPECT_LT(noisy["least_percent"], noisy["most_percent"]);
 }
 
 TEST(Digits, VerifyHoldsTheStoredOutputs) {
