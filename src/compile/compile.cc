@@ -8,6 +8,7 @@
 #include "emit/names.h"
 #include "schedule/legalised.h"
 #include "schedule/policy.h"
+#include "schedule/tile_memo.h"
 
 namespace heddle {
 namespace {
@@ -59,22 +60,38 @@ int64_t constant_bytes(const Graph& graph) {
   return bytes;
 }
 
-// Forms of layers may have many more constants than the layers, and the schedule counts cycles only.
-// Takes away the chosen form that gains least for its bytes; false: none was chosen.
-bool drop_form(Candidates& candidates, const Schedule& schedule) {
+// Bytes that a step takes beyond what its layer needs: constants of a form, and the padding of what it
+// makes in main memory.
+int64_t spare_bytes(const Schedule& schedule, const Step& step) {
+  const Candidate& candidate = step.candidate;
+  int64_t bytes = candidate.legalised ? constant_bytes(candidate.legalised->graph) : 0;
+  const ValueId made = candidate.match.output(schedule.graph);
+  const auto stored = schedule.storage.find(made);
+  if (stored != schedule.storage.end() && stored->second.memory.empty())
+    bytes += stored->second.bytes - dense_storage(schedule.graph.value(made).type).bytes;
+  return bytes;
+}
+
+// The schedule counts cycles only. Takes away the chosen job that gains least for its spare bytes,
+// with what does the same on its unit; false: there is none.
+bool drop_largest(Candidates& candidates, const Schedule& schedule) {
   const Step* least = nullptr;
   double least_gain = 0;
   for (const Step& step : schedule.steps) {
-    if (!step.candidate.legalised || !step.candidate.tiling) continue;
-    const double gain = static_cast<double>(step.margin ? step.margin->more : 0) /
-                        static_cast<double>(constant_bytes(step.candidate.legalised->graph) + 1);
+    const int64_t bytes = step.candidate.tiling ? spare_bytes(schedule, step) : 0;
+    if (bytes <= 0) continue;
+    const double gain =
+        static_cast<double>(step.margin ? step.margin->more : 0) / static_cast<double>(bytes);
     if (least != nullptr && gain >= least_gain) continue;
     least = &step;
     least_gain = gain;
   }
   if (least == nullptr) return false;
+  const Candidate& gone = least->candidate;
   return std::erase_if(candidates.usable, [&](const Candidate& candidate) {
-           return candidate.legalised == least->candidate.legalised;
+           return gone.legalised ? candidate.legalised == gone.legalised
+                                 : !candidate.legalised && candidate.covers == gone.covers &&
+                                       candidate.match.target == gone.match.target;
          }) > 0;
 }
 
@@ -184,7 +201,9 @@ Result<Compilation> compile_graph(Compilation c, const CompileOptions& options,
   c.candidates = std::move(*candidates);
 
   if (!enter("schedule")) return c;
-  Result<Schedule> schedule = make_schedule(c.graph, c.soc, c.policy, c.matches, c.candidates);
+  TileMemo memo;
+  Result<Schedule> schedule =
+      make_schedule(c.graph, c.soc, c.policy, c.matches, c.candidates, memo);
   if (!schedule.ok()) return schedule.errors();
   c.schedule = std::move(*schedule);
 
@@ -194,8 +213,8 @@ Result<Compilation> compile_graph(Compilation c, const CompileOptions& options,
                        kernel_needs(c.schedule.graph, c.soc, c.schedule));
   };
   Result<MemoryPlan> plan = plan_now();
-  while (!plan.ok() && drop_form(c.candidates, c.schedule)) {
-    schedule = make_schedule(c.graph, c.soc, c.policy, c.matches, c.candidates);
+  while (!plan.ok() && drop_largest(c.candidates, c.schedule)) {
+    schedule = make_schedule(c.graph, c.soc, c.policy, c.matches, c.candidates, memo);
     if (!schedule.ok()) return schedule.errors();
     c.schedule = std::move(*schedule);
     plan = plan_now();

@@ -245,8 +245,14 @@ std::optional<Margin> margin_of(const Soc& soc, const Policy& policy, const Cand
 
 Result<Schedule> make_schedule(const Graph& graph, const Soc& soc, const Policy& policy,
                                const Matches& matches, const Candidates& candidates) {
-  if (Status sound = check_objective(soc, policy); !sound.ok()) return sound.errors();
   TileMemo memo;
+  return make_schedule(graph, soc, policy, matches, candidates, memo);
+}
+
+Result<Schedule> make_schedule(const Graph& graph, const Soc& soc, const Policy& policy,
+                               const Matches& matches, const Candidates& candidates,
+                               TileMemo& memo) {
+  if (Status sound = check_objective(soc, policy); !sound.ok()) return sound.errors();
   for (const Candidate& candidate : candidates.usable) {
     if (!candidate.tiling) continue;
     const Graph& own = graph_of(graph, candidate);
@@ -276,7 +282,8 @@ Result<Schedule> make_schedule(const Graph& graph, const Soc& soc, const Policy&
     const AssignStep& step = chosen.assignment.steps[unsettled->step];
     return make_schedule(
         graph, soc, policy, matches,
-        without(candidates, chosen.model->candidates[at(step.choice.item)], unsettled->errors));
+        without(candidates, chosen.model->candidates[at(step.choice.item)], unsettled->errors),
+        memo);
   }
   for (size_t s = 0; s < schedule.steps.size(); ++s) {
     Step& step = schedule.steps[s];

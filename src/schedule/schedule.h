@@ -14,6 +14,7 @@
 namespace heddle {
 
 struct Legalised;  // legalise/legalise.h
+class TileMemo;    // schedule/tile_memo.h
 
 // A kernel of the CPU that a legalisation needs beside the rule's job: an explicit pad, a view.
 struct Extra {
@@ -123,7 +124,11 @@ StorageOf choose_storage(const Graph& graph, const Soc& soc,
 // The best cover, storage of every value and set of layout conversions under the policy, all at
 // once (assign.h, model.h); under first_match the cover is that of the first accelerators that
 // match, and nothing is resident. Errors: a node that nothing covers; a policy about energy for a
-// SoC that has none. `matches` gives the reasons of those that were refused (Step::why).
+// SoC that has none. `matches` gives the reasons of those that were refused (Step::why); `memo` keeps
+// the tilings for another schedule on this SoC.
+Result<Schedule> make_schedule(const Graph& graph, const Soc& soc, const Policy& policy,
+                               const Matches& matches, const Candidates& candidates,
+                               TileMemo& memo);
 Result<Schedule> make_schedule(const Graph& graph, const Soc& soc, const Policy& policy,
                                const Matches& matches, const Candidates& candidates);
 
