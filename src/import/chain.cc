@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "base/checked.h"
+#include "import/division.h"
 #include "ops/op.h"
 
 namespace heddle {
@@ -45,7 +46,7 @@ bool axis_free(const Chain& chain, const PerChannel& other) {
   return !varies || other.values.size() == 1 || other.axis == chain.axis;
 }
 
-Wide floor_shift(Wide value, int64_t shift) { return value >> shift; }  // C++20: arithmetic
+Wide floor_quotient(Wide a, Wide b) { return a / b - (a % b < 0 ? 1 : 0); }  // b > 0
 
 int64_t saturate(Wide value) {
   return static_cast<int64_t>(std::clamp<Wide>(value, std::numeric_limits<int64_t>::min(),
@@ -150,6 +151,36 @@ ValueId add_bias(Builder& builder, const Chain& chain, const std::string& node) 
                                 .attributes = {{"axis", axis}}});
 }
 
+// Multipliers in place of a division by no power of two: exact for all that the chain reads.
+bool multiply_for_divisor(Builder& builder, const Chain& chain, const std::string& node,
+                          RequantForm* form) {
+  Division division{.mul = chain.mul, .add = chain.add, .divisor = divisor_of(chain)};
+  const Range x = builder.graph.value(chain.base).type.range;
+  bool fits = true;
+  if (chain.rounding == "half_up") {  // floor(n / d + 1/2) = floor((n + floor(d / 2)) / d)
+    for (int64_t& a : division.add) {
+      const std::optional<int64_t> sum = checked_add(a, division.divisor / 2);
+      fits = fits && sum;
+      a = sum.value_or(0);
+    }
+  }
+  std::optional<MultiplyShift> exact = fits ? multiply_for(division, x) : std::nullopt;
+  if (!exact) {
+    report(builder, node,
+           fmt::format("divides by {}, which is no power of two: no multiplier of 32 bits is exact "
+                       "for all of [{}, {}]",
+                       division.divisor, x.lo, x.hi),
+           "put a Clip before the Div, or fold the rest of the scale into the multiplier");
+    return false;
+  }
+  form->mul = std::move(exact->mul);
+  form->add = std::move(exact->add);
+  form->shift = exact->shift;
+  form->rounding = "floor";
+  form->wide_add = true;
+  return true;
+}
+
 }  // namespace
 
 bool is_mac(const std::string& op) {
@@ -192,6 +223,8 @@ std::optional<PerChannel> requant_channel(const Shape& shape, const Shape& const
   return per_channel(shape, constant_shape, values);
 }
 
+int64_t divisor_of(const Chain& chain) { return chain.odd_divisor << chain.shift; }
+
 bool is_pure_add(const Chain& chain) {
   return chain.stage == Chain::Stage::scaled && all_are(chain.mul, 1);
 }
@@ -231,15 +264,15 @@ void clip_chain(Chain& chain, std::optional<int64_t> lo, std::optional<int64_t> 
 
 Range chain_range(const Graph& graph, const Chain& chain) {
   Range x = graph.value(chain.base).type.range;
-  bool half_up = chain.rounding == "half_up" && chain.shift > 0;
-  Wide half = half_up ? Wide{1} << (chain.shift - 1) : Wide{0};
+  const Wide divisor = divisor_of(chain);
+  const Wide half = chain.rounding == "half_up" ? divisor / 2 : 0;
   Wide lo = 0;
   Wide hi = 0;
   for (size_t k = 0; k < std::max(chain.mul.size(), chain.add.size()); ++k) {
     Wide m = at_channel(chain.mul, k);
     Wide a = Wide{at_channel(chain.add, k)} + half;
-    Wide low = floor_shift(m * (m >= 0 ? x.lo : x.hi) + a, chain.shift);
-    Wide high = floor_shift(m * (m >= 0 ? x.hi : x.lo) + a, chain.shift);
+    Wide low = floor_quotient(m * (m >= 0 ? x.lo : x.hi) + a, divisor);
+    Wide high = floor_quotient(m * (m >= 0 ? x.hi : x.lo) + a, divisor);
     lo = k == 0 ? low : std::min(lo, low);
     hi = k == 0 ? high : std::max(hi, high);
   }
@@ -249,11 +282,13 @@ Range chain_range(const Graph& graph, const Chain& chain) {
 ValueId finish_chain(Builder& builder, const Chain& chain, const std::string& node) {
   if (chain.stage == Chain::Stage::none) return chain.base;
   if (chain.stage == Chain::Stage::divided) {
-    report(builder, node,
-           fmt::format(
-               "reads {}, which was divided by 2^{} and has fractions: no Floor follows the Div",
-               ticked(chain.value_name), chain.shift),
-           "put a Floor behind the Div");
+    report(
+        builder, node,
+        fmt::format("reads {}, which was divided by {} and has fractions: no Floor follows the Div",
+                    ticked(chain.value_name),
+                    chain.odd_divisor == 1 ? fmt::format("2^{}", chain.shift)
+                                           : fmt::format("{}", divisor_of(chain))),
+        "put a Floor behind the Div");
     return {};
   }
   bool plain = chain.stage == Chain::Stage::scaled;
@@ -282,6 +317,7 @@ ValueId finish_chain(Builder& builder, const Chain& chain, const std::string& no
            "put a Clip behind it");
     return {};
   }
+  if (chain.odd_divisor != 1 && !multiply_for_divisor(builder, chain, node, &form)) return {};
   return add_requant(builder, chain.name, chain.value_name, chain.base, std::move(form));
 }
 
@@ -318,7 +354,7 @@ ValueId add_requant(Builder& builder, const std::string& name, const std::string
   uniform(form.add);
   for (const std::vector<int64_t>* values : {&form.mul, &form.add}) {
     for (int64_t value : *values) {
-      if (fits_int32(value)) continue;
+      if (fits_int32(value) || (form.wide_add && values == &form.add)) continue;
       report(builder, name,
              fmt::format("the requantisation's {} {} does not fit 32 bits",
                          values == &form.mul ? "multiplier" : "addend", value));
@@ -328,6 +364,8 @@ ValueId add_requant(Builder& builder, const std::string& name, const std::string
   auto operand = [&](const std::vector<int64_t>& values, int64_t neutral, const char* suffix) {
     if (all_are(values, neutral)) return ValueId{};
     Shape shape = values.size() == 1 ? Shape{} : Shape{static_cast<int64_t>(values.size())};
+    if (!std::all_of(values.begin(), values.end(), fits_int32))
+      return add_constant(builder, name + suffix, Tensor::of(DType::int64, shape, values));
     return add_int32_constant(builder, name + suffix, shape, values);
   };
   ValueId mul = operand(form.mul, 1, "_mul");

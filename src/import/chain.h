@@ -1,5 +1,5 @@
 // A run of Mul, Add, Div, Floor, Clip on one value, collected before it becomes a node: `clip((x *
-// mul + add) >> shift)`.
+// mul + add) >> shift)`, or divided by an odd number too, which becomes other multipliers.
 #pragma once
 
 #include <optional>
@@ -23,6 +23,7 @@ struct Chain {
   std::vector<int64_t> add{0};
   int64_t axis = 0;  // of the value, where mul or add is per channel
   int64_t shift = 0;
+  int64_t odd_divisor = 1;  // besides 2^shift
   std::string rounding = "floor";
   std::optional<int64_t> lo, hi;
   bool integer_division =
@@ -43,7 +44,8 @@ std::optional<PerChannel> per_channel(const Shape& shape, const Shape& constant_
 std::optional<PerChannel> requant_channel(const Shape& shape, const Shape& constant_shape,
                                           const std::vector<int64_t>& values);
 
-bool is_pure_add(const Chain& chain);  // scaled, by no multiplier other than 1
+int64_t divisor_of(const Chain& chain);  // with the shift's; it fits 63 bits
+bool is_pure_add(const Chain& chain);    // scaled, by no multiplier other than 1
 
 // x * mul, x + add. False where the two axes differ or 64 bits do not suffice: make a node of the
 // chain first.
@@ -67,6 +69,7 @@ struct RequantForm {
   std::string rounding;
   int64_t lo = 0;
   int64_t hi = 0;
+  bool wide_add = false;  // of 64 bits where it must be; not plain then
 };
 // Whether that form says all there is: an integer dialect without zero points or shifts per channel.
 bool is_plain_requant(const Graph& graph, const Node& node);

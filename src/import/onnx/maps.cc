@@ -108,7 +108,7 @@ void add_constant_to(Translation& t, const RawNode& node, const Known& known,
                      const RawTensor& constant, int64_t sign) {
   std::optional<PerChannel> values = channel_constant(t, node, known.chain, constant);
   if (!values) return combine_with(t, node, constant, sign);
-  // (x * m + a) / 2^s + v = (x * m + a + v * 2^s) / 2^s.
+  // (x * m + a) / d + v = (x * m + a + v * d) / d.
   const bool fraction = known.chain.stage == Stage::divided;
   if (fraction && !may_extend_fraction(t, node, known.chain)) return;
   for (int64_t& value : values->values) {
@@ -116,7 +116,7 @@ void add_constant_to(Translation& t, const RawNode& node, const Known& known,
       return fail(t, node, fmt::format("constant {} does not fit 32 bits", value));
     value *= sign;
     if (!fraction) continue;
-    const std::optional<int64_t> scaled = checked_mul(value, int64_t{1} << known.chain.shift);
+    const std::optional<int64_t> scaled = checked_mul(value, divisor_of(known.chain));
     if (!scaled) return fail(t, node, "its constants do not fit 64 bits");
     value = *scaled;
   }
@@ -163,17 +163,24 @@ void div(Translation& t, const RawNode& node) {
   int64_t divisor = divisors.empty() ? 0 : divisors[0];
   bool uniform =
       std::all_of(divisors.begin(), divisors.end(), [&](int64_t d) { return d == divisor; });
-  if (!uniform || !is_power_of_two(divisor) || !channel_constant(t, node, x->chain, *constant)) {
+  bool floors = !is_float_type(constant->type);
+  bool divides = floors ? is_power_of_two(divisor) : divisor > 0;
+  if (!uniform || !divides || !channel_constant(t, node, x->chain, *constant)) {
     return fail(t, node,
-                fmt::format("divides by {}{}: only one power of two for all channels is supported",
-                            divisor, uniform ? "" : " and others"),
+                fmt::format("divides by {}{}: only one {} for all channels is supported", divisor,
+                            uniform ? "" : " and others",
+                            floors ? "power of two" : "positive divisor"),
                 "fold the rest of the scale into the multiplier before the Div");
   }
-  bool floors = !is_float_type(constant->type);
+  const int64_t power = std::countr_zero(static_cast<uint64_t>(divisor));
   extend(t, node, *x, false, [&](Chain& chain) {
-    if (chain.shift + log2_of(divisor) > kMaxShift) return false;
-    chain.shift += log2_of(divisor);
-    chain.stage = floors ? Stage::requantised : chain.shift > 0 ? Stage::divided : chain.stage;
+    const std::optional<int64_t> odd = checked_mul(chain.odd_divisor, divisor >> power);
+    if (!odd || chain.shift + power > kMaxShift) return false;
+    if (*odd > (int64_t{1} << kMaxShift) >> (chain.shift + power)) return false;
+    chain.shift += power;
+    chain.odd_divisor = *odd;
+    bool fraction = divisor_of(chain) > 1;
+    chain.stage = floors ? Stage::requantised : fraction ? Stage::divided : chain.stage;
     if (!t.rounding.empty()) chain.rounding = t.rounding;
     chain.integer_division = floors;
     chain.divided_by_one = divisor == 1;

@@ -261,9 +261,21 @@ const TestTensor kOne = scalar("m", 1);
 const TestTensor kEight = scalar("d", 8);
 
 const Reject kArithmetic[] = {
-    {"DivByThree",
-     one(div_to("y"), {scalar("d", 3)}),
+    {"DivByMinusThree",
+     one(div_to("y"), {scalar("d", -3)}),
+     {"divides by -3: only one positive divisor for all channels is supported"}},
+    {"DivOfIntegersByThree",
+     one(div_to("y"), {{.name = "d", .dims = {}, .values = {3}, .type = kInt32}}),
      {"divides by 3: only one power of two for all channels is supported"}},
+    {"DivByThreeWithoutFloor",
+     one(div_to("y"), {scalar("d", 3)}),
+     {"reads `y`, which was divided by 3 and has fractions: no Floor follows the Div"}},
+    {"DivByThreeOfTooMuch",
+     image({{"Mul", {"x", "m"}, {"a"}}, {"Div", {"a", "d"}, {"b"}}, {"Floor", {"b"}, {"y"}}},
+           {scalar("m", 1073741824), scalar("d", 805306368)}),
+     {"divides by 805306368, which is no power of two: no multiplier of 32 bits is exact for all "
+      "of [-128, 255]",
+      "help: put a Clip before the Div"}},
     {"DivPerChannel",
      one(div_to("y"), {{.name = "d", .dims = {2, 1, 1}, .values = {2, 4}}}),
      {"divides by 2 and others"}},
