@@ -12,6 +12,7 @@
 #include "cpu_codegen/rv32/dense.h"
 #include "cpu_codegen/rv32/depthwise.h"
 #include "cpu_codegen/rv32/pool.h"
+#include "cpu_codegen/rv32/turn.h"
 #include "cpu_codegen/rv32/xpulp.h"
 #include "ops/op.h"
 
@@ -67,9 +68,9 @@ const KernelGenerator* generator_of(const Soc& soc, const Match& match) {
 }  // namespace
 
 std::span<const KernelGenerator> kernel_generators() {
-  static const std::array<KernelGenerator, 7> generators = {
-      rv32::conv2d, rv32::dense,        rv32::depthwise_conv2d, rv32::pool,
-      kUnrolledMap, rv32::xpulp_conv2d, rv32::xpulp_dense};
+  static const std::array<KernelGenerator, 8> generators = {
+      rv32::conv2d, rv32::dense,  rv32::depthwise_conv2d, rv32::pool,
+      rv32::turn,   kUnrolledMap, rv32::xpulp_conv2d,     rv32::xpulp_dense};
   return generators;
 }
 

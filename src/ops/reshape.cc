@@ -36,7 +36,11 @@ const OpDef& reshape_op() {
     d.classes = {"view"};
     d.operands = {{.name = "x", .doc = "any shape", .dims = {}, .numbers = Numbers::either}};
     d.attributes = {
-        {.name = "shape", .doc = "shape of y, every dimension written out", .vector = true}};
+        {.name = "shape", .doc = "shape of y, every dimension written out", .vector = true},
+        {.name = "turn",
+         .doc = "of a layout conversion, which the schedule inserts: 1 where it turns rows of bytes into pixels "
+                "or back, 4 where all strides are multiples of 4 besides",
+         .otherwise = Attribute{int64_t{0}}}};
     d.output_doc = "type and range of x";
     d.infer = infer;
     d.reference = reference;

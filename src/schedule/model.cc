@@ -1,12 +1,14 @@
 #include "schedule/model.h"
 
 #include <algorithm>
+#include <array>
 #include <map>
 #include <set>
 
 #include "base/checked.h"
 #include "schedule/boundary.h"
 #include "schedule/splice.h"
+#include "schedule/turn.h"
 #include "schedule/views.h"
 
 namespace heddle {
@@ -145,10 +147,15 @@ ScheduleModel::ScheduleModel(const Graph& graph, const Soc& soc, const Policy& p
   problem.cost = [this](const AssignChoice& choice, const std::vector<int64_t>& taken) {
     return cost(choice, taken);
   };
-  std::map<int, std::optional<int64_t>> known;
-  problem.convert = [this, known](int value, int, int) mutable {
-    const auto [entry, is_new] = known.try_emplace(value);
-    if (is_new) entry->second = conversion_cost(values[at(value)]);
+  std::map<std::array<int, 2>, std::optional<int64_t>> known;
+  problem.convert = [this, known](int value, int from, int to) mutable {
+    const std::vector<Storage>& stored = forms[at(value)];
+    const TensorType& type = graph_.value(values[at(value)]).type;
+    const Storage &x = stored[at(from)], &y = stored[at(to)];
+    const std::optional<Turn> turn = turn_between(type, x, y);
+    // All other conversions of a value cost the same.
+    const auto [entry, is_new] = known.try_emplace({value, turn ? 1 + turn->words : 0});
+    if (is_new) entry->second = conversion_cost(type, x, y);
     return entry->second;
   };
   problem.give = [this](int value, int form) {
@@ -376,8 +383,9 @@ int64_t ScheduleModel::boundary_cost(ValueId id, int form) const {
   return objective_cost(soc_, policy_, cpu, {copies * copy_cycles(soc_, type, stored), 0, 0});
 }
 
-std::optional<int64_t> ScheduleModel::conversion_cost(ValueId value) const {
-  const Result<Extra> copy = copy_kernel(soc_, graph_.value(value).type);
+std::optional<int64_t> ScheduleModel::conversion_cost(const TensorType& type, const Storage& from,
+                                                      const Storage& to) const {
+  const Result<Extra> copy = copy_kernel(soc_, type, from, to);
   if (!copy.ok()) return std::nullopt;
   return objective_cost(soc_, policy_, copy->match, {copy->cycles, 0, 0});
 }

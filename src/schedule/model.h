@@ -58,7 +58,8 @@ struct ScheduleModel {
   AssignOperand operand(ValueId value, const Candidate& candidate, bool result) const;
   std::vector<Storage> wanted(ValueId value, const Candidate& candidate, bool result) const;
   std::optional<int64_t> cost(const AssignChoice& choice, const std::vector<int64_t>& taken) const;
-  std::optional<int64_t> conversion_cost(ValueId value) const;
+  std::optional<int64_t> conversion_cost(const TensorType& type, const Storage& from,
+                                         const Storage& to) const;
   int64_t boundary_cost(ValueId value, int form) const;
 
   const Graph& graph_;

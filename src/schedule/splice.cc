@@ -7,6 +7,7 @@
 #include <set>
 
 #include "legalise/legalise.h"
+#include "schedule/turn.h"
 
 namespace heddle {
 namespace {
@@ -14,15 +15,25 @@ namespace {
 size_t at(ValueId id) { return static_cast<size_t>(id.index); }
 
 // Adds `reshape` to the same shape: the same elements, in a storage of their own.
-NodeId add_copy(Graph& graph, ValueId x) {
+NodeId add_copy(Graph& graph, ValueId x, const Storage& from, const Storage& to) {
+  const std::optional<Turn> turn = turn_between(graph.value(x).type, from, to);
   Value value = graph.value(x);
   value.name += " (copy)";
   value.producer = {};
   value.consumers.clear();
   value.quantisation.reset();
   Node node{value.name, "reshape", {{"shape", value.type.shape}}, {x}, {}};
+  if (turn) node.attributes["turn"] = int64_t{turn->words ? 4 : 1};
   node.output = graph.add_value(std::move(value));
   return graph.add_node(std::move(node));
+}
+
+// A condition asks whether a copy is a turn.
+bool is_for_turns(const Rule& rule) {
+  return std::any_of(rule.when.begin(), rule.when.end(), [](const Condition& condition) {
+    const std::vector<std::string> names = names_in(condition.expr);
+    return std::find(names.begin(), names.end(), "reshape.turn") != names.end();
+  });
 }
 
 class Splicer {
@@ -177,9 +188,10 @@ class Splicer {
 
   Status add_conversion(size_t i) {
     const ValueId x = value(conversions_[i].value);
-    Result<Extra> kernel = copy_kernel(soc_, from_.value(conversions_[i].value).type);
+    const Storage &from = conversions_[i].from, &to = conversions_[i].to;
+    Result<Extra> kernel = copy_kernel(soc_, from_.value(conversions_[i].value).type, from, to);
     if (!kernel.ok()) return kernel.errors();
-    const NodeId id = add_copy(result_.graph, x);
+    const NodeId id = add_copy(result_.graph, x, from, to);
     const ValueId copy = result_.graph.node(id).output;
     result_.copies[i] = copy;
     const Renumbering renumbering{{{NodeId{0}, id}}, {{ValueId{0}, x}, {ValueId{1}, copy}}};
@@ -213,16 +225,19 @@ Result<Spliced> splice(const Graph& graph, const Soc& soc,
   return spliced;
 }
 
-Result<Extra> copy_kernel(const Soc& soc, const TensorType& type) {
+Result<Extra> copy_kernel(const Soc& soc, const TensorType& type, const Storage& from,
+                          const Storage& to) {
   Graph graph;
   Value x;
   x.type = type;
   graph.inputs = {graph.add_value(std::move(x))};
-  graph.outputs = {graph.node(add_copy(graph, graph.inputs.front())).output};
+  graph.outputs = {graph.node(add_copy(graph, graph.inputs.front(), from, to)).output};
   std::optional<Extra> best;
   for (const Match& match : match_rules(graph, soc, Policy{}).accepted) {
-    // A kernel generator may refuse what its rule accepts; the generic one takes everything.
-    if (match.target >= 0 || !rule_of(soc, match).kernel.empty()) continue;
+    // A kernel generator may refuse what its rule accepts, unless the rule asks for turns; the generic one takes
+    // everything.
+    if (match.target >= 0 || (!rule_of(soc, match).kernel.empty() && !is_for_turns(rule_of(soc, match))))
+      continue;
     const Result<int64_t> cycles = modelled_cycles(graph, soc, {match, std::nullopt, 0}, {});
     if (!cycles.ok()) return cycles.errors();
     if (!best || *cycles < best->cycles) best = Extra{match, *cycles, true};

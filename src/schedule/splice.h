@@ -33,8 +33,10 @@ Result<Spliced> splice(const Graph& graph, const Soc& soc,
                        const std::vector<const Candidate*>& chosen,
                        const std::vector<Conversion>& conversions = {});
 
-// How the CPU copies a value of this type, and what that costs: `match` speaks of a graph of one
-// `reshape`. Error: no rule accepts it, or its cost cannot be computed.
-Result<Extra> copy_kernel(const Soc& soc, const TensorType& type);
+// How the CPU copies a value of this type between two storages, and what that costs: `match` speaks of a
+// graph of one `reshape`, whose `turn` says how they differ (turn.h). Error: no rule accepts it, or its cost
+// cannot be computed.
+Result<Extra> copy_kernel(const Soc& soc, const TensorType& type, const Storage& from,
+                          const Storage& to);
 
 }  // namespace heddle

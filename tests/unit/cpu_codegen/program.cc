@@ -243,6 +243,7 @@ std::string Program::run() const {
   const TemporaryFolder folder;
   std::ofstream(folder.path() / "kernels.c") << "#include <stdint.h>\n#include <stdio.h>\n"
                                              << "#include \"heddle_math.h\"\n#include \"heddle_rv32_dense.h\"\n#include \"heddle_rv32_dot.h\"\n"
+                                             << "#include \"heddle_rv32_turn.h\"\n"
                                              << "#include \"heddle_xpulp.h\"\n#include \"heddle_copy.h\"\n"
                                              << kMain << functions_ << "int main(void) {\n"
                                              << main_ << "  return failures != 0;\n}\n";
@@ -254,6 +255,7 @@ std::string Program::run() const {
        HEDDLE_SOURCE_DIR "/cpu_codegen/runtime/heddle_copy.c",
        HEDDLE_SOURCE_DIR "/cpu_codegen/rv32/runtime/heddle_rv32_dense.c",
        HEDDLE_SOURCE_DIR "/cpu_codegen/rv32/runtime/heddle_rv32_dot.c",
+       HEDDLE_SOURCE_DIR "/cpu_codegen/rv32/runtime/heddle_rv32_turn.c",
        HEDDLE_SOURCE_DIR "/cpu_codegen/rv32/runtime/heddle_xpulp.c"},
       folder.path());
   if (!compiled.ok() || compiled->exit_status != 0)

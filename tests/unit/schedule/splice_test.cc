@@ -164,6 +164,30 @@ TEST(Splice, ACopyIsMadeBeforeItsFirstReader) {
   EXPECT_EQ(spliced->steps[2].candidate.match.find("x"), spliced->copies[0]);
 }
 
+// The flavour has a kernel for bytes between rows and pixels, and another cost where strides are no words.
+TEST(Splice, ACopyThatTurnsAnImageHasARuleOfItsOwn) {
+  const Result<Soc> soc = load_soc(std::string(HEDDLE_SOURCE_DIR) + "/rules/soc/diana_rv32.toml");
+  ASSERT_TRUE(soc.ok());
+  const auto copied = [&](const TensorType& type, const Storage& from, const Storage& to) {
+    const Result<Extra> copy = copy_kernel(*soc, type, from, to);
+    EXPECT_TRUE(copy.ok());
+    return std::pair(rule_of(*soc, copy->match).name, copy->cycles);
+  };
+  TensorType type{DType::int8, {1, 24, 5, 11}, {-128, 127}};
+  const Storage rows = padded_storage(type, {16, 32});
+  const Storage pixels = padded_storage(type, {64, 1, DimOrder::channels_last});
+  const auto [rule, cycles] = copied(type, rows, pixels);
+  EXPECT_EQ(rule, "turn");
+  EXPECT_EQ(copied(type, pixels, rows), std::pair(rule, cycles));
+  const auto [bytes_rule, bytes_cycles] = copied(type, dense_storage(type), pixels);
+  EXPECT_EQ(bytes_rule, "turn");
+  EXPECT_GT(bytes_cycles, cycles);
+  EXPECT_EQ(copied(type, dense_storage(type), rows).first, "move");
+  type.dtype = DType::int16;
+  EXPECT_EQ(copied(type, dense_storage(type), padded_storage(type, {1, 1, DimOrder::channels_last})).first,
+            "move");
+}
+
 TEST(Splice, StatesAndOutputsAreKept) {
   const Soc soc = load_diana();
   Network net;
