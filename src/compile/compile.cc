@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "compile/fit_memory.h"
 #include "compile/resources.h"
 #include "cpu_codegen/generators.h"
 #include "emit/names.h"
@@ -51,48 +52,6 @@ Result<Policy> load_policy_by_name(const CompileOptions& options) {
   }
   if (!errors.empty()) return errors;
   return policy;
-}
-
-int64_t constant_bytes(const Graph& graph) {
-  int64_t bytes = 0;
-  for (const Value& value : graph.values)
-    bytes += value.constant ? static_cast<int64_t>(value.constant->bytes().size()) : 0;
-  return bytes;
-}
-
-// Bytes that a step takes beyond what its layer needs: constants of a form, and the padding of what it
-// makes in main memory.
-int64_t spare_bytes(const Schedule& schedule, const Step& step) {
-  const Candidate& candidate = step.candidate;
-  int64_t bytes = candidate.legalised ? constant_bytes(candidate.legalised->graph) : 0;
-  const ValueId made = candidate.match.output(schedule.graph);
-  const auto stored = schedule.storage.find(made);
-  if (stored != schedule.storage.end() && stored->second.memory.empty())
-    bytes += stored->second.bytes - dense_storage(schedule.graph.value(made).type).bytes;
-  return bytes;
-}
-
-// The schedule counts cycles only. Takes away the chosen job that gains least for its spare bytes,
-// with what does the same on its unit; false: there is none.
-bool drop_largest(Candidates& candidates, const Schedule& schedule) {
-  const Step* least = nullptr;
-  double least_gain = 0;
-  for (const Step& step : schedule.steps) {
-    const int64_t bytes = step.candidate.tiling ? spare_bytes(schedule, step) : 0;
-    if (bytes <= 0) continue;
-    const double gain =
-        static_cast<double>(step.margin ? step.margin->more : 0) / static_cast<double>(bytes);
-    if (least != nullptr && gain >= least_gain) continue;
-    least = &step;
-    least_gain = gain;
-  }
-  if (least == nullptr) return false;
-  const Candidate& gone = least->candidate;
-  return std::erase_if(candidates.usable, [&](const Candidate& candidate) {
-           return gone.legalised ? candidate.legalised == gone.legalised
-                                 : !candidate.legalised && candidate.covers == gone.covers &&
-                                       candidate.match.target == gone.match.target;
-         }) > 0;
 }
 
 uint64_t next_random(uint64_t& state) {  // splitmix64 (Steele, Lea, Flood 2014)
@@ -196,7 +155,8 @@ Result<Compilation> compile_graph(Compilation c, const CompileOptions& options,
                                 refuse_kernels);
   }
   if (!candidates.ok()) return candidates.errors();
-  candidates = apply_policy(c.graph, c.soc, c.policy, c.matches, std::move(*candidates));
+  Candidates possible = std::move(*candidates);
+  candidates = apply_policy(c.graph, c.soc, c.policy, c.matches, possible);
   if (!candidates.ok()) return candidates.errors();
   c.candidates = std::move(*candidates);
 
@@ -213,11 +173,33 @@ Result<Compilation> compile_graph(Compilation c, const CompileOptions& options,
                        kernel_needs(c.schedule.graph, c.soc, c.schedule));
   };
   Result<MemoryPlan> plan = plan_now();
-  while (!plan.ok() && drop_largest(c.candidates, c.schedule)) {
+  const auto schedule_again = [&]() -> bool {  // with what is possible now
+    candidates = apply_policy(c.graph, c.soc, c.policy, c.matches, possible);
+    if (!candidates.ok()) return false;  // a pin insists on what is gone
+    c.candidates = std::move(*candidates);
     schedule = make_schedule(c.graph, c.soc, c.policy, c.matches, c.candidates, memo);
-    if (!schedule.ok()) return schedule.errors();
+    if (!schedule.ok()) return false;
     c.schedule = std::move(*schedule);
+    return true;
+  };
+  std::vector<std::vector<Candidate>> dropped;
+  while (!plan.ok()) {
+    dropped.push_back(drop_largest(possible, c.schedule));
+    if (dropped.back().empty() || !schedule_again()) break;
     plan = plan_now();
+  }
+  // What was dropped on the way may fit beside what was dropped later.
+  for (size_t d = 0; plan.ok() && d + 1 < dropped.size(); ++d) {
+    const std::vector<Candidate> without = possible.usable;
+    Compilation before = c;
+    possible.usable.insert(possible.usable.end(), dropped[d].begin(), dropped[d].end());
+    Result<MemoryPlan> with = schedule_again() ? plan_now() : plan;
+    if (with.ok() && c.schedule.proof.cost < before.schedule.proof.cost) {
+      plan = std::move(with);
+      continue;
+    }
+    c = std::move(before);
+    possible.usable = without;
   }
   if (!plan.ok()) return plan.errors();
   c.plan = std::move(*plan);
