@@ -186,7 +186,7 @@ TEST(Digits, BundleBuildsWithItsOwnCMakeAndSaysItsSize) {
     last = *outcome;
   }
   EXPECT_THAT(last.out, AllOf(HasSubstr("text "), HasSubstr("rodata "), HasSubstr("data 0\n"),
-                              HasSubstr("arena 17952")));
+                              HasSubstr("arena 2368")));
 }
 
 TEST(Digits, ANetworkThatDoesNotFitIsRefusedWithNumbers) {

@@ -53,7 +53,7 @@ TEST_F(Reports, DigitsOnDianaIsModelledWithinFivePercentInEveryLayer) {
     EXPECT_LT(layer["free_units"], layer["measured"]);
     EXPECT_GT(layer["free_units"], 0);
   }
-  EXPECT_EQ(accelerated, 6);
+  EXPECT_EQ(accelerated, 8);
   EXPECT_LT(report["total"]["measured"], report["total"]["cpu_only"]);
   EXPECT_EQ(report["accuracy"]["right"], 200);
   EXPECT_EQ(report["accuracy"]["percent"], 100.0);
