@@ -14,7 +14,7 @@ namespace {
 
 constexpr int64_t kUsualMacs = 200'000, kMostMacs = 4'000'000;
 constexpr int64_t kUsualElements = 30'000;
-constexpr int kAttempts = 25, kRepairs = 60, kMostWork = 1000;
+constexpr int kAttempts = 100, kRepairs = 60, kMostWork = 4000;
 
 Soc with_one_rule(const Soc& soc, int target, int rule) {
   Soc one = soc;

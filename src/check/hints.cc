@@ -49,6 +49,7 @@ class Collector {
       if (const std::optional<std::vector<ExprValue>> items = constants(b)) only(a.text, *items);
       return;
     }
+    if (part.op == ExprOp::eq && a.op == ExprOp::name && b.op == ExprOp::name) one_value(a.text, b.text);
     if (a.op == ExprOp::name) compare(a.text, part.op, b);
     if (b.op == ExprOp::name) compare(b.text, mirrored(part.op), a);
   }
@@ -88,6 +89,12 @@ class Collector {
     for (const ExprValue& item : *any_of)
       if (std::count(items.begin(), items.end(), item) > 0) both.push_back(item);
     if (!both.empty()) any_of = both;  // else the conditions contradict each other
+  }
+
+  void one_value(const std::string& a, const std::string& b) {
+    const std::string operand = a.substr(0, a.find('.'));
+    const std::string least = operand + ".min", most = operand + ".max";
+    if ((a == least && b == most) || (a == most && b == least)) hints_.uniform.insert(operand);
   }
 
   void compare(const std::string& name, ExprOp op, const Expr& other) {

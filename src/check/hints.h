@@ -5,6 +5,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -22,6 +23,7 @@ struct Wanted {
 struct Hints {
   std::map<std::string, Wanted> wanted;                  // by name: "fy", "requant.rounding"
   std::map<std::string, std::vector<int64_t>> palettes;  // "weights": its values are all of these
+  std::set<std::string> uniform{};  // "weights", where a condition says `weights.min == weights.max`
   std::vector<int64_t> widths;  // 2 to 64, ascending: blocks, vectors, multiples that the rule mentions
 
   const Wanted& of(const std::string& name) const;  // one that wants nothing, if absent

@@ -139,10 +139,12 @@ ValueId LayerBuilder::constant(const std::string& operand, Shape shape,
     const int64_t least = std::clamp(number(operand + ".least", [&] { return lo; }), whole.lo, whole.hi);
     const int64_t most = std::clamp(number(operand + ".most", [&] { return hi; }), least, whole.hi);
     const int64_t style = number(operand + ".style", [&] { return random_.pick(0, 9); });
+    const std::optional<int64_t> same =
+        hints_.uniform.contains(operand) ? std::optional(elements.pick(least, most)) : std::nullopt;
     for (int64_t i = 0; i < tensor.elements(); ++i) {
-      int64_t value = elements.pick(least, most);
-      if (style == 8) value = elements.chance(50) ? least : most;
-      if (style == 9 && elements.chance(80)) value = std::clamp<int64_t>(0, least, most);
+      int64_t value = same ? *same : elements.pick(least, most);
+      if (style == 8 && !same) value = elements.chance(50) ? least : most;
+      if (style == 9 && !same && elements.chance(80)) value = std::clamp<int64_t>(0, least, most);
       tensor.set(i, value);
     }
   }
