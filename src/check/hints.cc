@@ -103,7 +103,7 @@ class Collector {
     if (op == ExprOp::eq) return only(name, {*value});
     const int64_t* const integer = std::get_if<int64_t>(&*value);
     if (integer == nullptr || *integer == INT64_MIN || *integer == INT64_MAX) return;
-    Wanted& wanted = hints_.wanted[name];
+    AllowedValues& wanted = hints_.wanted[name];
     const auto at_least = [&](int64_t bound) {
       wanted.least = std::max(wanted.least.value_or(bound), bound);
     };
@@ -122,13 +122,13 @@ class Collector {
 
 }  // namespace
 
-bool Wanted::accepts(int64_t value) const {
+bool AllowedValues::accepts(int64_t value) const {
   if (any_of && std::count(any_of->begin(), any_of->end(), ExprValue(value)) == 0) return false;
   return (!least || value >= *least) && (!most || value <= *most);
 }
 
-const Wanted& Hints::of(const std::string& name) const {
-  static const Wanted nothing;
+const AllowedValues& Hints::of(const std::string& name) const {
+  static const AllowedValues nothing;
   const auto found = wanted.find(name);
   return found == wanted.end() ? nothing : found->second;
 }

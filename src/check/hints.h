@@ -14,19 +14,19 @@
 namespace heddle {
 
 // Values that a name may have: all that pass every member that is set.
-struct Wanted {
+struct AllowedValues {
   std::optional<std::vector<ExprValue>> any_of{};  // never empty
   std::optional<int64_t> least{}, most{};
   bool accepts(int64_t value) const;
 };
 
 struct Hints {
-  std::map<std::string, Wanted> wanted;                  // by name: "fy", "requant.rounding"
+  std::map<std::string, AllowedValues> wanted;                  // by name: "fy", "requant.rounding"
   std::map<std::string, std::vector<int64_t>> palettes;  // "weights": its values are all of these
   std::set<std::string> uniform{};  // "weights", where a condition says `weights.min == weights.max`
   std::vector<int64_t> widths;  // 2 to 64, ascending: blocks, vectors, multiples that the rule mentions
 
-  const Wanted& of(const std::string& name) const;  // one that wants nothing, if absent
+  const AllowedValues& of(const std::string& name) const;  // one that wants nothing, if absent
 };
 
 // `machine` knows what does not depend on the layer: `memory.l1.bytes`, `unit.rate`.

@@ -17,7 +17,7 @@ int64_t LayerBuilder::number(const std::string& name, const std::function<int64_
     const int64_t* const integer = std::get_if<int64_t>(&found->second);
     return integer == nullptr ? 0 : *integer;
   }
-  const Wanted& wanted = hints_.of(name);
+  const AllowedValues& wanted = hints_.of(name);
   int64_t value = draw();
   if (wanted.any_of) {
     const int64_t* const integer = std::get_if<int64_t>(&random_.of(*wanted.any_of));
@@ -37,7 +37,7 @@ std::string LayerBuilder::text(const std::string& name, const std::vector<std::s
     return known == nullptr ? "" : *known;
   }
   std::string value = usual.empty() ? "" : random_.of(usual);
-  if (const Wanted& wanted = hints_.of(name); wanted.any_of) {
+  if (const AllowedValues& wanted = hints_.of(name); wanted.any_of) {
     const std::string* const one = std::get_if<std::string>(&random_.of(*wanted.any_of));
     if (one != nullptr) value = *one;
   }

@@ -227,7 +227,7 @@ void draw_bounds(LayerBuilder& b, const std::string& op, Attributes& a) {
 // `fixed`: bits of a multiplier in a fixed point, which are shifted out too.
 int64_t draw_shift(LayerBuilder& b, const std::string& op, int64_t multiplier_bits, int64_t fixed) {
   const Range range = b.graph.value(b.spine).type.range;
-  const Wanted& wanted = b.hints().of(op + ".shift");
+  const AllowedValues& wanted = b.hints().of(op + ".shift");
   return b.number(op + ".shift", [&] {
     const int64_t kind = b.pick(0, 19);
     if (kind == 0) return std::max<int64_t>(fixed, wanted.least.value_or(0));

@@ -77,6 +77,38 @@ TEST(House, EveryLayerIncludesOnlyLayersBelowIt) {
   EXPECT_THAT(wrong, IsEmpty());
 }
 
+// Two types of one name are two meanings of every function that the compiler makes for it; the linker keeps one of
+// them, for both.
+TEST(House, NoTypeIsDefinedTwice) {
+  const std::regex space(R"re(^namespace ([\w:]+) \{)re"), end(R"re(^\}  // namespace ([\w:]+))re");
+  const std::regex type(R"re(^(?:struct|class|enum class) (\w+)( [^;]*)?$)re");
+  std::map<std::string, std::vector<std::string>> places;  // of "heddle::sim::Job"
+  const auto read = [&](const std::string& path, const std::string& text) {
+    std::string inside;
+    bool anonymous = false;
+    std::istringstream lines(text);
+    std::smatch found;
+    for (std::string line; std::getline(lines, line);) {
+      if (line == "namespace {") anonymous = true;
+      if (line == "}  // namespace") anonymous = false;
+      if (std::regex_search(line, found, end)) inside.clear();
+      if (std::regex_search(line, found, space)) inside = found[1];
+      if (!anonymous && !inside.empty() && std::regex_search(line, found, type))
+        places[inside + "::" + std::string(found[1])].push_back(path);
+    }
+  };
+  for (const Source& source : sources()) read(source.path, source.text);
+  const fs::path root = HEDDLE_SOURCE_DIR;
+  for (const fs::directory_entry& entry : fs::recursive_directory_iterator(root / "tests")) {
+    if (entry.path().extension() != ".h" && entry.path().extension() != ".cc") continue;
+    std::ostringstream text;
+    text << std::ifstream(entry.path()).rdbuf();
+    read(fs::relative(entry.path(), root).string(), text.str());
+  }
+  EXPECT_GT(places.size(), 200u);
+  for (const auto& [name, where] : places) EXPECT_THAT(where, SizeIs(1)) << name;
+}
+
 TEST(House, ForeignLibrariesHide) {
   // Z3 twice: the tiler's search over boxes and the analysis of conditions share nothing but the library.
   const std::map<std::string, size_t> allowed = {

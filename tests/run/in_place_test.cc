@@ -26,8 +26,8 @@ class InPlace : public testing::TestWithParam<int> {
  protected:
   // `change` makes the SoC of a seed.
   template <class Change>
-  static Seen run(const std::string& soc, bool same, const Change& change) {
-    Seen seen;
+  static Exercised run(const std::string& soc, bool same, const Change& change) {
+    Exercised seen;
     for (int i = 0; i < kNetworksPerShard; ++i) {
       const uint32_t seed = static_cast<uint32_t>(1000 + GetParam() * kNetworksPerShard + i);
       SCOPED_TRACE("seed " + std::to_string(seed));
@@ -46,7 +46,7 @@ class InPlace : public testing::TestWithParam<int> {
 };
 
 TEST_P(InPlace, WithoutDmaAndL1) {
-  const Seen seen = run("qvanilla", true, [](Soc& soc, std::mt19937& random) {
+  const Exercised seen = run("qvanilla", true, [](Soc& soc, std::mt19937& random) {
     ASSERT_FALSE(soc.dma.has_value());
     set_rate(soc, static_cast<int64_t>(random() % 3) * 333);
     // Jobs of a few channels each: their tiles are slices of what lies in main memory.
@@ -59,7 +59,7 @@ TEST_P(InPlace, WithoutDmaAndL1) {
 
 // The same rule with an L1 and a DMA: tiles of channels.
 TEST_P(InPlace, OrInTilesWithTheSameRule) {
-  const Seen seen = run("qvanilla_tiled", true, [](Soc& soc, std::mt19937& random) {
+  const Exercised seen = run("qvanilla_tiled", true, [](Soc& soc, std::mt19937& random) {
     ASSERT_TRUE(soc.dma.has_value());
     set_rate(soc, static_cast<int64_t>(random() % 3) * 333);
     for (Memory& memory : soc.memories) {
@@ -72,7 +72,7 @@ TEST_P(InPlace, OrInTilesWithTheSameRule) {
 
 // DIANA's core, made to work on the arena with some of its operands.
 TEST_P(InPlace, BesideOperandsThatAreMoved) {
-  const Seen seen = run("diana", false, [](Soc& soc, std::mt19937& random) {
+  const Exercised seen = run("diana", false, [](Soc& soc, std::mt19937& random) {
     shrink_memories(soc, random);
     for (Rule& rule : soc.accelerators[0].target.rules) {
       for (OperandPlacement& placement : rule.operands) {

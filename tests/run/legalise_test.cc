@@ -86,7 +86,7 @@ TEST(Legalise, DepthwiseLayersAreThreeTimesFaster) {
 }
 
 TEST(Legalise, FormsEqualTheReference) {
-  Seen seen;
+  Exercised seen;
   run_against_reference(compilation(separable().graph), 1, seen);
   EXPECT_EQ(seen.rules["conv2d"], 5);
   EXPECT_EQ(seen.rules["depthwise_conv2d"], 0);
@@ -99,7 +99,7 @@ TEST(Legalise, GroupsAreJobs) {
   y = net.conv("two", y, 120, 5, 1);
   y = net.conv("multiplier", y, 240, 120, 3);
   net.graph.outputs = {y};
-  Seen seen;
+  Exercised seen;
   run_against_reference(compilation(net.graph), 2, seen);
   EXPECT_EQ(seen.rules["conv2d"], 3);
 

@@ -28,7 +28,7 @@ std::vector<std::string> accepted(const Compilation& c) {
 // numbers.
 TEST(PinnedNetworks, EmittedCEqualsTheReference) {
   int pinned = 0;
-  Seen seen;
+  Exercised seen;
   for (uint32_t seed = 300; seed < 306; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     std::mt19937 random(seed);
@@ -74,7 +74,7 @@ TEST(OrderedNetworks, EmittedCEqualsTheReference) {
   for (size_t n = 0; n < c->graph.nodes.size(); ++n)
     moved += ordered->nodes[n].name != c->graph.nodes[n].name;
   EXPECT_GE(moved, 4);
-  Seen seen;
+  Exercised seen;
   run_against_reference(std::move(*c), 1, seen);
 }
 

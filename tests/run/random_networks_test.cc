@@ -22,7 +22,7 @@ Soc diana() { return load("diana"); }
 // On random shapes the CPU is often faster: HTVM's policy offloads whatever a rule accepts.
 Policy first_match() { return {"first_match", "", Objective::first_match, {}}; }
 
-void run_one(uint32_t seed, Seen& seen) {
+void run_one(uint32_t seed, Exercised& seen) {
   SCOPED_TRACE("seed " + std::to_string(seed));
   std::mt19937 random(seed);
   Compilation c;
@@ -130,7 +130,7 @@ TEST(Sabotage, CThatDoesNotCompileIsReportedInOneLine) {
 class RandomNetworks : public testing::TestWithParam<int> {};
 
 TEST_P(RandomNetworks, EmittedCEqualsTheReference) {
-  Seen seen;
+  Exercised seen;
   for (int i = 0; i < kNetworksPerShard; ++i)
     run_one(static_cast<uint32_t>(GetParam() * kNetworksPerShard + i), seen);
   // The generator must keep exercising what it is for.
@@ -143,7 +143,7 @@ TEST_P(RandomNetworks, EmittedCEqualsTheReference) {
 // Layers for DIANA's analog core, on the whole and on a fraction of its memories; the digital core must not
 // take what it could.
 TEST(RandomAnalogNetworks, EmittedCEqualsTheReference) {
-  Seen seen;
+  Exercised seen;
   for (uint32_t seed = 0; seed < 30; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     std::mt19937 random(seed);
@@ -165,8 +165,8 @@ TEST(RandomAnalogNetworks, EmittedCEqualsTheReference) {
 }
 
 // The same networks on CPUs whose flavour has kernels of its own.
-Seen run_on_cpu(const char* soc) {
-  Seen seen;
+Exercised run_on_cpu(const char* soc) {
+  Exercised seen;
   for (uint32_t seed = 0; seed < 40; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     std::mt19937 random(seed);
@@ -182,14 +182,14 @@ Seen run_on_cpu(const char* soc) {
 }
 
 TEST(RandomNetworksOnRv32, EmittedCEqualsTheReference) {
-  Seen seen = run_on_cpu("cpu_only_rv32");
+  Exercised seen = run_on_cpu("cpu_only_rv32");
   EXPECT_GE(seen.cpu_rules["conv_pairs"], 20) << testing::PrintToString(seen.cpu_rules);
   EXPECT_GE(seen.cpu_rules["depthwise_rows"], 10) << testing::PrintToString(seen.cpu_rules);
   EXPECT_EQ(seen.cpu_rules["conv2d_xpulp"], 0);
 }
 
 TEST(RandomNetworksOnRv32, EmittedCForXpulpEqualsTheReference) {
-  Seen seen = run_on_cpu("pulp_rv32");
+  Exercised seen = run_on_cpu("pulp_rv32");
   EXPECT_GE(seen.cpu_rules["conv2d_xpulp"], 20) << testing::PrintToString(seen.cpu_rules);
 }
 

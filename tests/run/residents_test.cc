@@ -44,7 +44,7 @@ Result<sim::SimulationResult> simulate(const FileSet& bundle, bool free_units) {
 class ResidentNetworks : public testing::TestWithParam<int> {};
 
 TEST_P(ResidentNetworks, AreExactOnTheHostAndOnTheSoc) {
-  Seen seen;
+  Exercised seen;
   int residents = 0;
   for (int i = 0; i < kNetworksPerShard; ++i) {
     const uint32_t seed = static_cast<uint32_t>(5000 + GetParam() * kNetworksPerShard + i);

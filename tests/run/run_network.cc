@@ -21,7 +21,7 @@ Result<EmittedRun> run_sanitized(const Compilation& compilation, const fs::path&
   return run;
 }
 
-void expect_exact(const Compilation& compiled, uint32_t seed, Seen& seen) {
+void expect_exact(const Compilation& compiled, uint32_t seed, Exercised& seen) {
   const std::vector<Sample> samples = {random_inputs(compiled.graph, seed),
                                        random_inputs(compiled.graph, seed + 1)};
   Result<ReferenceRun> reference = run_reference(compiled.graph, samples);
@@ -47,7 +47,7 @@ void expect_exact(const Compilation& compiled, uint32_t seed, Seen& seen) {
   }
 }
 
-void run_against_reference(Compilation c, uint32_t seed, Seen& seen) {
+void run_against_reference(Compilation c, uint32_t seed, Exercised& seen) {
   const Status valid = verify_graph(c.graph);
   ASSERT_TRUE(valid.ok()) << format_diagnostics(valid.errors());
   Result<Compilation> compiled = compile_graph(std::move(c), {});

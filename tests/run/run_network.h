@@ -10,7 +10,7 @@
 namespace heddle {
 
 // What a series of networks has exercised.
-struct Seen {
+struct Exercised {
   int accelerated = 0, tiled = 0, on_cpu = 0;
   std::map<std::string, int> rules;  // of accelerators
   std::map<std::string, int> cpu_rules;
@@ -26,10 +26,10 @@ Result<EmittedRun> run_sanitized(const Compilation& compilation,
 
 // What is compiled runs as emitted C and equals the reference, every layer bit for bit, and the
 // schedule's cycles are what the models count.
-void expect_exact(const Compilation& compiled, uint32_t seed, Seen& seen);
+void expect_exact(const Compilation& compiled, uint32_t seed, Exercised& seen);
 
 // Compiles graph, SoC and policy, and expects: emitted C with drivers and accelerator models equals
 // the reference, every layer bit for bit, and the schedule's cycles are what the models count.
-void run_against_reference(Compilation compilation, uint32_t seed, Seen& seen);
+void run_against_reference(Compilation compilation, uint32_t seed, Exercised& seen);
 
 }  // namespace heddle

@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-namespace heddle {
+namespace heddle::support {
 
 class Random {
  public:
@@ -20,4 +20,8 @@ class Random {
   uint64_t state_;
 };
 
-}  // namespace heddle
+}  // namespace heddle::support
+
+namespace heddle {
+using support::Random;  // check/random.h has one of its own
+}

@@ -16,7 +16,7 @@ inline Soc load_diana() {  // with its digital core alone
   return *soc;
 }
 
-struct Network : NetworkBuilder {
+struct SmallNetwork : NetworkBuilder {
   ValueId conv(ValueId x, int64_t k, int64_t kernel = 3) {
     Tensor weights(DType::int8, {k, shape(x)[1], kernel, kernel});
     for (int64_t i = 0; i < weights.elements(); ++i) weights.set(i, i % 7 - 3);

@@ -19,7 +19,7 @@ const Policy kCpu{"cpu", "", Objective::latency, {"*"}};
 
 TEST(Schedule, ResidualBlockOnTheAcceleratorAndOnTheCpu) {
   const Soc soc = load_diana();
-  Network network;
+  SmallNetwork network;
   const ValueId x = network.conv(network.input({1, 16, 16, 16}), 16);
   const ValueId y = network.conv(x, 16);
   network.graph.outputs = {network.pool(network.requant(network.node("add", {y, x}), 1))};
@@ -45,7 +45,7 @@ TEST(Schedule, ResidualBlockOnTheAcceleratorAndOnTheCpu) {
 // A tiny layer is slower on the accelerator: the best schedule keeps it, HTVM's way offloads it.
 TEST(Schedule, PoliciesDifferWhereTheAcceleratorIsNoGain) {
   const Soc soc = load_diana();
-  Network network;
+  SmallNetwork network;
   Tensor weights(DType::int8, {2, 2});
   network.graph.outputs = {network.requant(
       network.node("dense", {network.input({1, 2}), network.constant(weights)}), 3)};
@@ -61,7 +61,7 @@ TEST(Schedule, PoliciesDifferWhereTheAcceleratorIsNoGain) {
 
 TEST(Schedule, ValuesAreStoredAsTheirAcceleratorWants) {
   const Soc soc = load_diana();
-  Network network;
+  SmallNetwork network;
   const ValueId x = network.input({1, 16, 20, 20});
   const ValueId y = network.conv(x, 16);
   const ValueId z = network.pool(y);
@@ -99,7 +99,7 @@ Soc two_units_in_place() {
 // A copy by the CPU between them pays, once for both readers.
 TEST(Schedule, LayoutsOfTwoUnitsAreConvertedOnce) {
   const Soc soc = two_units_in_place();
-  Network network;
+  SmallNetwork network;
   const ValueId between = network.conv(network.input({1, 8, 20, 20}), 16);
   const ValueId left = network.conv(between, 16), right = network.conv(between, 16);
   network.graph.outputs = {network.node("add", {left, right})};
@@ -126,7 +126,7 @@ TEST(Schedule, WhatHasNoTileBesideItsNeighboursIsCoveredOtherwise) {
   for (Rule& rule : soc.cpu.rules) {
     if (rule.name == "any" || rule.name == "move") rule.launch = dear;
   }
-  Network network;
+  SmallNetwork network;
   network.graph.outputs = {network.conv(network.conv(network.input({1, 8, 20, 20}), 16), 16)};
   const Result<Schedule> schedule = schedule_of(network.graph, soc, kLatency);
   ASSERT_TRUE(schedule.ok()) << format_diagnostics(schedule.errors());
@@ -137,7 +137,7 @@ TEST(Schedule, WhatHasNoTileBesideItsNeighboursIsCoveredOtherwise) {
 TEST(Schedule, ACpuRuleWithoutACostIsTheUsersError) {
   Soc soc = load_diana();
   soc.cpu.rules.back().compute = *parse_expr("macs / (macs - macs)", in_file("cpu.toml"));
-  Network network;
+  SmallNetwork network;
   network.graph.outputs = {network.conv(network.input({1, 1, 8, 8}), 1)};
   Result<Schedule> schedule = schedule_of(network.graph, soc, kCpu);
   ASSERT_FALSE(schedule.ok());
@@ -148,7 +148,7 @@ TEST(Schedule, ACpuRuleWithoutACostIsTheUsersError) {
 TEST(Schedule, ANodeThatNothingCoversIsNamed) {
   Soc soc = load_diana();
   soc.cpu.rules.clear();
-  Network network;
+  SmallNetwork network;
   network.graph.outputs = {network.pool(network.conv(network.input({1, 1, 8, 8}), 1))};
   for (const Policy& policy : {kLatency, kFirstMatch}) {
     Result<Schedule> schedule = schedule_of(network.graph, soc, policy);

@@ -137,7 +137,7 @@ class Exhaustive {
 // Convolutions one after the other, with additions of earlier results and pools between them.
 Graph random_network(uint32_t seed) {
   std::mt19937 random(seed);
-  Network network;
+  SmallNetwork network;
   std::vector<ValueId> values{network.conv(network.input({1, 16, 16, 16}), 16, 1)};
   const int layers = 1 + static_cast<int>(random() % 2);
   for (int l = 0; l < layers; ++l) {
@@ -186,7 +186,7 @@ TEST(Storage, SchedulesEqualEveryCoverAndStorageTriedOut) {
 
 TEST(Storage, WhatStaysOnTheUnitNeedsNoTransfers) {
   const Soc soc = load_diana();
-  Network network;
+  SmallNetwork network;
   const ValueId a = network.conv(network.input({1, 16, 16, 16}), 16);
   const ValueId b = network.conv(a, 16);
   const ValueId c = network.add(a, b);
@@ -212,7 +212,7 @@ TEST(Storage, WhatStaysOnTheUnitNeedsNoTransfers) {
 
 // Less L1, more cycles: residents go first, then layers.
 TEST(Storage, ASmallerL1HoldsFewerResidents) {
-  Network network;
+  SmallNetwork network;
   ValueId x = network.input({1, 16, 16, 16});
   std::vector<ValueId> values;
   for (int i = 0; i < 3; ++i) values.push_back(x = network.conv(x, 16));
@@ -235,7 +235,7 @@ TEST(Storage, ASmallerL1HoldsFewerResidents) {
 }
 
 TEST(Storage, APolicyMayForbidResidents) {
-  Network network;
+  SmallNetwork network;
   network.graph.outputs = {network.conv(network.conv(network.input({1, 16, 16, 16}), 16), 16)};
   for (const bool allowed : {true, false}) {
     Policy policy = kLatency;
@@ -252,7 +252,7 @@ TEST(Storage, APolicyMayForbidResidents) {
 
 TEST(Storage, FirstMatchKeepsNothing) {
   const Soc soc = load_diana();
-  Network network;
+  SmallNetwork network;
   network.graph.outputs = {network.conv(network.conv(network.input({1, 16, 16, 16}), 16), 16)};
   const Result<Schedule> first =
       schedule_of(network.graph, soc, {"", "", Objective::first_match, {}});
@@ -264,7 +264,7 @@ TEST(Storage, FirstMatchKeepsNothing) {
 
 TEST(Storage, ObjectivesDecideDifferently) {
   Soc soc = load_diana();
-  Network network;
+  SmallNetwork network;
   const ValueId x = network.conv(network.input({1, 16, 8, 8}), 16);
   network.graph.outputs = {network.conv(network.pool(x), 16)};
   const auto found = [&](Policy policy) {
