@@ -18,11 +18,7 @@ static void set_output_stage(uint32_t shift, int32_t minimum, int32_t maximum) {
   set(DIANA_ANALOG_MAXIMUM, (uint32_t)maximum);
 }
 
-void diana_analog_wait(void) {
-  while ((heddle_reg_read((uint32_t)DIANA_ANALOG_BASE + DIANA_ANALOG_STATUS) &
-          DIANA_ANALOG_BUSY) != 0u) {
-  }
-}
+void diana_analog_wait(void) { heddle_wait_for_unit((uint32_t)DIANA_ANALOG_BASE); }
 
 /* There is one set of registers: every start waits first, so that they do not change under a
  * running job. */

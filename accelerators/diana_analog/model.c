@@ -3,19 +3,13 @@
  * README.md says what is published, fitted and assumed. Only the register map and the constants of
  * accelerator.toml are shared with the driver.
  */
-#include <stdarg.h>
-#include <stdio.h>
-#include <string.h>
-
 #include "driver.h" /* the register map */
-#include "heddle_model.h"
+#include "heddle_unit.h"
 
 /* Options: registers that no silicon has. */
 enum { kNoise = 0xF0, kSeed = 0xF4 };
 
 enum {
-  kRegisters = kSeed / 4 + 1,
-  kLastRegister = DIANA_ANALOG_MAXIMUM,
   kBlock = 64,        /* channels of a block of activations */
   kColumnBlock = 128, /* columns of a block of cells */
   kRowBytes = kColumnBlock / 4,
@@ -31,12 +25,8 @@ enum {
 };
 
 typedef struct state {
-  uint32_t registers[kRegisters];
-  uint32_t pending; /* the operation that was started, 0 if none */
-  uint32_t error;
+  heddle_unit unit;
   uint32_t conversions; /* convolutions since reset: each has noise of its own */
-  const char* fault;    /* of a register access */
-  char message[200];
 } state;
 
 /* One activation tile. */
@@ -55,168 +45,98 @@ typedef struct columns {
   int32_t multiplier[kColumnBlock], addend[kColumnBlock];
 } columns;
 
-static uint32_t get(const state* s, uint32_t offset) { return s->registers[offset / 4u]; }
-
-static uint32_t divided(uint32_t size, uint32_t by) { return (size + by - 1u) / by; }
-
-static void reset(void* opaque) { memset(opaque, 0, sizeof(state)); }
-
-static int is_register(uint32_t offset) {
-  return offset % 4u == 0u && (offset <= kLastRegister || offset == kNoise || offset == kSeed);
-}
-
-static uint32_t read_register(void* opaque, uint32_t offset) {
-  state* s = opaque;
-  if (offset == DIANA_ANALOG_STATUS) {
-    return (s->pending ? (uint32_t)DIANA_ANALOG_BUSY : 0u) | (s->error ? (uint32_t)DIANA_ANALOG_ERROR : 0u);
-  }
-  if (!is_register(offset)) {
-    s->fault = "a read of an address that is no register";
-    return 0u;
-  }
-  return get(s, offset);
-}
-
-static void write_register(void* opaque, uint32_t offset, uint32_t value) {
-  state* s = opaque;
-  if (!is_register(offset)) {
-    s->fault = "a write to an address that is no register";
-  } else if (offset == DIANA_ANALOG_STATUS) {
-    s->fault = "a write to the status register";
-  } else if (s->pending) {
-    s->fault = "a register was written while the core was busy";
-  } else if (offset == DIANA_ANALOG_START) {
-    if (value >= DIANA_ANALOG_CONV2D && value <= DIANA_ANALOG_MAX_POOL) {
-      s->pending = value;
-    } else {
-      s->fault = "the start register got the number of no operation";
-    }
-  } else {
-    s->registers[offset / 4u] = value;
-  }
-}
-
 /* Checks: each returns NULL, or what is wrong. */
-
-static const char* wrong(state* s, const char* format, ...) {
-  va_list arguments;
-  va_start(arguments, format);
-  vsnprintf(s->message, sizeof s->message, format, arguments);
-  va_end(arguments);
-  return s->message;
-}
 
 /* Bytes from the address to the end of the last pixel's last block. */
 static uint64_t extent_of(const tensor* t) {
   return (uint64_t)(t->height - 1u) * t->row + (uint64_t)(t->width - 1u) * t->pixel +
-         (uint64_t)kBlock * divided(t->channels, kBlock);
+         (uint64_t)kBlock * heddle_ceil_div(t->channels, kBlock);
 }
 
 /* `written`: the last block of a pixel must be the tile's own up to its end, because all of it
  * is written. */
-static const char* check_tensor(state* s, const tensor* t, int written) {
-  if (t->channels < 1u || t->channels > kLargestSize || t->height < 1u || t->height > kLargestSize ||
-      t->width < 1u || t->width > kLargestSize) {
-    return wrong(s, "%s has the size %lu x %lu x %lu, but sizes are 1 to 65535", t->name,
-                 (unsigned long)t->channels, (unsigned long)t->height, (unsigned long)t->width);
+static const char* check_tensor(heddle_unit* unit, const tensor* t, int written) {
+  if (t->channels < 1u || t->channels > kLargestSize || t->height < 1u || t->height > kLargestSize || t->width < 1u ||
+      t->width > kLargestSize) {
+    return heddle_wrong(unit, "%s has the size %lu x %lu x %lu, but sizes are 1 to 65535", t->name,
+                        (unsigned long)t->channels, (unsigned long)t->height, (unsigned long)t->width);
   }
   if (t->address % 32u != 0u) {
-    return wrong(s, "%s has the address 0x%08lx, which is not a multiple of 32", t->name,
-                 (unsigned long)t->address);
+    return heddle_wrong(unit, "%s has the address 0x%08lx, which is not a multiple of 32", t->name,
+                        (unsigned long)t->address);
   }
   if (t->pixel % kBlock != 0u || t->row % kBlock != 0u) {
-    return wrong(s, "%s has pixels of %lu and rows of %lu bytes, which are not multiples of 64", t->name,
-                 (unsigned long)t->pixel, (unsigned long)t->row);
+    return heddle_wrong(unit, "%s has pixels of %lu and rows of %lu bytes, which are not multiples of 64", t->name,
+                        (unsigned long)t->pixel, (unsigned long)t->row);
   }
-  if (t->pixel < (written ? kBlock * divided(t->channels, kBlock) : t->channels)) {
-    return wrong(s, "%s has pixels of %lu bytes for %lu channels", t->name, (unsigned long)t->pixel,
-                 (unsigned long)t->channels);
+  if (t->pixel < (written ? kBlock * heddle_ceil_div(t->channels, kBlock) : t->channels)) {
+    return heddle_wrong(unit, "%s has pixels of %lu bytes for %lu channels", t->name, (unsigned long)t->pixel,
+                        (unsigned long)t->channels);
   }
   if (t->row < (uint64_t)t->width * t->pixel) {
-    return wrong(s, "%s has rows of %lu bytes for %lu pixels of %lu bytes", t->name, (unsigned long)t->row,
-                 (unsigned long)t->width, (unsigned long)t->pixel);
+    return heddle_wrong(unit, "%s has rows of %lu bytes for %lu pixels of %lu bytes", t->name, (unsigned long)t->row,
+                        (unsigned long)t->width, (unsigned long)t->pixel);
   }
-  if (t->address + extent_of(t) > (uint64_t)UINT32_MAX + 1u) {
-    return wrong(s, "%s runs past the end of the address space", t->name);
-  }
-  return NULL;
+  return heddle_check_end(unit, t->name, t->address, extent_of(t));
 }
 
-static const char* check_disjoint(state* s, const tensor* input, const tensor* output) {
-  if (input->address < output->address + extent_of(output) && output->address < input->address + extent_of(input)) {
-    return wrong(s, "%s overlaps %s", output->name, input->name);
-  }
-  return NULL;
+static const char* check_disjoint(heddle_unit* unit, const tensor* input, const tensor* output) {
+  if (!heddle_overlap(input->address, extent_of(input), output->address, extent_of(output))) return NULL;
+  return heddle_wrong(unit, "%s overlaps %s", output->name, input->name);
 }
 
 /* A shift of 4 bits, then bounds: three registers. */
-static const char* check_stage(state* s, const char* name, uint32_t first_register) {
-  const int64_t low = (int32_t)get(s, first_register + 4u);
-  const int64_t high = (int32_t)get(s, first_register + 8u);
-  if (get(s, first_register) > 15u) {
-    return wrong(s, "the shift of the %s is %lu, but the register has 4 bits", name,
-                 (unsigned long)get(s, first_register));
+static const char* check_stage(heddle_unit* unit, const char* name, uint32_t first_register) {
+  const int64_t low = heddle_get_signed(unit, first_register + 4u);
+  const int64_t high = heddle_get_signed(unit, first_register + 8u);
+  if (heddle_get(unit, first_register) > 15u) {
+    return heddle_wrong(unit, "the shift of the %s is %lu, but the register has 4 bits", name,
+                        (unsigned long)heddle_get(unit, first_register));
   }
   if (low < -128 || high > 127 || low > high) {
-    return wrong(s, "the bounds of the %s are %ld and %ld, which is no range of signed bytes", name, (long)low,
-                 (long)high);
+    return heddle_wrong(unit, "the bounds of the %s are %ld and %ld, which is no range of signed bytes", name,
+                        (long)low, (long)high);
   }
   return NULL;
 }
 
-static const char* check_window(state* s, const window* w, const tensor* x, const tensor* y) {
-  if (w->stride > 2u) return wrong(s, "the stride register holds neither 0 (stride 1) nor 1 (stride 2)");
+static const char* check_window(heddle_unit* unit, const window* w, const tensor* x, const tensor* y) {
+  if (w->stride > 2u) return heddle_wrong(unit, "the stride register holds neither 0 (stride 1) nor 1 (stride 2)");
   if (w->height < 1u || w->width < 1u || w->height > kLargestSize || w->width > kLargestSize) {
-    return wrong(s, "the window is %lu x %lu", (unsigned long)w->height, (unsigned long)w->width);
+    return heddle_wrong(unit, "the window is %lu x %lu", (unsigned long)w->height, (unsigned long)w->width);
   }
   if (w->pad_top >= w->height || w->pad_left >= w->width) {
-    return wrong(s, "the padding %lu, %lu is not less than the window", (unsigned long)w->pad_top,
-                 (unsigned long)w->pad_left);
+    return heddle_wrong(unit, "the padding %lu, %lu is not less than the window", (unsigned long)w->pad_top,
+                        (unsigned long)w->pad_left);
   }
-  if ((y->height - 1u) * w->stride >= x->height + w->pad_top ||
-      (y->width - 1u) * w->stride >= x->width + w->pad_left) {
-    return wrong(s, "the last window lies outside the input");
+  if ((y->height - 1u) * w->stride >= x->height + w->pad_top || (y->width - 1u) * w->stride >= x->width + w->pad_left) {
+    return heddle_wrong(unit, "the last window lies outside the input");
   }
   return NULL;
 }
 
 /* Access to memory. */
 
-static const char* load(state* s, const heddle_bus* bus, const char* name, uint32_t address, void* data,
-                        uint32_t bytes) {
-  if (bus->load(bus->context, address, data, bytes) == 0) return NULL;
-  return wrong(s, "%s lies outside the memories that the core reaches", name);
-}
-
 static uint32_t pixel_at(const tensor* t, uint32_t row, uint32_t column) {
   return t->address + row * t->row + column * t->pixel;
 }
 
 /* Writes up to 64 channels, and zeros up to the end of their block. */
-static const char* store_block(state* s, const heddle_bus* bus, const tensor* t, uint32_t row, uint32_t column,
-                               uint32_t block, const int8_t* values) {
+static const char* store_block(heddle_unit* unit, const tensor* t, uint32_t row, uint32_t column, uint32_t block,
+                               const int8_t* values) {
   int8_t bytes[kBlock] = {0};
   const uint32_t first = block * kBlock;
   memcpy(bytes, values, t->channels - first < kBlock ? t->channels - first : (uint32_t)kBlock);
-  if (bus->store(bus->context, pixel_at(t, row, column) + first, bytes, kBlock) == 0) return NULL;
-  return wrong(s, "%s lies outside the memories that the core may write", t->name);
+  return heddle_store(unit, t->name, pixel_at(t, row, column) + first, bytes, kBlock);
 }
 
 /* Arithmetic. */
 
-/* To minus infinity, by 2^shift. */
-static int32_t shifted(int32_t value, uint32_t shift) {
-  return value >= 0 ? value >> shift : -1 - (int32_t)(~(uint32_t)value >> shift);
-}
-
-static int32_t clipped(int32_t value, int32_t low, int32_t high) {
-  return value < low ? low : value > high ? high : value;
-}
-
 /* A stage of three registers: shift and bounds. */
-static int8_t staged(const state* s, uint32_t first_register, int32_t value) {
-  return (int8_t)clipped(shifted(value, get(s, first_register)), (int32_t)get(s, first_register + 4u),
-                         (int32_t)get(s, first_register + 8u));
+static int8_t staged(const heddle_unit* unit, uint32_t first_register, int32_t value) {
+  return (int8_t)heddle_clip(heddle_shift_down(value, heddle_get(unit, first_register)),
+                             heddle_get_signed(unit, first_register + 4u),
+                             heddle_get_signed(unit, first_register + 8u));
 }
 
 /* SplitMix64's finaliser (Steele, Lea, Flood 2014). */
@@ -240,11 +160,12 @@ static int64_t deviate(uint32_t seed, uint32_t job, uint64_t element) {
 
 /* floor(sum / 2^step + noise), clipped; the noise is a number of hundredths times the deviate. */
 static int32_t converted(const state* s, int32_t sum, uint64_t element) {
-  const uint32_t step = get(s, DIANA_ANALOG_STEP), noise = get(s, kNoise);
-  if (noise == 0u) return clipped(shifted(sum, step), kLowest, kHighest);
+  const uint32_t step = heddle_get(&s->unit, DIANA_ANALOG_STEP), noise = heddle_get(&s->unit, kNoise);
+  if (noise == 0u) return heddle_clip(heddle_shift_down(sum, step), kLowest, kHighest);
   const int64_t unit = (int64_t)100 * 131072;
-  const int64_t numerator =
-      unit * sum + (int64_t)noise * deviate(get(s, kSeed), s->conversions, element) * ((int64_t)1 << step);
+  const int64_t numerator = unit * sum + (int64_t)noise *
+                                             deviate(heddle_get(&s->unit, kSeed), s->conversions, element) *
+                                             ((int64_t)1 << step);
   const int64_t denominator = unit * ((int64_t)1 << step);
   const int64_t quotient = numerator / denominator - (numerator % denominator < 0);
   return quotient < kLowest ? kLowest : quotient > kHighest ? kHighest : (int32_t)quotient;
@@ -252,22 +173,22 @@ static int32_t converted(const state* s, int32_t sum, uint64_t element) {
 
 /* The operations. Each returns NULL and its cycles, or what is wrong. */
 
-static tensor tensor_at(const state* s, const char* name, uint32_t first_register, uint32_t first_size) {
+static tensor tensor_at(const heddle_unit* unit, const char* name, uint32_t first_register, uint32_t first_size) {
   const tensor t = {name,
-                    get(s, first_register),
-                    get(s, first_register + 4u),
-                    get(s, first_register + 8u),
-                    get(s, first_size),
-                    get(s, first_size + 4u),
-                    get(s, first_size + 8u)};
+                    heddle_get(unit, first_register),
+                    heddle_get(unit, first_register + 4u),
+                    heddle_get(unit, first_register + 8u),
+                    heddle_get(unit, first_size),
+                    heddle_get(unit, first_size + 4u),
+                    heddle_get(unit, first_size + 8u)};
   return t;
 }
 
-static window window_of(const state* s) {
-  const window w = {get(s, DIANA_ANALOG_KERNEL_HEIGHT), get(s, DIANA_ANALOG_KERNEL_WIDTH),
+static window window_of(const heddle_unit* unit) {
+  const window w = {heddle_get(unit, DIANA_ANALOG_KERNEL_HEIGHT), heddle_get(unit, DIANA_ANALOG_KERNEL_WIDTH),
                     /* one bit; anything else is refused */
-                    get(s, DIANA_ANALOG_STRIDE) > 1u ? 3u : get(s, DIANA_ANALOG_STRIDE) + 1u,
-                    get(s, DIANA_ANALOG_PAD_TOP), get(s, DIANA_ANALOG_PAD_LEFT)};
+                    heddle_get(unit, DIANA_ANALOG_STRIDE) > 1u ? 3u : heddle_get(unit, DIANA_ANALOG_STRIDE) + 1u,
+                    heddle_get(unit, DIANA_ANALOG_PAD_TOP), heddle_get(unit, DIANA_ANALOG_PAD_LEFT)};
   return w;
 }
 
@@ -277,46 +198,48 @@ static uint64_t rows_of(const window* w, uint32_t channels, uint32_t unroll) {
   return at_each * w->height * (w->width + (uint64_t)(unroll - 1u) * w->stride);
 }
 
-static const char* check_macro(state* s, const window* w, const tensor* x, const tensor* y) {
-  const uint32_t unroll = get(s, DIANA_ANALOG_UNROLL);
+static const char* check_macro(heddle_unit* unit, const window* w, const tensor* x, const tensor* y) {
+  const uint32_t unroll = heddle_get(unit, DIANA_ANALOG_UNROLL);
   if (unroll != 1u && unroll != 2u && unroll != 4u && unroll != 8u)
-    return wrong(s, "the unrolling is %lu, but it is 1, 2, 4 or 8", (unsigned long)unroll);
+    return heddle_wrong(unit, "the unrolling is %lu, but it is 1, 2, 4 or 8", (unsigned long)unroll);
   if (rows_of(w, x->channels, unroll) > kRows) {
-    return wrong(s, "%lu windows of %lu x %lu x %lu need %llu rows of the macro's %d", (unsigned long)unroll,
-                 (unsigned long)x->channels, (unsigned long)w->height, (unsigned long)w->width,
-                 (unsigned long long)rows_of(w, x->channels, unroll), kRows);
+    return heddle_wrong(unit, "%lu windows of %lu x %lu x %lu need %llu rows of the macro's %d", (unsigned long)unroll,
+                        (unsigned long)x->channels, (unsigned long)w->height, (unsigned long)w->width,
+                        (unsigned long long)rows_of(w, x->channels, unroll), kRows);
   }
   if ((uint64_t)unroll * y->channels > kColumns) {
-    return wrong(s, "%lu windows of %lu channels need more than the macro's %d columns", (unsigned long)unroll,
-                 (unsigned long)y->channels, kColumns);
+    return heddle_wrong(unit, "%lu windows of %lu channels need more than the macro's %d columns",
+                        (unsigned long)unroll, (unsigned long)y->channels, kColumns);
   }
-  if (get(s, DIANA_ANALOG_STEP) > 15u) {
-    return wrong(s, "the step is 2^%lu, but the register has 4 bits", (unsigned long)get(s, DIANA_ANALOG_STEP));
+  if (heddle_get(unit, DIANA_ANALOG_STEP) > 15u) {
+    return heddle_wrong(unit, "the step is 2^%lu, but the register has 4 bits",
+                        (unsigned long)heddle_get(unit, DIANA_ANALOG_STEP));
   }
-  if (get(s, DIANA_ANALOG_WEIGHTS) % 32u != 0u || get(s, DIANA_ANALOG_NORM) % 32u != 0u) {
-    return wrong(s, "the weights at 0x%08lx or the batch norm at 0x%08lx are not at a multiple of 32",
-                 (unsigned long)get(s, DIANA_ANALOG_WEIGHTS), (unsigned long)get(s, DIANA_ANALOG_NORM));
+  if (heddle_get(unit, DIANA_ANALOG_WEIGHTS) % 32u != 0u || heddle_get(unit, DIANA_ANALOG_NORM) % 32u != 0u) {
+    return heddle_wrong(unit, "the weights at 0x%08lx or the batch norm at 0x%08lx are not at a multiple of 32",
+                        (unsigned long)heddle_get(unit, DIANA_ANALOG_WEIGHTS),
+                        (unsigned long)heddle_get(unit, DIANA_ANALOG_NORM));
   }
-  return check_stage(s, "batch norm", DIANA_ANALOG_NORM_SHIFT);
+  return check_stage(unit, "batch norm", DIANA_ANALOG_NORM_SHIFT);
 }
 
 /* Cells: -1, 0, 1 as 3, 0, 1, four to a byte, the first in its least significant bits. */
-static const char* load_columns(state* s, const heddle_bus* bus, uint32_t rows, uint32_t block, columns* c) {
-  const uint32_t block_bytes = divided(rows, kRowBlock) * kRowBlock * kRowBytes;
-  const uint32_t address = get(s, DIANA_ANALOG_WEIGHTS) + block * block_bytes;
+static const char* load_columns(heddle_unit* unit, uint32_t rows, uint32_t block, columns* c) {
+  const uint32_t block_bytes = heddle_ceil_div(rows, kRowBlock) * kRowBlock * kRowBytes;
+  const uint32_t address = heddle_get(unit, DIANA_ANALOG_WEIGHTS) + block * block_bytes;
   for (uint32_t row = 0; row < rows; ++row) {
     uint8_t packed[kRowBytes];
-    const char* why = load(s, bus, "weights", address + row * kRowBytes, packed, kRowBytes);
+    const char* why = heddle_load(unit, "weights", address + row * kRowBytes, packed, kRowBytes);
     if (why != NULL) return why;
     for (uint32_t k = 0; k < kColumnBlock; ++k) {
       const unsigned cell = (unsigned)packed[k / 4u] >> (2u * (k % 4u)) & 3u;
-      if (cell == 2u) return wrong(s, "a cell holds 2, which is neither -1 nor 0 nor 1");
+      if (cell == 2u) return heddle_wrong(unit, "a cell holds 2, which is neither -1 nor 0 nor 1");
       c->cells[row][k] = (int8_t)(cell == 3u ? -1 : (int)cell);
     }
   }
   uint8_t norm[kNormBytes];
   const char* why =
-      load(s, bus, "the batch norm", get(s, DIANA_ANALOG_NORM) + block * kNormBytes, norm, kNormBytes);
+      heddle_load(unit, "the batch norm", heddle_get(unit, DIANA_ANALOG_NORM) + block * kNormBytes, norm, kNormBytes);
   if (why != NULL) return why;
   for (uint32_t k = 0; k < kColumnBlock; ++k) {
     const uint32_t at = kColumnBlock + 2u * k;
@@ -328,8 +251,8 @@ static const char* load_columns(state* s, const heddle_bus* bus, uint32_t rows, 
 }
 
 /* The sums of 128 columns for one pixel of the output. */
-static const char* activate(state* s, const heddle_bus* bus, const window* w, const tensor* x, uint32_t row,
-                            uint32_t column, const columns* c, int32_t* sums) {
+static const char* activate(heddle_unit* unit, const window* w, const tensor* x, uint32_t row, uint32_t column,
+                            const columns* c, int32_t* sums) {
   const uint32_t at_each = x->channels < kBlock ? kBlock : x->channels;
   int8_t pixel[kRows];
   memset(sums, 0, kColumnBlock * sizeof sums[0]);
@@ -340,11 +263,11 @@ static const char* activate(state* s, const heddle_bus* bus, const window* w, co
       const int64_t in_column = (int64_t)column * w->stride - w->pad_left + fx;
       if (in_column < 0 || in_column >= x->width) continue;
       const char* why =
-          load(s, bus, x->name, pixel_at(x, (uint32_t)in_row, (uint32_t)in_column), pixel, x->channels);
+          heddle_load(unit, x->name, pixel_at(x, (uint32_t)in_row, (uint32_t)in_column), pixel, x->channels);
       if (why != NULL) return why;
       for (uint32_t channel = 0; channel < x->channels; ++channel) {
         const int32_t value = pixel[channel];
-        if (value < -64 || value > 63) return wrong(s, "x holds %ld, which 7 bits cannot", (long)value);
+        if (value < -64 || value > 63) return heddle_wrong(unit, "x holds %ld, which 7 bits cannot", (long)value);
         const int8_t* const cells = c->cells[(fy * w->width + fx) * at_each + channel];
         for (uint32_t k = 0; k < kColumnBlock; ++k) sums[k] += value * cells[k];
       }
@@ -353,29 +276,30 @@ static const char* activate(state* s, const heddle_bus* bus, const window* w, co
   return NULL;
 }
 
-static const char* add_residual(state* s, const heddle_bus* bus, const tensor* residual, uint32_t row,
-                                uint32_t column, uint32_t first, uint32_t count, int8_t* values) {
+static const char* add_residual(heddle_unit* unit, const tensor* residual, uint32_t row, uint32_t column,
+                                uint32_t first, uint32_t count, int8_t* values) {
   int8_t others[kColumnBlock];
-  const char* why = load(s, bus, residual->name, pixel_at(residual, row, column) + first, others, count);
+  const char* why = heddle_load(unit, residual->name, pixel_at(residual, row, column) + first, others, count);
   if (why != NULL) return why;
-  for (uint32_t k = 0; k < count; ++k) values[k] = staged(s, DIANA_ANALOG_SHIFT, values[k] + others[k]);
+  for (uint32_t k = 0; k < count; ++k) values[k] = staged(unit, DIANA_ANALOG_SHIFT, values[k] + others[k]);
   return NULL;
 }
 
-static const char* convolve(state* s, const heddle_bus* bus, int with_residual, uint64_t* cycles) {
-  const tensor x = tensor_at(s, "x", DIANA_ANALOG_X, DIANA_ANALOG_IN_CHANNELS);
-  const tensor y = tensor_at(s, "y", DIANA_ANALOG_Y, DIANA_ANALOG_OUT_CHANNELS);
-  const tensor residual = tensor_at(s, "residual", DIANA_ANALOG_RESIDUAL, DIANA_ANALOG_OUT_CHANNELS);
-  const window w = window_of(s);
-  const char* why = check_tensor(s, &x, 0);
-  if (why == NULL) why = check_tensor(s, &y, 1);
-  if (why == NULL) why = check_window(s, &w, &x, &y);
-  if (why == NULL) why = check_macro(s, &w, &x, &y);
-  if (why == NULL) why = check_disjoint(s, &x, &y);
+static const char* convolve(state* s, int with_residual, uint64_t* cycles) {
+  heddle_unit* unit = &s->unit;
+  const tensor x = tensor_at(unit, "x", DIANA_ANALOG_X, DIANA_ANALOG_IN_CHANNELS);
+  const tensor y = tensor_at(unit, "y", DIANA_ANALOG_Y, DIANA_ANALOG_OUT_CHANNELS);
+  const tensor residual = tensor_at(unit, "residual", DIANA_ANALOG_RESIDUAL, DIANA_ANALOG_OUT_CHANNELS);
+  const window w = window_of(unit);
+  const char* why = check_tensor(unit, &x, 0);
+  if (why == NULL) why = check_tensor(unit, &y, 1);
+  if (why == NULL) why = check_window(unit, &w, &x, &y);
+  if (why == NULL) why = check_macro(unit, &w, &x, &y);
+  if (why == NULL) why = check_disjoint(unit, &x, &y);
   if (with_residual) {
-    if (why == NULL) why = check_tensor(s, &residual, 0);
-    if (why == NULL) why = check_stage(s, "output stage", DIANA_ANALOG_SHIFT);
-    if (why == NULL) why = check_disjoint(s, &residual, &y);
+    if (why == NULL) why = check_tensor(unit, &residual, 0);
+    if (why == NULL) why = check_stage(unit, "output stage", DIANA_ANALOG_SHIFT);
+    if (why == NULL) why = check_disjoint(unit, &residual, &y);
   }
   if (why != NULL) return why;
 
@@ -384,70 +308,70 @@ static const char* convolve(state* s, const heddle_bus* bus, int with_residual, 
   const uint32_t rows = (uint32_t)rows_of(&w, x.channels, 1u);
   for (uint32_t first = 0; first < y.channels; first += kColumnBlock) {
     const uint32_t count = y.channels - first < kColumnBlock ? y.channels - first : (uint32_t)kColumnBlock;
-    why = load_columns(s, bus, rows, first / kColumnBlock, &c);
+    why = load_columns(unit, rows, first / kColumnBlock, &c);
     for (uint32_t row = 0; why == NULL && row < y.height; ++row) {
       for (uint32_t column = 0; why == NULL && column < y.width; ++column) {
         int8_t values[kColumnBlock];
-        why = activate(s, bus, &w, &x, row, column, &c, sums);
+        why = activate(unit, &w, &x, row, column, &c, sums);
         for (uint32_t k = 0; why == NULL && k < count; ++k) {
           const uint64_t element = ((uint64_t)row * y.width + column) * y.channels + first + k;
           const int32_t level = converted(s, sums[k], element);
-          values[k] = staged(s, DIANA_ANALOG_NORM_SHIFT, level * c.multiplier[k] + c.addend[k]);
+          values[k] = staged(unit, DIANA_ANALOG_NORM_SHIFT, level * c.multiplier[k] + c.addend[k]);
         }
-        if (why == NULL && with_residual) why = add_residual(s, bus, &residual, row, column, first, count, values);
+        if (why == NULL && with_residual) why = add_residual(unit, &residual, row, column, first, count, values);
         for (uint32_t k = 0; why == NULL && k < count; k += kBlock)
-          why = store_block(s, bus, &y, row, column, (first + k) / kBlock, values + k);
+          why = store_block(unit, &y, row, column, (first + k) / kBlock, values + k);
       }
     }
     if (why != NULL) return why;
   }
-  const uint32_t unroll = get(s, DIANA_ANALOG_UNROLL);
-  const uint64_t activations = (uint64_t)y.height * divided(y.width, unroll);
+  const uint32_t unroll = heddle_get(unit, DIANA_ANALOG_UNROLL);
+  const uint64_t activations = (uint64_t)y.height * heddle_ceil_div(y.width, unroll);
   *cycles = DIANA_ANALOG_LAUNCH_CYCLES + DIANA_ANALOG_ROW_CYCLES * rows_of(&w, x.channels, unroll) +
             (DIANA_ANALOG_ACTIVATION_CYCLES_X10 * activations + 9u) / 10u;
-  if (with_residual) *cycles += (uint64_t)y.height * y.width * divided(y.channels, kVector);
+  if (with_residual) *cycles += (uint64_t)y.height * y.width * heddle_ceil_div(y.channels, kVector);
   ++s->conversions;
   return NULL;
 }
 
-static const char* add(state* s, const heddle_bus* bus, uint64_t* cycles) {
-  const tensor x = tensor_at(s, "x", DIANA_ANALOG_X, DIANA_ANALOG_OUT_CHANNELS);
-  const tensor residual = tensor_at(s, "residual", DIANA_ANALOG_RESIDUAL, DIANA_ANALOG_OUT_CHANNELS);
-  const tensor y = tensor_at(s, "y", DIANA_ANALOG_Y, DIANA_ANALOG_OUT_CHANNELS);
-  const char* why = check_tensor(s, &x, 0);
-  if (why == NULL) why = check_tensor(s, &residual, 0);
-  if (why == NULL) why = check_tensor(s, &y, 1);
-  if (why == NULL) why = check_stage(s, "output stage", DIANA_ANALOG_SHIFT);
-  if (why == NULL) why = check_disjoint(s, &x, &y);
-  if (why == NULL) why = check_disjoint(s, &residual, &y);
+static const char* add(heddle_unit* unit, uint64_t* cycles) {
+  const tensor x = tensor_at(unit, "x", DIANA_ANALOG_X, DIANA_ANALOG_OUT_CHANNELS);
+  const tensor residual = tensor_at(unit, "residual", DIANA_ANALOG_RESIDUAL, DIANA_ANALOG_OUT_CHANNELS);
+  const tensor y = tensor_at(unit, "y", DIANA_ANALOG_Y, DIANA_ANALOG_OUT_CHANNELS);
+  const char* why = check_tensor(unit, &x, 0);
+  if (why == NULL) why = check_tensor(unit, &residual, 0);
+  if (why == NULL) why = check_tensor(unit, &y, 1);
+  if (why == NULL) why = check_stage(unit, "output stage", DIANA_ANALOG_SHIFT);
+  if (why == NULL) why = check_disjoint(unit, &x, &y);
+  if (why == NULL) why = check_disjoint(unit, &residual, &y);
   for (uint32_t row = 0; why == NULL && row < y.height; ++row) {
     for (uint32_t column = 0; why == NULL && column < y.width; ++column) {
       for (uint32_t first = 0; why == NULL && first < y.channels; first += kBlock) {
         int8_t values[kBlock];
         const uint32_t count = y.channels - first < kBlock ? y.channels - first : (uint32_t)kBlock;
-        why = load(s, bus, x.name, pixel_at(&x, row, column) + first, values, count);
-        if (why == NULL) why = add_residual(s, bus, &residual, row, column, first, count, values);
-        if (why == NULL) why = store_block(s, bus, &y, row, column, first / kBlock, values);
+        why = heddle_load(unit, x.name, pixel_at(&x, row, column) + first, values, count);
+        if (why == NULL) why = add_residual(unit, &residual, row, column, first, count, values);
+        if (why == NULL) why = store_block(unit, &y, row, column, first / kBlock, values);
       }
     }
   }
-  *cycles = DIANA_ANALOG_LAUNCH_CYCLES + (uint64_t)y.height * y.width * divided(y.channels, kVector);
+  *cycles = DIANA_ANALOG_LAUNCH_CYCLES + (uint64_t)y.height * y.width * heddle_ceil_div(y.channels, kVector);
   return why;
 }
 
-static const char* max_pool(state* s, const heddle_bus* bus, uint64_t* cycles) {
-  const tensor x = tensor_at(s, "x", DIANA_ANALOG_X, DIANA_ANALOG_IN_CHANNELS);
-  const tensor y = tensor_at(s, "y", DIANA_ANALOG_Y, DIANA_ANALOG_OUT_CHANNELS);
-  const window w = window_of(s);
-  const char* why = check_tensor(s, &x, 0);
-  if (why == NULL) why = check_tensor(s, &y, 1);
-  if (why == NULL) why = check_window(s, &w, &x, &y);
-  if (why == NULL) why = check_disjoint(s, &x, &y);
+static const char* max_pool(heddle_unit* unit, uint64_t* cycles) {
+  const tensor x = tensor_at(unit, "x", DIANA_ANALOG_X, DIANA_ANALOG_IN_CHANNELS);
+  const tensor y = tensor_at(unit, "y", DIANA_ANALOG_Y, DIANA_ANALOG_OUT_CHANNELS);
+  const window w = window_of(unit);
+  const char* why = check_tensor(unit, &x, 0);
+  if (why == NULL) why = check_tensor(unit, &y, 1);
+  if (why == NULL) why = check_window(unit, &w, &x, &y);
+  if (why == NULL) why = check_disjoint(unit, &x, &y);
   if (why != NULL) return why;
-  if (x.channels != y.channels) return wrong(s, "a pooling job has x and y of unequal channels");
+  if (x.channels != y.channels) return heddle_wrong(unit, "a pooling job has x and y of unequal channels");
   if (w.height > kKernel || w.width > kKernel)
-    return wrong(s, "the window is %lu x %lu, but the pooling stage has 7 x 7 at most", (unsigned long)w.height,
-                 (unsigned long)w.width);
+    return heddle_wrong(unit, "the window is %lu x %lu, but the pooling stage has 7 x 7 at most",
+                        (unsigned long)w.height, (unsigned long)w.width);
   for (uint32_t row = 0; row < y.height; ++row) {
     for (uint32_t column = 0; column < y.width; ++column) {
       for (uint32_t first = 0; first < y.channels; first += kBlock) {
@@ -458,39 +382,39 @@ static const char* max_pool(state* s, const heddle_bus* bus, uint64_t* cycles) {
           const int64_t in_row = (int64_t)row * w.stride - w.pad_top + i / w.width;
           const int64_t in_column = (int64_t)column * w.stride - w.pad_left + i % w.width;
           if (in_row < 0 || in_row >= x.height || in_column < 0 || in_column >= x.width) continue;
-          why = load(s, bus, x.name, pixel_at(&x, (uint32_t)in_row, (uint32_t)in_column) + first, values, count);
+          why = heddle_load(unit, x.name, pixel_at(&x, (uint32_t)in_row, (uint32_t)in_column) + first, values, count);
           if (why != NULL) return why;
           for (uint32_t k = 0; k < count; ++k) best[k] = values[k] > best[k] ? values[k] : best[k];
         }
-        why = store_block(s, bus, &y, row, column, first / kBlock, best);
+        why = store_block(unit, &y, row, column, first / kBlock, best);
         if (why != NULL) return why;
       }
     }
   }
-  *cycles =
-      DIANA_ANALOG_LAUNCH_CYCLES + (uint64_t)y.height * y.width * w.height * w.width * divided(y.channels, kVector);
+  *cycles = DIANA_ANALOG_LAUNCH_CYCLES +
+            (uint64_t)y.height * y.width * w.height * w.width * heddle_ceil_div(y.channels, kVector);
   return NULL;
 }
 
-static int step(void* opaque, const heddle_bus* bus, uint64_t* cycles, const char** why) {
+static const char* perform(void* opaque, uint64_t* cycles) {
   state* s = opaque;
-  *cycles = 0u;
-  *why = s->fault;
-  s->fault = NULL;
-  if (*why == NULL) {
-    if (s->pending == 0u) return 0;
-    if (s->pending == DIANA_ANALOG_ADD) {
-      *why = add(s, bus, cycles);
-    } else if (s->pending == DIANA_ANALOG_MAX_POOL) {
-      *why = max_pool(s, bus, cycles);
-    } else {
-      *why = convolve(s, bus, s->pending == DIANA_ANALOG_CONV2D_ADD, cycles);
-    }
+  switch (s->unit.pending) {
+    case DIANA_ANALOG_ADD: return add(&s->unit, cycles);
+    case DIANA_ANALOG_MAX_POOL: return max_pool(&s->unit, cycles);
+    default: return convolve(s, s->unit.pending == DIANA_ANALOG_CONV2D_ADD, cycles);
   }
-  s->pending = 0u;
-  s->error = *why != NULL;
-  return *why == NULL ? 1 : -1;
 }
 
-const heddle_model diana_analog_model = {HEDDLE_MODEL_VERSION, "diana_analog", sizeof(state), reset,
-                                         read_register,        write_register, step};
+static const heddle_unit_kind kKind = {.noun = "core",
+                                       .last_register = DIANA_ANALOG_MAXIMUM,
+                                       .first_option = kNoise,
+                                       .last_option = kSeed,
+                                       .start_register = DIANA_ANALOG_START,
+                                       .operations = DIANA_ANALOG_MAX_POOL,
+                                       .no_operation = "the start register got the number of no operation",
+                                       .perform = perform};
+
+static void reset(void* opaque) { heddle_unit_reset(opaque, sizeof(state), &kKind); }
+
+const heddle_model diana_analog_model = {HEDDLE_MODEL_VERSION, "diana_analog",    sizeof(state),   reset,
+                                         heddle_unit_read,     heddle_unit_write, heddle_unit_step};

@@ -12,11 +12,7 @@ static void set_requantisation(uint32_t shift, int32_t minimum, int32_t maximum)
   set(DIANA_DIGITAL_MAXIMUM, (uint32_t)maximum);
 }
 
-void diana_digital_wait(void) {
-  while ((heddle_reg_read((uint32_t)DIANA_DIGITAL_BASE + DIANA_DIGITAL_STATUS) &
-          DIANA_DIGITAL_BUSY) != 0u) {
-  }
-}
+void diana_digital_wait(void) { heddle_wait_for_unit((uint32_t)DIANA_DIGITAL_BASE); }
 
 /* There is one set of registers: every start waits first, so that they do not change under a
  * running job. */

@@ -1,135 +1,39 @@
 /* DIANA's DMA as a model: values and cycles of its transfers. README.md says what is published and
  * what is assumed. */
-#include <string.h>
-
 #include "driver.h" /* the register map */
-#include "heddle_model.h"
+#include "heddle_transfer.h"
 
 enum {
-  kRegisters = DIANA_DMA_DESTINATION_PLANE_STRIDE / 4 + 1,
   kUnitBytes = 32,     /* lengths are counted in units of 32 B */
   kCyclesPerCall = 70, /* of every row */
   kBytesPerCycle = 16,
-  kChunkBytes = 1024 /* of the host's copy loop; has no meaning on the device */
+  kLargestTransfer = 1 << 24 /* more than every memory of DIANA together: a driver's mistake */
 };
 
-/* More than every memory of DIANA together: a larger transfer is a driver's mistake. */
-static const uint64_t kLargestTransfer = 1u << 24;
-
-typedef struct state {
-  uint32_t registers[kRegisters];
-  uint32_t pending; /* START was written */
-  uint32_t error;
-  const char* fault; /* of a register access */
-  uint8_t chunk[kChunkBytes];
-} state;
-
-static uint32_t get(const state* s, uint32_t offset) { return s->registers[offset / 4u]; }
-
-static void reset(void* opaque) { memset(opaque, 0, sizeof(state)); }
-
-static uint32_t read_register(void* opaque, uint32_t offset) {
-  state* s = opaque;
-  if (offset == DIANA_DMA_STATUS) {
-    return (s->pending ? (uint32_t)DIANA_DMA_BUSY : 0u) |
-           (s->error ? (uint32_t)DIANA_DMA_ERROR : 0u);
-  }
-  if (offset % 4u != 0u || offset / 4u >= kRegisters) {
-    s->fault = "a read of an address that is no register";
-    return 0u;
-  }
-  return get(s, offset);
-}
-
-static void write_register(void* opaque, uint32_t offset, uint32_t value) {
-  state* s = opaque;
-  if (offset % 4u != 0u || offset / 4u >= kRegisters) {
-    s->fault = "a write to an address that is no register";
-  } else if (offset == DIANA_DMA_STATUS) {
-    s->fault = "a write to the status register";
-  } else if (s->pending) {
-    s->fault = "a register was written while the DMA was busy";
-  } else if (offset == DIANA_DMA_START) {
-    if (value == 1u) {
-      s->pending = 1u;
-    } else {
-      s->fault = "a value other than 1 was written to the start register";
-    }
-  } else {
-    s->registers[offset / 4u] = value;
-  }
-}
-
-static const char* check(const state* s) {
-  const uint64_t row_bytes = get(s, DIANA_DMA_ROW_BYTES);
-  const uint64_t rows = get(s, DIANA_DMA_ROWS);
-  const uint64_t planes = get(s, DIANA_DMA_PLANES);
-  if (row_bytes == 0u || rows == 0u || planes == 0u) return "a transfer of nothing: a count is 0";
-  if (row_bytes % kUnitBytes != 0u) return "the bytes of a row are not a multiple of 32";
-  /* Divided, so that no product can overflow. */
-  if (row_bytes > kLargestTransfer || rows > kLargestTransfer / row_bytes ||
-      planes > kLargestTransfer / (row_bytes * rows)) {
-    return "a transfer of more than 16 MiB";
-  }
+static const char* perform(void* state, uint64_t* cycles) {
+  heddle_unit* unit = state;
+  heddle_transfer t;
+  heddle_decode(unit, DIANA_DMA_SOURCE, &t, sizeof t);
+  const char* why = heddle_check_transfer(&t, kLargestTransfer, "a transfer of more than 16 MiB");
+  if (why == NULL && t.row_bytes % kUnitBytes != 0u)
+    why = "the bytes of a row are not a multiple of 32";
+  if (why == NULL) why = heddle_perform_transfer(unit, &t);
+  if (why != NULL) return why;
+  const uint64_t row_cycles = kCyclesPerCall + heddle_ceil_div(t.row_bytes, kBytesPerCycle);
+  *cycles = (uint64_t)t.planes * t.rows * row_cycles;
   return NULL;
 }
 
-static const char* copy_row(state* s, const heddle_bus* bus, uint64_t from, uint64_t to,
-                            uint32_t bytes) {
-  if (from + bytes > (uint64_t)UINT32_MAX + 1u)
-    return "the source runs past the end of the address space";
-  if (to + bytes > (uint64_t)UINT32_MAX + 1u)
-    return "the destination runs past the end of the address space";
-  for (uint32_t done = 0; done < bytes;) {
-    const uint32_t part = bytes - done < kChunkBytes ? bytes - done : (uint32_t)kChunkBytes;
-    if (bus->load(bus->context, (uint32_t)from + done, s->chunk, part) != 0) {
-      return "the source lies outside the memories that the DMA reaches";
-    }
-    if (bus->store(bus->context, (uint32_t)to + done, s->chunk, part) != 0) {
-      return "the destination lies outside the memories that the DMA may write";
-    }
-    done += part;
-  }
-  return NULL;
-}
+static const heddle_unit_kind kKind = {
+    .noun = "DMA",
+    .last_register = DIANA_DMA_DESTINATION_PLANE_STRIDE,
+    .start_register = DIANA_DMA_START,
+    .operations = 1u,
+    .no_operation = "a value other than 1 was written to the start register",
+    .perform = perform};
 
-/* Rows go strictly one after the other: a row may overwrite what the row before it has read or
- * written too much. */
-static const char* transfer(state* s, const heddle_bus* bus) {
-  const uint32_t row_bytes = get(s, DIANA_DMA_ROW_BYTES);
-  for (uint32_t plane = 0; plane < get(s, DIANA_DMA_PLANES); ++plane) {
-    for (uint32_t row = 0; row < get(s, DIANA_DMA_ROWS); ++row) {
-      const uint64_t from = get(s, DIANA_DMA_SOURCE) +
-                            (uint64_t)plane * get(s, DIANA_DMA_SOURCE_PLANE_STRIDE) +
-                            (uint64_t)row * get(s, DIANA_DMA_SOURCE_ROW_STRIDE);
-      const uint64_t to = get(s, DIANA_DMA_DESTINATION) +
-                          (uint64_t)plane * get(s, DIANA_DMA_DESTINATION_PLANE_STRIDE) +
-                          (uint64_t)row * get(s, DIANA_DMA_DESTINATION_ROW_STRIDE);
-      const char* why = copy_row(s, bus, from, to, row_bytes);
-      if (why != NULL) return why;
-    }
-  }
-  return NULL;
-}
+static void reset(void* state) { heddle_unit_reset(state, sizeof(heddle_unit), &kKind); }
 
-static int step(void* opaque, const heddle_bus* bus, uint64_t* cycles, const char** why) {
-  state* s = opaque;
-  *cycles = 0u;
-  *why = s->fault;
-  s->fault = NULL;
-  if (*why == NULL) {
-    if (!s->pending) return 0;
-    *why = check(s);
-    if (*why == NULL) *why = transfer(s, bus);
-  }
-  s->pending = 0u;
-  s->error = *why != NULL;
-  if (*why != NULL) return -1;
-  const uint64_t row_cycles =
-      kCyclesPerCall + (get(s, DIANA_DMA_ROW_BYTES) + kBytesPerCycle - 1u) / kBytesPerCycle;
-  *cycles = (uint64_t)get(s, DIANA_DMA_PLANES) * get(s, DIANA_DMA_ROWS) * row_cycles;
-  return 1;
-}
-
-const heddle_model diana_dma_model = {HEDDLE_MODEL_VERSION, "diana_dma",    sizeof(state), reset,
-                                      read_register,        write_register, step};
+const heddle_model diana_dma_model = {
+    HEDDLE_MODEL_VERSION, "diana_dma",       sizeof(heddle_unit), reset,
+    heddle_unit_read,     heddle_unit_write, heddle_unit_step};

@@ -6,10 +6,7 @@ static void set(uint32_t offset, uint32_t value) {
   heddle_reg_write((uint32_t)GEMMINI_LIKE_BASE + offset, value);
 }
 
-void gemmini_like_wait(void) {
-  while ((heddle_reg_read((uint32_t)GEMMINI_LIKE_BASE + GEMMINI_LIKE_STATUS) & GEMMINI_LIKE_BUSY) != 0u) {
-  }
-}
+void gemmini_like_wait(void) { heddle_wait_for_unit((uint32_t)GEMMINI_LIKE_BASE); }
 
 void gemmini_like_start(const gemmini_like_job* job) {
   /* There is one set of registers: they must not change under a running job. */

@@ -4,10 +4,7 @@
 
 static void set(uint32_t offset, uint32_t value) { heddle_reg_write((uint32_t)NE16_BASE + offset, value); }
 
-void ne16_wait(void) {
-  while ((heddle_reg_read((uint32_t)NE16_BASE + NE16_STATUS) & NE16_BUSY) != 0u) {
-  }
-}
+void ne16_wait(void) { heddle_wait_for_unit((uint32_t)NE16_BASE); }
 
 static void start(const ne16_job* job, uint32_t operation) {
   const uint32_t flags = (job->x_signed != 0u ? (uint32_t)NE16_X_SIGNED : 0u) |

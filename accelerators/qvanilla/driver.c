@@ -6,10 +6,7 @@ static void set(uint32_t offset, uint32_t value) {
   heddle_reg_write((uint32_t)QVANILLA_BASE + offset, value);
 }
 
-void qvanilla_wait(void) {
-  while ((heddle_reg_read((uint32_t)QVANILLA_BASE + QVANILLA_STATUS) & QVANILLA_BUSY) != 0u) {
-  }
-}
+void qvanilla_wait(void) { heddle_wait_for_unit((uint32_t)QVANILLA_BASE); }
 
 void qvanilla_conv2d_start(const qvanilla_conv2d_job* job) {
   /* There is one set of registers: they must not change under a running job. */

@@ -6,10 +6,7 @@ static void set(uint32_t offset, uint32_t value) {
   heddle_reg_write((uint32_t)SIMPLE_DMA_BASE + offset, value);
 }
 
-void simple_dma_wait(void) {
-  while ((heddle_reg_read((uint32_t)SIMPLE_DMA_BASE + SIMPLE_DMA_STATUS) & SIMPLE_DMA_BUSY) != 0u) {
-  }
-}
+void simple_dma_wait(void) { heddle_wait_for_unit((uint32_t)SIMPLE_DMA_BASE); }
 
 void simple_dma_start(const simple_dma_job* job) {
   /* There is one set of registers: they must not change under a running transfer. */

@@ -55,6 +55,13 @@ void heddle_reg_write(uint32_t address, uint32_t value);
  * unit has ended its job, a host process returns at once. It may return before. Without it a loop polls. */
 void heddle_idle(void);
 
+/* Polls the unit whose registers begin at `base` until it is idle: bit 0 of the first of them, its
+ * status, says that it is busy. */
+static inline void heddle_wait_for_unit(uint32_t base) {
+  while ((heddle_reg_read(base) & 1u) != 0u) {
+  }
+}
+
 /* HEDDLE_OK, or the first error since the last call. */
 int heddle_status(void);
 

@@ -124,7 +124,7 @@ Result<FileSet> emit_program(const Soc& soc, const std::vector<ProgramNetwork>& 
   files["src/heddle_check_table.c"] = std::move(table);
   files["src/heddle_check_weights.c"] = std::move(weights);
   for (const char* const file : {"heddle_host.c", "heddle_host.h", "heddle_runtime.h", "heddle_model.h",
-                                 "heddle_math.c", "heddle_math.h"})
+                                 "heddle_unit.h", "heddle_transfer.h", "heddle_math.c", "heddle_math.h"})
     files[std::string("runtime/") + file] = runtime_files().at(file);
   for (const auto& [file, text] : check_files()) files["runtime/" + file] = text;
   files["Makefile"] = kMakefile;

@@ -6,10 +6,7 @@ static void set(uint32_t offset, uint32_t value) {
   heddle_reg_write((uint32_t)$UPPER_BASE + offset, value);
 }
 
-void $NAME_wait(void) {
-  while ((heddle_reg_read((uint32_t)$UPPER_BASE + $UPPER_STATUS) & $UPPER_BUSY) != 0u) {
-  }
-}
+void $NAME_wait(void) { heddle_wait_for_unit((uint32_t)$UPPER_BASE); }
 
 void $NAME_dense_start(const $NAME_dense_job* job) {
   $NAME_wait();

@@ -86,11 +86,10 @@ TEST(ModelsOnTheSoc, ALoopInAModelIsNamed) {
   Result<Compilation> compiled = compile_network(compile);
   ASSERT_TRUE(compiled.ok()) << format_diagnostics(compiled.errors());
   std::string& model = compiled->bundle["models/diana_digital/model.c"];
-  const std::string pending = "if (s->pending == 0u) return 0;";
-  const size_t at = model.find(pending);
+  const std::string job = "heddle_unit* unit = state;";  // the first line of what performs a job
+  const size_t at = model.find(job);
   ASSERT_NE(at, std::string::npos);
-  model.replace(at, pending.size(),
-                pending + "\n    for (;;) *(volatile uint32_t*)&s->error = 1u;");
+  model.replace(at, job.size(), job + "\n  for (;;) *(volatile uint32_t*)&unit->error = 1u;");
   const TemporaryFolder temporary;
   ASSERT_TRUE(write_folder(temporary.path() / "bundle", compiled->bundle).ok());
   // The bundle builds within this too, if it was built before.

@@ -230,9 +230,7 @@ TEST_F(SocRun, DriversMaySleepOrStallInsteadOfPolling) {
   replace("soc.json", "\"interrupt\":", "\"wait_register\": 0,\n      \"interrupt\":");
   holds(result());
   ASSERT_TRUE(write_file(bundle() / "soc.json", soc).ok());
-  for (const char* const unit : {"diana_dma", "diana_digital"})
-    replace(std::string("drivers/") + unit + "/driver.c", "!= 0u) {\n  }",
-            "!= 0u) {\n    heddle_idle();\n  }");
+  replace("runtime/heddle_runtime.h", "!= 0u) {\n  }", "!= 0u) {\n    heddle_idle();\n  }");
   holds(result());
 }
 
@@ -313,8 +311,8 @@ const std::vector<Bug> kBugs = {
      "diana_dma_start(&weights);",
      "hazard: busy regions overlap: diana_digital starts a job that reads what diana_dma writes"},
     // The driver and the loop forget to wait before the next job.
-    {"NoWaitForTheAccelerator", "drivers/diana_digital/driver.c", "DIANA_DIGITAL_BUSY) != 0u) {",
-     "DIANA_DIGITAL_BUSY) > 1u) {",
+    {"NoWaitForTheAccelerator", "drivers/diana_digital/driver.c", "heddle_wait_for_unit((",
+     "(void)heddle_reg_read((",
      "hazard: start while busy: a register was written while the core was busy"},
     {"WeightsThatDoNotFit", "src/digits.c",
      "HEDDLE_MEMORY_DIANA_DIGITAL_WEIGHTS_BASE + LAYER_00_WEIGHTS",
@@ -336,8 +334,7 @@ class Model : public SocRun, public testing::WithParamInterface<Bug> {};
 TEST_P(Model, ThatCrashesIsNamed) {
   const Bug& bug = GetParam();
   compile("digits/digits.onnx", "diana");
-  replace("models/diana_dma/model.c", "#include <string.h>",
-          "#include <string.h>\n#include <stdlib.h>");
+  replace("models/diana_dma/model.c", "#include \"driver.h\"", "#include <stdlib.h>\n#include \"driver.h\"");
   replace(bug.file, bug.from, bug.to);
   const ProcessOutcome outcome = run_on_soc();
   EXPECT_EQ(outcome.exit_status, 1);
@@ -345,14 +342,14 @@ TEST_P(Model, ThatCrashesIsNamed) {
 }
 
 constexpr const char* kDma = "models/diana_dma/model.c";
-constexpr const char* kPending = "if (!s->pending) return 0;";
+constexpr const char* kJob = "heddle_unit* unit = state;";  // the first line of what performs a job
 const std::vector<Bug> kCrashes = {
-    {"ByAbort", kDma, kPending, "if (s->pending) abort(); else return 0;",
+    {"ByAbort", kDma, kJob, "heddle_unit* unit = state;\n  abort();",
      "the model of unit `diana_dma` ended the simulation: signal 6"},
-    {"ByAWildPointer", kDma, kPending,
-     "if (s->pending) *(volatile int *)(uintptr_t)(64u * s->pending) = 1; else return 0;",
+    {"ByAWildPointer", kDma, kJob,
+     "heddle_unit* unit = state;\n  *(volatile int *)(uintptr_t)(64u * unit->pending) = 1;",
      "the model of unit `diana_dma` ended the simulation: signal 11"},
-    {"ByAnExit", kDma, kPending, "if (s->pending) exit(0); else return 0;",
+    {"ByAnExit", kDma, kJob, "heddle_unit* unit = state;\n  exit(0);",
      "the model of unit `diana_dma` ended the simulation: exit status"},
     {"WithoutASymbol", kDma, "const heddle_model diana_dma_model",
      "extern const heddle_model other_model;\nconst heddle_model other_model",

@@ -6,10 +6,7 @@ static void set(uint32_t offset, uint32_t value) {
   heddle_reg_write((uint32_t)ATTENTION_BASE + offset, value);
 }
 
-void attention_wait(void) {
-  while ((heddle_reg_read((uint32_t)ATTENTION_BASE + ATTENTION_STATUS) & ATTENTION_BUSY) != 0u) {
-  }
-}
+void attention_wait(void) { heddle_wait_for_unit((uint32_t)ATTENTION_BASE); }
 
 void attention_start(const attention_job* job) {
   attention_wait();
