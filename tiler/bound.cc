@@ -151,7 +151,7 @@ void BoxBound::tabulate(Term& term, bool first_tile_only) {
       }
       std::vector<int64_t> of_class;
       for (const int cls : tiles.distinct) {
-        TileBox box = whole_box(problem_.region);
+        TileBox box = problem_.whole;
         box[at(problem_.axes[a].axis)] = problem_.representative(a, cls);
         std::vector<int64_t> values;
         for (const TileName& name : problem_.slots)
@@ -181,7 +181,7 @@ void BoxBound::tabulate(Term& term, bool first_tile_only) {
 // layer's value bounds it.
 BoxBound::Range BoxBound::mixed_range(const Expr& expr, const PointBox& box) const {
   const Region& region = problem_.region;
-  const TileBox whole = whole_box(region);
+  const TileBox& whole = problem_.whole;
   const BoundsEnvironment environment = [&](std::string_view name) -> std::optional<Bounds> {
     const int slot = problem_.slot_of(name);
     if (slot < 0) return std::nullopt;
@@ -232,6 +232,41 @@ int64_t BoxBound::sum_bound(const std::vector<Term>& terms, const PointBox& box)
   return sum;
 }
 
+int64_t BoxBound::compute_of(const PointBox& box) const {
+  return std::max<int64_t>(0, sum_bound(terms_, box));
+}
+
+// Starting a job is overlapped by nothing. The largest sizes make the fewest tiles.
+int64_t BoxBound::starts_of(const PointBox& box) const {
+  int64_t jobs = 1;
+  for (size_t a = 0; a < box.hi.size(); ++a)
+    jobs = times(jobs, tile_count(static_cast<int>(a), box.hi[a]));
+  return times(problem_.driver, jobs);
+}
+
+int64_t BoxBound::compute(const PointBox& box) const {
+  return plus(compute_of(box), starts_of(box));
+}
+
+bool BoxBound::hopeless(const PointBox& box, int64_t cycles, const Key& best) const {
+  if (cycles != best.cycles) return cycles > best.cycles;
+  const LoopOrder order = *std::min_element(box.orders.begin(), box.orders.end());
+  return !(Key{cycles, sum_bound(preferences_, box), order, box.lo} < best);
+}
+
+int64_t BoxBound::work(const PointBox& box) const {
+  int64_t most = 1;
+  for (const OperandTable& table : tables_) {
+    if (!table.bounded) continue;
+    int64_t cells = 1;
+    for (const int axis : table.axes) cells *= box.hi[at(axis)] - box.lo[at(axis)] + 1;
+    if (table.split >= 0 && !(table.linear && linear_dma_))
+      cells *= box.hi[at(table.split)] - box.lo[at(table.split)] + 1;
+    most = std::max(most, cells);
+  }
+  return most;
+}
+
 Key BoxBound::lower(const PointBox& box) {
   Key key{INT64_MAX, INT64_MAX, LoopOrder::input_stationary, box.lo};
   const size_t operands = problem_.region.operands.size();
@@ -246,8 +281,7 @@ Key BoxBound::lower(const PointBox& box) {
   for (size_t m = 0; m < memory.size(); ++m) {
     if (memory[m] > problem_.memories[m].free_bytes()) return key;
   }
-  int64_t serial = std::max<int64_t>(
-      0, sum_bound(terms_, box));  // compute, with the first load and the last store
+  int64_t serial = compute_of(box);  // with the first load and the last store
   for (size_t o = 0; o < operands; ++o) {
     serial = plus(serial, problem_.region.operands[o].output ? dma[o].last : dma[o].first);
   }
@@ -260,11 +294,7 @@ Key BoxBound::lower(const PointBox& box) {
     }
     key.cycles = std::min(key.cycles, std::max(serial, traffic));
   }
-  // Starting a job is overlapped by nothing. The largest sizes make the fewest tiles.
-  int64_t jobs = 1;
-  for (size_t a = 0; a < box.hi.size(); ++a)
-    jobs = times(jobs, tile_count(static_cast<int>(a), box.hi[a]));
-  key.cycles = plus(key.cycles, times(problem_.driver, jobs));
+  key.cycles = plus(key.cycles, starts_of(box));
   key.preference = sum_bound(preferences_, box);
   key.order = *std::min_element(box.orders.begin(), box.orders.end());
   return key;
@@ -277,7 +307,7 @@ std::vector<BoxBound::Forbidden> BoxBound::forbidden() {
     if (axes.empty() || axes.size() > 2) continue;
     const int a = axes.front(), b = axes.size() == 2 ? axes.back() : -1;
     const auto holds = [&](int class_a, int class_b) {
-      TileBox box = whole_box(problem_.region);
+      TileBox box = problem_.whole;
       box[at(problem_.axes[at(a)].axis)] = problem_.representative(at(a), class_a);
       if (b >= 0) box[at(problem_.axes[at(b)].axis)] = problem_.representative(at(b), class_b);
       std::vector<int64_t> values;

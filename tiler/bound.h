@@ -31,6 +31,13 @@ class BoxBound {
   // feasible.
   Key lower(const PointBox& box);
 
+  // The part of lower().cycles that needs no transfers: compute, and starting the jobs.
+  int64_t compute(const PointBox& box) const;
+  // That no point of the box beats this key, given that none takes fewer than these cycles.
+  bool hopeless(const PointBox& box, int64_t cycles, const Key& best) const;
+  // How many tiles of operands lower() looks at.
+  int64_t work(const PointBox& box) const;
+
   // Pairs of candidates (axis, index, axis, index; the second one -1 where one axis suffices) that
   // a requirement forbids.
   struct Forbidden {
@@ -78,6 +85,8 @@ class BoxBound {
   Range mixed_range(const Expr& expr, const PointBox& box) const;
   Range term_range(const Term& term, const PointBox& box) const;
   int64_t sum_bound(const std::vector<Term>& terms, const PointBox& box) const;
+  int64_t compute_of(const PointBox& box) const;
+  int64_t starts_of(const PointBox& box) const;
   OperandTable table_of(const RegionOperand& operand);
   const Cell& cell(size_t operand, const std::vector<int>& index);
   Cell exact_cell(size_t operand, const std::vector<int>& axes, const std::vector<int>& index);

@@ -56,27 +56,24 @@ BoxBound::OperandTable BoxBound::table_of(const RegionOperand& operand) {
 // Sums over all tiles of these axes, at these indices.
 BoxBound::Cell BoxBound::exact_cell(size_t operand, const std::vector<int>& axes,
                                     const std::vector<int>& index) {
-  const RegionOperand& of = problem_.region.operands[operand];
   Cell cell;
   std::vector<const AxisTiles*> along;
   for (size_t i = 0; i < axes.size(); ++i) along.push_back(&problem_.tiles(at(axes[i]), index[i]));
   std::vector<size_t> local(axes.size(), 0);
+  TileBox box = problem_.whole;
   for (;;) {
-    TileBox box = whole_box(problem_.region);
     int64_t tiles = 1;
     bool first = true, last = true;
     for (size_t i = 0; i < axes.size(); ++i) {
       const int cls = static_cast<int>(local[i]);
       box[at(problem_.axes[at(axes[i])].axis)] =
           problem_.representative(at(axes[i]), along[i]->distinct[local[i]]);
-      tiles *= std::count(along[i]->local.begin(), along[i]->local.end(), cls);
+      tiles *= along[i]->count[local[i]];
       first = first && along[i]->local.front() == cls;
       last = last && along[i]->local.back() == cls;
     }
-    const OperandTile tile = tile_of(problem_.region, of, box);
-    if (std::all_of(tile.dims.begin(), tile.dims.end(),
-                    [](const Interval& d) { return d.size() > 0; })) {
-      const TileTraffic traffic = problem_.traffic(of, box, transfers_of(problem_.region, of, box));
+    const TileTraffic& traffic = problem_.traffic(operand, box);
+    if (!traffic.empty) {
       cell.sum = plus(cell.sum, times(tiles, traffic.cycles));
       if (first) cell.first = traffic.cycles;
       if (last) cell.last = traffic.cycles;
@@ -93,38 +90,33 @@ BoxBound::Cell BoxBound::exact_cell(size_t operand, const std::vector<int>& axes
 std::optional<BoxBound::Cell> BoxBound::linear_cell(size_t operand, const OperandTable& table,
                                                     const std::vector<int>& index) {
   if (!linear_dma_) return std::nullopt;
-  const RegionOperand& of = problem_.region.operands[operand];
   const size_t split = at(problem_.axes[at(table.split)].axis);
   Cell cell;
   std::vector<const AxisTiles*> along;
   for (size_t i = 0; i < table.axes.size(); ++i)
     along.push_back(&problem_.tiles(at(table.axes[i]), index[i]));
   std::vector<size_t> local(table.axes.size(), 0);
+  TileBox box = problem_.whole;
   for (;;) {
-    TileBox box = whole_box(problem_.region);
     int64_t tiles = 1;
     bool first = true, last = true;
     for (size_t i = 0; i < table.axes.size(); ++i) {
       const int cls = static_cast<int>(local[i]);
       box[at(problem_.axes[at(table.axes[i])].axis)] =
           problem_.representative(at(table.axes[i]), along[i]->distinct[local[i]]);
-      tiles *= std::count(along[i]->local.begin(), along[i]->local.end(), cls);
+      tiles *= along[i]->count[local[i]];
       first = first && along[i]->local.front() == cls;
       last = last && along[i]->local.back() == cls;
     }
     TileTraffic traffic[2];
-    int64_t row_bytes[2] = {0, 0};
     for (const int64_t size : {1, 2}) {
       box[split] = {0, size};
-      const std::vector<Transfer> transfers = transfers_of(problem_.region, of, box);
-      traffic[size - 1] = problem_.traffic(of, box, transfers);
-      row_bytes[size - 1] = transfers.front().row_bytes;
-      const OperandTile tile = tile_of(problem_.region, of, box);
-      if (size == 1) cell.bytes = std::max(cell.bytes, tile.storage.bytes);
+      traffic[size - 1] = problem_.traffic(operand, box);
     }
+    cell.bytes = std::max(cell.bytes, traffic[0].storage_bytes);
     const int64_t each = traffic[1].cycles - traffic[0].cycles;
     const int64_t constant = traffic[0].cycles - each;
-    if (row_bytes[0] != row_bytes[1] || each < 0 || constant < 0) return std::nullopt;
+    if (traffic[0].row_bytes != traffic[1].row_bytes || each < 0 || constant < 0) return std::nullopt;
     cell.sum = plus(cell.sum, times(tiles, constant));
     cell.sum_each = plus(cell.sum_each, times(tiles, each));
     if (first) cell.first = constant, cell.first_each = each;

@@ -54,19 +54,36 @@ std::array<int64_t, 7> transfer_slots(const Transfer& t, bool to_tile) {
           t.main_plane_stride};
 }
 
-TileTraffic Problem::traffic(const RegionOperand& operand, const TileBox& tile_box,
-                             const std::vector<Transfer>& transfers) const {
-  TileTraffic traffic;
-  for (const Transfer& each : transfers) {
-    const std::optional<int64_t> cycles = transfer_.evaluate(transfer_slots(each, !operand.output));
-    traffic.good =
-        traffic.good && sensible(cycles) && *cycles >= issue && traffic.cycles < kMaxCycles;
-    traffic.cycles += traffic.good ? *cycles : 0;
-    ++traffic.transfers;
-    traffic.moved_bytes += each.planes * each.rows * each.row_bytes;
+const TileTraffic& Problem::traffic(size_t operand, const TileBox& tile_box) {
+  const RegionOperand& of = region.operands[operand];
+  sizes_.clear();
+  if (of.packed) {
+    sizes_.push_back(tile_box[at(packed_axes(region, packing_of(region, of)).back())].size());
   }
-  if (!operand.in_place)
-    traffic.buffer_bytes = tile_extent_bytes(tile_of(region, operand, tile_box), transfers);
+  for (size_t d = 0; d < of.access.size(); ++d)
+    sizes_.push_back(touched(of.access[d], tile_box, of.type.shape[d]).size());
+  const auto known = traffic_[operand].find(sizes_);
+  if (known != traffic_[operand].end()) return known->second;
+  return traffic_[operand].emplace(sizes_, measure(of, tile_box)).first->second;
+}
+
+TileTraffic Problem::measure(const RegionOperand& operand, const TileBox& tile_box) const {
+  TileTraffic traffic;
+  traffic.empty = std::any_of(sizes_.begin(), sizes_.end(), [](int64_t size) { return size <= 0; });
+  if (traffic.empty || operand.in_place) return traffic;
+  const std::vector<Transfer> transfers = transfers_of(region, operand, tile_box);
+  // They differ in their offsets only.
+  const Transfer& each = transfers.front();
+  const int64_t count = static_cast<int64_t>(transfers.size());
+  const std::optional<int64_t> cycles = transfer_.evaluate(transfer_slots(each, !operand.output));
+  traffic.good = sensible(cycles) && *cycles >= issue && *cycles < kMaxCycles / count;
+  traffic.cycles = traffic.good ? *cycles * count : 0;
+  traffic.transfers = count;
+  traffic.row_bytes = each.row_bytes;
+  traffic.moved_bytes = count * each.planes * each.rows * each.row_bytes;
+  const OperandTile tile = tile_of(region, operand, tile_box);
+  traffic.storage_bytes = tile.storage.bytes;
+  traffic.buffer_bytes = tile_extent_bytes(tile, transfers);
   return traffic;
 }
 
@@ -89,11 +106,10 @@ const TileFacts& Problem::facts(const std::vector<int>& classes) {
   const std::optional<int64_t> computed = compute_.evaluate(values);
   bool good = sensible(launched) && sensible(computed);
   facts.compute = good ? *launched + *computed : 0;
-  for (const RegionOperand& operand : region.operands) {
-    const OperandTile tile = tile_of(region, operand, tile_box);
-    const bool empty = std::any_of(tile.dims.begin(), tile.dims.end(),
-                                   [](const Interval& d) { return d.size() <= 0; });
-    if (empty) {
+  for (size_t o = 0; o < region.operands.size(); ++o) {
+    const RegionOperand& operand = region.operands[o];
+    const TileTraffic& moved = traffic(o, tile_box);
+    if (moved.empty) {
       facts.failed = TileFacts::kEmpty;
     } else if (operand.in_place && !lies_as_wanted(region, operand, tile_box)) {
       facts.failed = TileFacts::kLiesOtherwise;
@@ -101,7 +117,6 @@ const TileFacts& Problem::facts(const std::vector<int>& classes) {
       facts.failed = TileFacts::kInexactStore;
     }
     if (facts.failed >= 0) return facts;
-    const TileTraffic moved = traffic(operand, tile_box, transfers_of(region, operand, tile_box));
     good = good && moved.good;
     facts.dma.push_back(moved.cycles);
     facts.transfers.push_back(moved.transfers);
@@ -235,7 +250,7 @@ Evaluation Problem::evaluate(const Point& point, int64_t limit) {
   cost.total += store_before;
   result.worse = cost.total > limit;
 
-  TileBox first = whole_box(region);
+  TileBox first = whole;
   for (size_t a = 0; a < axes.size(); ++a) {
     first[at(axes[a].axis)] = {0, std::min(axes[a].sizes[at(point.index[a])], axes[a].extent)};
   }

@@ -99,7 +99,7 @@ int64_t tile_alignment(const Soc& soc) {
 
 Problem::Problem(const Graph& graph, const Soc& soc, const Match& match, const StorageOf& storage,
                  const Taken& taken)
-    : region(region_of(graph, soc, match, storage)) {
+    : region(region_of(graph, soc, match, storage)), whole(whole_box(region)) {
   const Rule& rule = *region.rule;
   axes = search_axes(region);
   for (const SearchAxis& axis : axes) {
@@ -140,8 +140,9 @@ Problem::Problem(const Graph& graph, const Soc& soc, const Match& match, const S
       memories[at(limit_of(operand.memory))].taken += round_up(operand.storage.bytes, alignment);
   }
 
+  traffic_.resize(region.operands.size());
+
   // Names that only depend on axes with one size to try are constants too.
-  const TileBox whole = whole_box(region);
   const Environment constants = tile_environment(region, whole);
   const auto varies = [&](std::string_view name) {
     const std::optional<TileName> tile = tile_name(region, name);
@@ -219,7 +220,7 @@ int Problem::class_of(size_t axis, Interval interval) {
   const int loop = axes[axis].axis;
   std::vector<int64_t> signature{interval.size(), interval.end == axes[axis].extent};
   if (entangled_[axis]) signature.push_back(interval.begin);
-  TileBox box = whole_box(region);
+  TileBox box = whole;
   box[at(loop)] = interval;
   const auto moves = [&](const DimAccess& dim) {
     return std::any_of(dim.terms.begin(), dim.terms.end(),
@@ -273,8 +274,12 @@ const AxisTiles& Problem::tiles(size_t axis, int index) {
     const auto seen = std::find(tiles.distinct.begin(), tiles.distinct.end(), cls);
     tiles.classes.push_back(cls);
     tiles.local.push_back(static_cast<int>(seen - tiles.distinct.begin()));
-    if (seen == tiles.distinct.end()) tiles.distinct.push_back(cls);
-    TileBox box = whole_box(region);
+    if (seen == tiles.distinct.end()) {
+      tiles.distinct.push_back(cls);
+      tiles.count.push_back(0);
+    }
+    ++tiles.count[at(tiles.local.back())];
+    TileBox box = whole;
     box[at(search.axis)] = interval;
     for (size_t o = 0; o < region.operands.size(); ++o) {
       const RegionOperand& operand = region.operands[o];
@@ -315,7 +320,7 @@ const AxisTiles& Problem::tiles(size_t axis, int index) {
 }
 
 TileBox Problem::box(const std::vector<int>& classes) const {
-  TileBox box = whole_box(region);
+  TileBox box = whole;
   for (size_t a = 0; a < axes.size(); ++a) box[at(axes[a].axis)] = representative(a, classes[a]);
   return box;
 }

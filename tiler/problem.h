@@ -30,6 +30,7 @@ struct AxisTiles {
   std::vector<int> classes;   // of each tile
   std::vector<int> distinct;  // the classes that occur, in order of first use
   std::vector<int> local;     // index of each tile's class in `distinct`
+  std::vector<int64_t> count;  // of tiles, by index into `distinct`
   // [operand][i]: its box at tile i differs from that at i - 1 (0: from the last).
   std::vector<std::vector<bool>> changes;
   std::vector<bool> varies;          // [operand]: its box is not the same for all tiles
@@ -51,12 +52,17 @@ struct TileFacts {
   std::vector<int64_t> bytes;  // of the tile buffer, over-read included
 };
 
+// What it takes to move one operand of one tile: a function of the sizes of its box alone, not of
+// where it begins.
 struct TileTraffic {
+  bool empty = false;  // of the operand's elements it has none; the rest is 0
   bool good = true;    // the cycles could be computed
-  int64_t cycles = 0;  // of all transfers of one operand of one tile, issuing them included
+  int64_t cycles = 0;  // of all transfers, issuing them included
   int64_t transfers = 0;
+  int64_t row_bytes = 0;  // of each transfer
   int64_t moved_bytes = 0;
-  int64_t buffer_bytes = 0;
+  int64_t buffer_bytes = 0;   // over-read included
+  int64_t storage_bytes = 0;  // without
 };
 
 struct Point {
@@ -97,6 +103,7 @@ class Problem {
           const Taken& taken = {});
 
   Region region;
+  TileBox whole;  // whole_box(region)
   std::vector<SearchAxis> axes;
   std::vector<LoopOrder> orders;
   std::vector<MemoryLimit> memories;
@@ -115,8 +122,7 @@ class Problem {
   Evaluation evaluate(const Point& point, int64_t limit = INT64_MAX);
   const AxisTiles& tiles(size_t axis, int index);
   const TileFacts& facts(const std::vector<int>& classes);
-  TileTraffic traffic(const RegionOperand& operand, const TileBox& tile_box,
-                      const std::vector<Transfer>& transfers) const;
+  const TileTraffic& traffic(size_t operand, const TileBox& tile_box);
   TileBox box(const std::vector<int>& classes) const;  // representatives of these classes
   Interval representative(size_t axis, int cls) const {
     return representatives_[axis][static_cast<size_t>(cls)];
@@ -130,6 +136,7 @@ class Problem {
  private:
   int class_of(size_t axis, Interval interval);
   std::optional<int64_t> preference(const TileBox& first) const;
+  TileTraffic measure(const RegionOperand& operand, const TileBox& tile_box) const;
 
   Formula launch_, compute_, transfer_;
   std::vector<Formula> prefer_;
@@ -137,6 +144,8 @@ class Problem {
   std::vector<std::vector<Interval>> representatives_;
   std::vector<std::vector<std::optional<AxisTiles>>> tiles_;
   std::map<std::vector<int>, TileFacts> facts_;
+  std::vector<std::map<std::vector<int64_t>, TileTraffic>> traffic_;  // [operand], by sizes
+  std::vector<int64_t> sizes_;                                        // scratch of traffic()
   // [axis]: shares a dimension with another tiled axis: no two tiles are alike.
   std::vector<bool> entangled_;
 };

@@ -1,4 +1,5 @@
-// Z3 box search over tile sizes (docs/tiling.md has the measurements behind it).
+// Tilings: boxes first (search_boxes.cc), then, where they became too many, a Z3 box search over tile
+// sizes (docs/tiling.md has the measurements behind it).
 //
 // The cost stays in C++. Z3 holds what has not been explored: order literals g[axis][i], "the index
 // of this axis is at least i", and one Boolean for the loop order. Each round asks for an
@@ -11,10 +12,12 @@
 
 #include "tiler/bound.h"
 #include "tiler/problem.h"
+#include "tiler/search.h"
 
 namespace heddle {
 namespace {
 
+constexpr int64_t kMaxBoxes = 20'000;  // some milliseconds
 constexpr int64_t kMaxChecks = 2000;
 constexpr unsigned kResourcesOfCheck = 5'000'000;
 constexpr int64_t kSmallSpace = 200'000;  // points; enumerated where Z3 gives up
@@ -145,26 +148,14 @@ void descend(Problem& problem, Key& best) {
   }
 }
 
-}  // namespace
-
-Result<Tiling> solve_tiling(const Graph& graph, const Soc& soc, const Match& match,
-                            const StorageOf& storage, const Taken& taken) {
-  if (Status sound = check_region(graph, soc, match, storage); !sound.ok()) return sound.errors();
-  Problem problem(graph, soc, match, storage, taken);
-  BoxBound bound(problem);
+// From the best key that is known, none or one of the boxes' search.
+TilingProof prove_by_z3(Problem& problem, BoxBound& bound, Key& best) {
   Unexplored unexplored(problem);
   for (const BoxBound::Forbidden& pair : bound.forbidden()) unexplored.exclude(pair);
-
-  PointBox all;
-  for (const SearchAxis& axis : problem.axes) {
-    all.lo.push_back(0);
-    all.hi.push_back(static_cast<int>(axis.sizes.size()) - 1);
-  }
-  all.orders = problem.orders;
-
-  Key best;
   TilingProof proof;
-  Point point{all.hi, LoopOrder::weights_stationary};  // the whole layer first
+  Point point;  // the whole layer first
+  for (const SearchAxis& axis : problem.axes)
+    point.index.push_back(static_cast<int>(axis.sizes.size()) - 1);
   while (!proof.optimal && proof.checks < kMaxChecks) {
     const Evaluation evaluation = problem.evaluate(point, best.cycles);
     if (evaluation.feasible && evaluation.key < best) {
@@ -177,17 +168,48 @@ Result<Tiling> solve_tiling(const Graph& graph, const Soc& soc, const Match& mat
     if (result == z3::unknown) break;
     proof.optimal = result == z3::unsat;
   }
-  const bool found = best.cycles != INT64_MAX;
+  return proof;
+}
+
+Result<Tiling> solve(const Graph& graph, const Soc& soc, const Match& match,
+                     const StorageOf& storage, const Taken& taken, int64_t max_boxes) {
+  if (Status sound = check_region(graph, soc, match, storage); !sound.ok()) return sound.errors();
+  Problem problem(graph, soc, match, storage, taken);
+  BoxBound bound(problem);
+  Key best;
+  TilingProof proof;
+  proof.optimal = max_boxes > 0 && search_boxes(problem, bound, max_boxes, best);
+  if (!proof.optimal) proof = prove_by_z3(problem, bound, best);
   if (!proof.optimal && problem.points() <= kSmallSpace) {
     Result<Tiling> exhaustive = solve_tiling_exhaustively(graph, soc, match, storage, taken);
     if (exhaustive.ok()) exhaustive->proof.checks = proof.checks;
     return exhaustive;
   }
-  if (!found) return no_tile(problem);
-  proof.lower_bound = proof.optimal ? best.cycles : std::min(best.cycles, bound.lower(all).cycles);
+  if (best.cycles == INT64_MAX) return no_tile(problem);
+  proof.lower_bound = best.cycles;
+  if (!proof.optimal) {
+    PointBox all{{}, {}, problem.orders};
+    for (const SearchAxis& axis : problem.axes) {
+      all.lo.push_back(0);
+      all.hi.push_back(static_cast<int>(axis.sizes.size()) - 1);
+    }
+    proof.lower_bound = std::min(best.cycles, bound.lower(all).cycles);
+  }
   Tiling tiling = tiling_of(problem, best);
   tiling.proof = proof;
   return tiling;
+}
+
+}  // namespace
+
+Result<Tiling> solve_tiling(const Graph& graph, const Soc& soc, const Match& match,
+                            const StorageOf& storage, const Taken& taken) {
+  return solve(graph, soc, match, storage, taken, kMaxBoxes);
+}
+
+Result<Tiling> solve_tiling_by_z3(const Graph& graph, const Soc& soc, const Match& match,
+                                  const StorageOf& storage, const Taken& taken) {
+  return solve(graph, soc, match, storage, taken, 0);
 }
 
 }  // namespace heddle

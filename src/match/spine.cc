@@ -74,18 +74,23 @@ bool accepts(const PatternItem& item, std::string_view op) {
       });
 }
 
+// The expression is made when it is first asked: most patterns are turned away by the first operator.
 struct SpinePattern::Compiled {
   std::vector<PatternItem> items;
-  re2::RE2 whole;
+  std::unique_ptr<const re2::RE2> made;
+
+  const re2::RE2& whole() {
+    if (made) return *made;
+    std::string text;
+    for (const PatternItem& item : items) text += regex_of(item);
+    made = std::make_unique<const re2::RE2>(text);
+    HEDDLE_CHECK(made->ok(),
+                 "a parsed pattern gives a regular expression that RE2 refuses: " + text);
+    return *made;
+  }
 };
 
-SpinePattern::SpinePattern(const Pattern& pattern) {
-  std::string text;
-  for (const PatternItem& item : pattern.items) text += regex_of(item);
-  compiled_.reset(new Compiled{pattern.items, re2::RE2(text)});
-  HEDDLE_CHECK(compiled_->whole.ok(),
-               "a parsed pattern gives a regular expression that RE2 refuses: " + text);
-}
+SpinePattern::SpinePattern(const Pattern& pattern) : compiled_(new Compiled{pattern.items, {}}) {}
 SpinePattern::~SpinePattern() = default;
 SpinePattern::SpinePattern(SpinePattern&&) noexcept = default;
 
@@ -102,7 +107,7 @@ std::vector<size_t> SpinePattern::matching_lengths(std::span<const std::string> 
   std::string text;
   for (size_t n = 1; n <= ops.size(); ++n) {
     text += ops[n - 1] + ' ';
-    if (re2::RE2::FullMatch(text, compiled_->whole)) lengths.push_back(n);
+    if (re2::RE2::FullMatch(text, compiled_->whole())) lengths.push_back(n);
   }
   std::reverse(lengths.begin(), lengths.end());
   return lengths;
@@ -116,7 +121,7 @@ std::vector<size_t> SpinePattern::items_of(std::span<const std::string> ops) con
   for (std::string& group : groups) arguments.emplace_back(&group);
   std::vector<const re2::RE2::Arg*> pointers;
   for (const re2::RE2::Arg& argument : arguments) pointers.push_back(&argument);
-  HEDDLE_CHECK(re2::RE2::FullMatchN(text, compiled_->whole, pointers.data(),
+  HEDDLE_CHECK(re2::RE2::FullMatchN(text, compiled_->whole(), pointers.data(),
                                     static_cast<int>(pointers.size())),
                "the items of operators that are no match");
   std::vector<size_t> items;

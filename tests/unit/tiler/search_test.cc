@@ -1,10 +1,11 @@
-// Z3 against exhaustive search, and the bound against points.
+// Boxes and Z3 against exhaustive search, and the bound against points.
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "tiler/bound.h"
 #include "tiler/problem.h"
+#include "tiler/search.h"
 #include "unit/tiler/layers.h"
 
 namespace heddle {
@@ -27,23 +28,56 @@ TEST(Search, AgreesWithExhaustiveSearchOnRandomLayersAndBudgets) {
         i % 4 == 3 ? random_groups(random, soc, 12) : random_layer(random, soc, 12);
     const Result<Tiling> exhaustive =
         solve_tiling_exhaustively(layer->graph, layer->soc, layer->match, layer->storage);
-    const Result<Tiling> z3 = solve_tiling(layer->graph, layer->soc, layer->match, layer->storage);
+    const Result<Tiling> boxes =
+        solve_tiling(layer->graph, layer->soc, layer->match, layer->storage);
+    const Result<Tiling> z3 =
+        solve_tiling_by_z3(layer->graph, layer->soc, layer->match, layer->storage);
     ASSERT_EQ(exhaustive.ok(), z3.ok()) << layer->text;
-    if (!z3.ok()) {
-      ++refused;
-      EXPECT_EQ(format_diagnostics(exhaustive.errors()), format_diagnostics(z3.errors()))
-          << layer->text;
-      continue;
+    ASSERT_EQ(exhaustive.ok(), boxes.ok()) << layer->text;
+    for (const Result<Tiling>* const tiling : {&boxes, &z3}) {
+      if (!tiling->ok()) {
+        EXPECT_EQ(format_diagnostics(exhaustive.errors()), format_diagnostics(tiling->errors()))
+            << layer->text;
+        continue;
+      }
+      EXPECT_EQ(without_proof(*exhaustive), without_proof(**tiling)) << layer->text;
+      EXPECT_TRUE((*tiling)->proof.optimal) << layer->text;
+      EXPECT_EQ((*tiling)->proof.lower_bound, (*tiling)->cost.total) << layer->text;
     }
-    EXPECT_EQ(without_proof(*exhaustive), without_proof(*z3)) << layer->text;
-    EXPECT_TRUE(z3->proof.optimal) << layer->text;
-    EXPECT_EQ(z3->proof.lower_bound, z3->cost.total) << layer->text;
+    refused += !z3.ok();
+    if (!z3.ok()) continue;
     tiled += z3->tiles() > 1;
     checks += z3->proof.checks;
+    EXPECT_EQ(boxes->proof.checks, 0) << layer->text;  // they prove it without Z3
   }
   EXPECT_GT(tiled, 100);
   EXPECT_GT(refused, 20);
   EXPECT_LT(checks, 500 * 20);  // the bound is tight: one check in the order of ten for a layer
+}
+
+// Where boxes become too many, Z3 goes on from the best tile that they saw.
+TEST(Search, BoxesStopAtTheirLimitWithATileThatExists) {
+  Random random(3);
+  int stopped = 0;
+  for (int i = 0; i < 60; ++i) {
+    const std::unique_ptr<Layer> layer = random_layer(random, diana_with(random_budget(random)), 12);
+    const Result<Tiling> exhaustive =
+        solve_tiling_exhaustively(layer->graph, layer->soc, layer->match, layer->storage);
+    if (!exhaustive.ok()) continue;
+    for (const int64_t limit : {1, 4, 16, 64, 1000}) {
+      Problem problem(layer->graph, layer->soc, layer->match, layer->storage);
+      BoxBound bound(problem);
+      Key best;
+      const bool complete = search_boxes(problem, bound, limit, best);
+      stopped += !complete;
+      EXPECT_GE(best.cycles, exhaustive->cost.total) << layer->text;
+      EXPECT_TRUE(!complete || best.cycles == exhaustive->cost.total) << layer->text;
+      if (best.cycles == INT64_MAX) continue;
+      const Evaluation evaluation = problem.evaluate({best.index, best.order});
+      EXPECT_TRUE(evaluation.feasible && evaluation.key == best) << layer->text;
+    }
+  }
+  EXPECT_GT(stopped, 30);
 }
 
 TEST(Search, TakesTheSamePathTwice) {
@@ -52,7 +86,7 @@ TEST(Search, TakesTheSamePathTwice) {
     const std::unique_ptr<Layer> layer = random_layer(random, diana_with(8192), 14);
     const auto path = [&] {
       const Result<Tiling> z3 =
-          solve_tiling(layer->graph, layer->soc, layer->match, layer->storage);
+          solve_tiling_by_z3(layer->graph, layer->soc, layer->match, layer->storage);
       return z3.ok() ? dump(*z3) + std::to_string(z3->proof.checks) : "refused";
     };
     EXPECT_EQ(path(), path()) << layer->text;
