@@ -1,3 +1,20 @@
+# heddle_precompile(target header): where HEDDLE_PCH is on, cmake/<header> is compiled once, by the first target that asks for it with
+# its flags, and included into every file.
+function(heddle_precompile target header)
+  if(NOT HEDDLE_PCH)
+    return()
+  endif()
+  get_target_property(flags ${target} COMPILE_OPTIONS)
+  string(MD5 flags "${header} ${flags}")
+  get_property(first GLOBAL PROPERTY heddle_precompiled_${flags})
+  if(first)
+    target_precompile_headers(${target} REUSE_FROM ${first})
+  else()
+    target_precompile_headers(${target} PRIVATE "$<$<COMPILE_LANGUAGE:CXX>:${PROJECT_SOURCE_DIR}/cmake/${header}>")
+    set_property(GLOBAL PROPERTY heddle_precompiled_${flags} ${target})
+  endif()
+endfunction()
+
 # heddle_layer(name DEPS ... LIBRARIES ...): one static library per folder, from all .cc files in and under it.
 function(heddle_layer name)
   cmake_parse_arguments(LAYER "" "" "DEPS;LIBRARIES" ${ARGN})
@@ -6,4 +23,5 @@ function(heddle_layer name)
   target_include_directories(heddle_${name} PUBLIC ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR})
   list(TRANSFORM LAYER_DEPS PREPEND heddle_)
   target_link_libraries(heddle_${name} PUBLIC ${LAYER_DEPS} PRIVATE fmt::fmt ${LAYER_LIBRARIES})
+  heddle_precompile(heddle_${name} precompiled.h)
 endfunction()

@@ -30,7 +30,9 @@ Cover cover_nodes(const std::vector<int>& nodes, const std::vector<CoverItem>& i
   layers[0][{}] = Best{};
   size_t furthest = 0;
   for (size_t p = 0; p < nodes.size(); ++p) {
-    for (const auto& [taken, best] : layers[p]) {
+    for (const auto& state : layers[p]) {
+      const Taken& taken = state.first;
+      const Best& best = state.second;
       furthest = p;
       for (const int index : starting[nodes[p]]) {
         const CoverItem& item = items[static_cast<size_t>(index)];
