@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "base/files.h"
+#include "base/sanitizer.h"
 #include "base/text.h"
 #include "sim/build.h"
 #include "sim/request.h"
@@ -35,9 +36,7 @@ ProcessLimits limits_of_child(const SimulateOptions& options) {
   ProcessLimits limits = options.process;
   constexpr int64_t kDay = int64_t{24} * 3600;
   if (options.gdb_port != 0) limits.wall_seconds = limits.cpu_seconds = kDay;  // somebody thinks
-#if defined(__SANITIZE_ADDRESS__)
-  limits.memory_bytes = 0;  // its shadow is larger than any limit
-#endif
+  if (kAddressSanitizer) limits.memory_bytes = 0;
   return limits;
 }
 

@@ -13,6 +13,7 @@
 #include <limits>
 
 #include "base/files.h"
+#include "base/sanitizer.h"
 #include "import/npz.h"
 #include "unit/import/test_model.h"
 
@@ -22,12 +23,6 @@ namespace {
 namespace fs = std::filesystem;
 using testing::HasSubstr;
 using testing::Not;
-
-#if defined(__SANITIZE_ADDRESS__)
-constexpr bool kSanitized = true;  // reserves terabytes of addresses
-#else
-constexpr bool kSanitized = false;
-#endif
 
 // What `work` printed, from a child process with 1.5 GiB and 20 seconds of processor time; how it
 // ended where it did not end well.
@@ -39,7 +34,7 @@ std::string within_limits(const std::function<std::string()>& work) {
     const rlimit seconds{20, 20};
     setrlimit(RLIMIT_CPU, &seconds);
     const rlimit bytes{rlim_t{3} << 29, rlim_t{3} << 29};
-    if (!kSanitized) setrlimit(RLIMIT_AS, &bytes);
+    if (!kAddressSanitizer) setrlimit(RLIMIT_AS, &bytes);
     const std::string text = work().substr(0, 2000);
     const ssize_t written = write(pipes[1], text.data(), text.size());
     _exit(written == static_cast<ssize_t>(text.size()) ? 0 : 3);
