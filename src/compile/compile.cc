@@ -168,42 +168,15 @@ Result<Compilation> compile_graph(Compilation c, const CompileOptions& options,
   c.schedule = std::move(*schedule);
 
   if (!enter("memory")) return c;
-  const auto plan_now = [&] {
-    return plan_memory(c.schedule.graph, c.soc, c.schedule,
-                       kernel_needs(c.schedule.graph, c.soc, c.schedule));
-  };
-  Result<MemoryPlan> plan = plan_now();
-  const auto schedule_again = [&]() -> bool {  // with what is possible now
-    candidates = apply_policy(c.graph, c.soc, c.policy, c.matches, possible);
-    if (!candidates.ok()) return false;  // a pin insists on what is gone
-    c.candidates = std::move(*candidates);
-    schedule = make_schedule(c.graph, c.soc, c.policy, c.matches, c.candidates, memo);
-    if (!schedule.ok()) return false;
-    c.schedule = std::move(*schedule);
-    return true;
-  };
-  std::vector<std::vector<Candidate>> dropped;
-  while (!plan.ok()) {
-    dropped.push_back(drop_largest(possible, c.schedule));
-    if (dropped.back().empty() || !schedule_again()) break;
-    plan = plan_now();
-  }
-  // What was dropped on the way may fit beside what was dropped later.
-  for (size_t d = 0; plan.ok() && d + 1 < dropped.size(); ++d) {
-    const std::vector<Candidate> without = possible.usable;
-    Compilation before = c;
-    possible.usable.insert(possible.usable.end(), dropped[d].begin(), dropped[d].end());
-    Result<MemoryPlan> with = schedule_again() ? plan_now() : plan;
-    if (with.ok() && c.schedule.proof.cost < before.schedule.proof.cost) {
-      plan = std::move(with);
-      continue;
-    }
-    c = std::move(before);
-    possible.usable = without;
-  }
-  if (!plan.ok()) return plan.errors();
-  c.plan = std::move(*plan);
+  Result<Fitted> fitted =
+      fit_memory(c.graph, c.soc, c.policy, c.matches, std::move(possible),
+                 {std::move(c.candidates), std::move(c.schedule), {}}, memo);
+  if (!fitted.ok()) return fitted.errors();
+  c.candidates = std::move(fitted->candidates);
+  c.schedule = std::move(fitted->schedule);
+  c.plan = std::move(fitted->plan);
   c.report = make_report(c.name, c.schedule.graph, c.soc, c.policy, c.schedule, c.plan);
+  report_given_up(c.graph, c.soc, c.candidates, c.report);
 
   if (!enter("bundle")) return c;
   Result<std::vector<GoldenVector>> golden = golden_vectors(c.graph, options.vectors);

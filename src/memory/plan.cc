@@ -242,46 +242,36 @@ std::string layers_at_peak(const Schedule& schedule, const Placement& placement)
   return more == 0 ? text : fmt::format("{} and {} more", text, more);
 }
 
-Status check_budget(const Graph& graph, const Soc& soc, const Schedule& schedule,
-                    const MemoryPlan& plan) {
+// An error for each memory that is too small.
+Diagnostics too_small(const Graph& graph, const Soc& soc, const Schedule& schedule,
+                      const MemoryPlan& plan) {
   Diagnostics errors;
   Place place;
   place.file = terminal_text(graph.name);
-  const auto exceed = [&](const std::string& memory, int64_t required, int64_t available,
-                          const std::string& parts, const std::string& remedy) {
+  const bool shared = soc.constant_memory == soc.main_memory;
+  for (const Excess& excess : excesses(soc, plan)) {
+    std::string parts = "constants", remedy = "use a smaller network, or a SoC with more memory";
+    if (excess.memory == soc.main_memory) {
+      parts = fmt::format("arena {}, reserved {}", thousands(plan.arena_bytes),
+                          thousands(soc.reserved_bytes));
+      if (shared) parts += fmt::format(", constants {}", thousands(plan.constant_bytes));
+      parts += "; most of the arena is live in " + layers_at_peak(schedule, plan.main);
+      if (shared) remedy += ", or one with flash for the constants";
+    } else if (const SharedMemory* memory = plan.find_shared(excess.memory)) {
+      parts = "values at home there and tile buffers; most is live in " +
+              layers_at_peak(schedule, memory->placement);
+      remedy = "give the SoC more of it";
+    }
     errors.push_back(
         error_at(place,
                  fmt::format("the network does not fit into memory `{}` of SoC `{}`: {} bytes are "
                              "required, {} are available, {} too many ({})",
-                             memory, soc.name, thousands(required), thousands(available),
-                             thousands(required - available), parts),
+                             excess.memory, soc.name, thousands(excess.required_bytes),
+                             thousands(excess.available_bytes),
+                             thousands(excess.required_bytes - excess.available_bytes), parts),
                  remedy));
-  };
-  const bool shared = soc.constant_memory == soc.main_memory;
-  if (plan.required_bytes > plan.available_bytes) {
-    std::string parts = fmt::format("arena {}, reserved {}", thousands(plan.arena_bytes),
-                                    thousands(soc.reserved_bytes));
-    if (shared) parts += fmt::format(", constants {}", thousands(plan.constant_bytes));
-    exceed(soc.main_memory, plan.required_bytes, plan.available_bytes,
-           fmt::format("{}; most of the arena is live in {}", parts,
-                       layers_at_peak(schedule, plan.main)),
-           "use a smaller network, or a SoC with more memory" +
-               std::string(shared ? ", or one with flash for the constants" : ""));
   }
-  const Memory* constants = soc.find_memory(soc.constant_memory);
-  if (!shared && constants != nullptr && plan.constant_bytes > constants->bytes) {
-    exceed(soc.constant_memory, plan.constant_bytes, constants->bytes, "constants",
-           "use a smaller network, or a SoC with more memory");
-  }
-  for (const SharedMemory& memory : plan.shared) {
-    if (memory.placement.peak_bytes <= memory.available_bytes) continue;
-    exceed(memory.name, memory.placement.peak_bytes, memory.available_bytes,
-           "values at home there and tile buffers; most is live in " +
-               layers_at_peak(schedule, memory.placement),
-           "give the SoC more of it");
-  }
-  if (!errors.empty()) return errors;
-  return Unit{};
+  return errors;
 }
 
 void dump_placement(const Placement& placement, std::string& text) {
@@ -322,8 +312,8 @@ int64_t MemoryPlan::block_offset(const std::vector<Memory>& private_memories,
   return 0;
 }
 
-Result<MemoryPlan> plan_memory(const Graph& graph, const Soc& soc, const Schedule& schedule,
-                               const std::vector<KernelNeeds>& needs) {
+MemoryPlan lay_out_memory(const Graph& graph, const Soc& soc, const Schedule& schedule,
+                          const std::vector<KernelNeeds>& needs) {
   HEDDLE_CHECK(needs.empty() || needs.size() == schedule.steps.size(),
                "kernel needs of another schedule");
   MemoryPlan plan;
@@ -337,7 +327,27 @@ Result<MemoryPlan> plan_memory(const Graph& graph, const Soc& soc, const Schedul
   plan.available_bytes = main->bytes;
   const int64_t constants = soc.constant_memory == soc.main_memory ? plan.constant_bytes : 0;
   plan.required_bytes = plan.arena_bytes + soc.reserved_bytes + constants;
-  if (Status fits = check_budget(graph, soc, schedule, plan); !fits.ok()) return fits.errors();
+  return plan;
+}
+
+std::vector<Excess> excesses(const Soc& soc, const MemoryPlan& plan) {
+  std::vector<Excess> found;
+  const auto hold = [&](const std::string& memory, int64_t required, int64_t available) {
+    if (required > available) found.push_back({memory, required, available});
+  };
+  hold(soc.main_memory, plan.required_bytes, plan.available_bytes);
+  const Memory* constants = soc.find_memory(soc.constant_memory);
+  if (soc.constant_memory != soc.main_memory && constants != nullptr)
+    hold(soc.constant_memory, plan.constant_bytes, constants->bytes);
+  for (const SharedMemory& memory : plan.shared)
+    hold(memory.name, memory.placement.peak_bytes, memory.available_bytes);
+  return found;
+}
+
+Result<MemoryPlan> plan_memory(const Graph& graph, const Soc& soc, const Schedule& schedule,
+                               const std::vector<KernelNeeds>& needs) {
+  MemoryPlan plan = lay_out_memory(graph, soc, schedule, needs);
+  if (Diagnostics errors = too_small(graph, soc, schedule, plan); !errors.empty()) return errors;
   return plan;
 }
 

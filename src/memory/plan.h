@@ -49,7 +49,13 @@ struct MemoryPlan {
                        size_t step) const;
 };
 
-// `needs`: one a step, or empty where all kernels are generic. Errors: the network does not fit, for
+// The plan, whether it fits or not. `needs`: one a step, or empty where all kernels are generic.
+MemoryPlan lay_out_memory(const Graph& graph, const Soc& soc, const Schedule& schedule,
+                          const std::vector<KernelNeeds>& needs = {});
+// Main memory, that of the constants, then those that units share; empty: the plan fits.
+std::vector<Excess> excesses(const Soc& soc, const MemoryPlan& plan);
+
+// The plan, if it fits. Errors: the network does not fit, for
 // each memory that is too small: required, available and excess bytes, and the layers at the peak.
 Result<MemoryPlan> plan_memory(const Graph& graph, const Soc& soc, const Schedule& schedule,
                                const std::vector<KernelNeeds>& needs = {});

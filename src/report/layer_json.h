@@ -1,4 +1,4 @@
-// One layer of a report as JSON: of `report --json` and `why --json`. Included by .cc files only.
+// One layer of a report, and a schedule that does not fit, as JSON: of `report --json` and `why --json`. Included by .cc files only.
 #pragma once
 
 #include <nlohmann/json_fwd.hpp>
@@ -8,5 +8,6 @@
 namespace heddle {
 
 nlohmann::ordered_json to_json(const LayerReport& layer);
+nlohmann::ordered_json to_json(const Unfit& unfit);
 
 }  // namespace heddle

@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "schedule/cover.h"
+#include "schedule/why_here.h"
 
 namespace heddle {
 namespace {
@@ -163,6 +164,28 @@ std::optional<int64_t> cycles_if_accepted(const WhyInput& in, const Match& match
   } catch (const InternalError&) {
     return std::nullopt;
   }
+}
+
+NearestFix with_more_memory(const WhyInput& in, const GivenUp& gone, int target) {
+  NearestFix fix = fix_of(in, gone.candidate, "memory");
+  fix.gain = gone.with.cycles;
+  const std::string layer = terminal_text(in.graph.node(gone.candidate.covers.front()).name, 40);
+  const std::string grown = [&] {
+    std::string text;
+    for (const Excess& excess : gone.with.excesses) {
+      text += fmt::format("{}{} B more of `{}`", text.empty() ? "" : " and ",
+                          thousands(excess.required_bytes - excess.available_bytes), excess.memory);
+    }
+    return text;
+  }();
+  fix.text = fmt::format("with {}, {} takes it in {} cycles", grown, job_name(in.soc, gone.candidate),
+                         thousands(fix.cycles));
+  if (fix.gain > 0) fix.text += fmt::format(", and the network {} fewer", thousands(fix.gain));
+  fix.text += target == gone.candidate.match.target
+                  ? "; or others give way to it, put elsewhere by `--place`"
+                  : fmt::format("; `--place '{}={}'` keeps it there and gives others up, if that is enough",
+                                layer, target_of(in.soc, gone.candidate.match).name);
+  return fix;
 }
 
 Result<std::optional<NearestFix>> nearest_fix(const WhyInput& in, NodeId start,

@@ -39,4 +39,8 @@ struct Refusal {
 Result<std::optional<NearestFix>> nearest_fix(const WhyInput& in, NodeId start,
                                               const std::vector<Refusal>& refused);
 
+// What a job that was given up would need, for a layer that is on `target` without it. Its gain is that of
+// the whole schedule.
+NearestFix with_more_memory(const WhyInput& in, const GivenUp& gone, int target);
+
 }  // namespace heddle

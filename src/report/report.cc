@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "report/layer_json.h"
 #include "report/table.h"
+#include "schedule/why_here.h"
 
 namespace heddle {
 namespace {
@@ -80,6 +81,24 @@ LayerReport layer_report(const Graph& graph, const Soc& soc, const Schedule& sch
   return layer;
 }
 
+std::string fewer_cycles(int64_t cycles) {
+  return cycles > 0 ? fmt::format(": {} cycles fewer", thousands(cycles)) : "";
+}
+
+std::string given_up_text(const Report& report) {
+  if (report.given_up.empty()) return "";
+  std::string text = wrap(fmt::format("memory is short: {} for the best schedule{}; given up for it:",
+                                      lack_of(report.with_all), fewer_cycles(report.with_all.cycles)),
+                          88, 2) +
+                     '\n';
+  for (const GivenUpReport& gone : report.given_up) {
+    text += "  " + wrap(fmt::format("{}: {}, {}{}", gone.layer, gone.job, lack_of(gone.with),
+                                    fewer_cycles(gone.with.cycles)),
+                        88, 4) + '\n';
+  }
+  return text + "  `heddle why MODEL LAYER` has the bytes\n";
+}
+
 // Milliseconds with three decimals, in integers.
 std::string milliseconds(int64_t cycles, int64_t clock_hz) {
   const int64_t micro = static_cast<int64_t>(static_cast<__int128>(cycles) * 1'000'000 / clock_hz);
@@ -101,6 +120,28 @@ nlohmann::ordered_json to_json(const LayerReport& layer) {
           {"cycles", layer.cycles},
           {"cycles_on_cpu", layer.cycles_on_cpu},
           {"proven_optimal", layer.proven}};
+}
+
+nlohmann::ordered_json to_json(const Unfit& unfit) {
+  nlohmann::ordered_json json = {{"cycles_fewer", unfit.cycles},
+                                 {"arena_bytes_more", unfit.arena_bytes},
+                                 {"constant_bytes_more", unfit.constant_bytes},
+                                 {"memories", nlohmann::ordered_json::array()}};
+  for (const Excess& excess : unfit.excesses) {
+    json["memories"].push_back({{"memory", excess.memory},
+                                {"required_bytes", excess.required_bytes},
+                                {"available_bytes", excess.available_bytes}});
+  }
+  return json;
+}
+
+void report_given_up(const Graph& graph, const Soc& soc, const Candidates& candidates, Report& report) {
+  if (!candidates.short_memory) return;
+  for (const GivenUp& gone : candidates.short_memory->jobs) {
+    report.given_up.push_back({terminal_text(graph.node(gone.candidate.covers.front()).name),
+                               job_name(soc, gone.candidate), gone.with});
+  }
+  report.with_all = candidates.short_memory->with_all;
 }
 
 Report make_report(const std::string& network, const Graph& graph, const Soc& soc,
@@ -164,7 +205,7 @@ std::string report_text(const Report& report) {
                       thousands(report.arena_bytes), thousands(report.arena_lower_bound_bytes),
                       thousands(report.constant_bytes), report.main_memory,
                       thousands(report.required_bytes), thousands(report.available_bytes));
-  return text;
+  return text + given_up_text(report);
 }
 
 std::string report_json(const Report& report) {
@@ -186,6 +227,13 @@ std::string report_json(const Report& report) {
                                  {"available_bytes", report.available_bytes},
                                  {"layers", nlohmann::ordered_json::array()}};
   for (const LayerReport& layer : report.layers) json["layers"].push_back(to_json(layer));
+  if (!report.given_up.empty()) {
+    json["given_up"] = {{"with_all", to_json(report.with_all)}, {"jobs", nlohmann::ordered_json::array()}};
+    for (const GivenUpReport& gone : report.given_up) {
+      json["given_up"]["jobs"].push_back(
+          {{"layer", gone.layer}, {"job", gone.job}, {"with", to_json(gone.with)}});
+    }
+  }
   return json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + '\n';
 }
 

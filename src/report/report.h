@@ -25,6 +25,13 @@ struct LayerReport {
   bool proven = false;        // the tile is proven optimal
 };
 
+// A job that a layer does without because a memory is too small.
+struct GivenUpReport {
+  std::string layer;  // escaped for the terminal
+  std::string job;    // "diana_digital/conv2d with explicit pad [0, 0, 1, 1]"
+  Unfit with;
+};
+
 struct Report {
   std::string network;
   std::string dialect;
@@ -43,10 +50,14 @@ struct Report {
   int64_t required_bytes = 0;  // of main memory
   int64_t available_bytes = 0;
   std::string main_memory;
+  std::vector<GivenUpReport> given_up;
+  Unfit with_all;  // the best schedule, if no memory were short
 };
 
 Report make_report(const std::string& network, const Graph& graph, const Soc& soc,
                    const Policy& policy, const Schedule& schedule, const MemoryPlan& plan);
+// Adds what was given up; `graph` is the imported one.
+void report_given_up(const Graph& graph, const Soc& soc, const Candidates& candidates, Report& report);
 std::string percent(int64_t part, int64_t whole);  // "99.6"; "0.0" of nothing
 std::string report_text(const Report& report);     // fits 88 columns
 std::string report_json(const Report& report);

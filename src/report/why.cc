@@ -8,6 +8,7 @@
 
 #include "base/text.h"
 #include "report/nearest_fix.h"
+#include "schedule/why_here.h"
 
 namespace heddle {
 namespace {
@@ -20,6 +21,23 @@ std::string operators_of(const Graph& graph, const std::vector<NodeId>& nodes) {
 
 bool contains(const std::vector<NodeId>& nodes, NodeId node) {
   return std::find(nodes.begin(), nodes.end(), node) != nodes.end();
+}
+
+// Of a job that was given up: a condition for each memory that is too small with it.
+std::vector<FailedCondition> failed_with(const Unfit& with) {
+  std::vector<FailedCondition> failed;
+  const auto more = [](int64_t bytes) {
+    return fmt::format("{} B {}", thousands(bytes < 0 ? -bytes : bytes), bytes < 0 ? "less" : "more");
+  };
+  for (const Excess& excess : with.excesses) {
+    failed.push_back({fmt::format("`{}` holds the network", excess.memory),
+                      fmt::format("memory `{}` is too small for it beside all others", excess.memory),
+                      fmt::format("with it {} B are needed, {} are there, {} too many; arena {}, constants {}",
+                                  thousands(excess.required_bytes), thousands(excess.available_bytes),
+                                  thousands(excess.required_bytes - excess.available_bytes),
+                                  more(with.arena_bytes), more(with.constant_bytes))});
+  }
+  return failed;
 }
 
 // The steps of one layer: a legalised one has several.
@@ -55,20 +73,23 @@ class Explainer {
     why.unit = schedule_.proof.unit;
     for (const size_t s : layer.steps) why.cycles += schedule_.steps[s].candidate.cycles;
     refusals_.clear();
-    pinned_.clear();
+    more_.clear();
     if (layer.covers->empty()) return why;  // a conversion between layouts
     add_accepted(*layer.covers, step.candidate, why);
     add_refused(*layer.covers, why);
+    add_given_up(*layer.covers, step.candidate.match.target, why);
     add_pinned(*layer.covers, step.candidate, why);
     add_others(why);
     if (step.candidate.match.target >= 0 || why.cycles == 0) return why;
+    const bool given_up = why.fix.has_value();
     for (const NodeId node : *layer.covers) {
       std::vector<Refusal> here;
       std::copy_if(refusals_.begin(), refusals_.end(), std::back_inserter(here),
                    [&](const Refusal& refusal) { return refusal.match->nodes.front() == node; });
       Result<std::optional<NearestFix>> fix = nearest_fix(in_, node, here);
       if (!fix.ok()) return fix.errors();
-      if (*fix && (!why.fix || (*fix)->gain > why.fix->gain)) why.fix = std::move(*fix);
+      const bool better = *fix && (!why.fix || (*fix)->gain > why.fix->gain);
+      if (better && !given_up) why.fix = std::move(*fix);
       for (const Refusal& refusal : here) {
         if (refusal.cycles) why.cycles_lost = std::max(why.cycles_lost, gain_of(refusal));
       }
@@ -153,6 +174,28 @@ class Explainer {
     }
   }
 
+  // What went because a memory is too small.
+  void add_given_up(const std::vector<NodeId>& covers, int target, LayerWhy& why) {
+    if (!in_.candidates.short_memory) return;
+    for (const GivenUp& gone : in_.candidates.short_memory->jobs) {
+      const Candidate& candidate = gone.candidate;
+      if (!contains(covers, candidate.covers.front())) continue;
+      RuleVerdict verdict{rule_name(in_.soc, candidate.match), "given up",
+                          operators_of(in_.graph, candidate.covers),
+                          candidate.legalised ? candidate.legalised->what : ""};
+      verdict.cycles = candidate.cycles;
+      verdict.failed = failed_with(gone.with);
+      verdict.with = gone.with;
+      more_.push_back(candidate.match);
+      more_.back().nodes = candidate.covers;
+      more_.back().failed = verdict.failed;
+      refusals_.push_back({&more_.back(), candidate.cycles});
+      why.verdicts.push_back(std::move(verdict));
+      NearestFix fix = with_more_memory(in_, gone, target);
+      if (!why.fix || fix.gain > why.fix->gain) why.fix = std::move(fix);
+    }
+  }
+
   // What a pin took from the candidates.
   void add_pinned(const std::vector<NodeId>& covers, const Candidate& chosen, LayerWhy& why) {
     if (chosen.pinned.empty()) return;
@@ -165,14 +208,14 @@ class Explainer {
             return other.target == match.target && other.rule == match.rule && other.nodes == match.nodes;
           });
       if (untileable) continue;
-      pinned_.push_back(match);
-      pinned_.back().failed.push_back({chosen.pinned, "a pin wants the layer on another target",
-                                       "the layer is on " + target_of(in_.soc, chosen.match).name});
+      more_.push_back(match);
+      more_.back().failed.push_back({chosen.pinned, "a pin wants the layer on another target",
+                                     "the layer is on " + target_of(in_.soc, chosen.match).name});
       RuleVerdict verdict{rule_name(in_.soc, match), "pinned away", operators_of(in_.graph, match.nodes),
                           ""};
       verdict.cycles = cycles_if_accepted(in_, match);
-      verdict.failed = pinned_.back().failed;
-      refusals_.push_back({&pinned_.back(), verdict.cycles});
+      verdict.failed = more_.back().failed;
+      refusals_.push_back({&more_.back(), verdict.cycles});
       why.verdicts.push_back(std::move(verdict));
     }
   }
@@ -220,7 +263,7 @@ class Explainer {
   const Schedule& schedule_;
   const Report& report_;
   std::vector<Refusal> refusals_;  // of the layer explained last
-  std::deque<Match> pinned_;       // those of them that are accepted matches
+  std::deque<Match> more_;         // those of them that are no refused matches
 };
 
 }  // namespace

@@ -16,17 +16,19 @@ namespace heddle {
 // One line of a layer's truth table.
 struct RuleVerdict {
   std::string rule;       // "diana_digital/conv2d"
-  std::string verdict;    // "chosen", "accepted", "no tile fits", "refused", "pinned away", "does not apply"
+  std::string verdict;    // "chosen", "accepted", "no tile fits", "refused", "given up", "pinned away", "does not apply"
   std::string operators;  // what it would take or was tried on
   std::string form;       // "explicit pad [0, 0, 1, 1]": of the layer in another form; empty: as it is
   // Of what is accepted; of what is refused, as if its failed conditions did not exist.
   std::optional<int64_t> cycles{};
   std::vector<FailedCondition> failed{};
-  bool hypothetical() const { return cycles.has_value() && !failed.empty(); }
+  std::optional<Unfit> with{};  // of what is given up
+  bool hypothetical() const { return cycles.has_value() && !failed.empty() && !with; }
 };
 
 // What would take the layer off the CPU with the least change.
 struct NearestFix {
+  // "memory": a job that was given up, which the layer may be on an accelerator without;
   // "allowed": a candidate that the schedule did not take; "legalisation": another form, which the rule
   // does not allow; "condition", "conditions": those that would have to go, and the layer is taken.
   std::string kind;

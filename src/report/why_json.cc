@@ -18,6 +18,7 @@ Json to_json(const RuleVerdict& verdict) {
     json["failed"].push_back(
         {{"condition", failed.condition}, {"why", failed.why}, {"values", failed.values}});
   }
+  if (verdict.with) json["with"] = to_json(*verdict.with);
   return json;
 }
 

@@ -79,15 +79,16 @@ std::string margin_text(const LayerWhy& why) {
 }
 
 std::string layer_text(const LayerWhy& why) {
-  std::string text = fmt::format("{} ({})\n  -> {}: {}\n", why.layer.layer, why.layer.operators,
-                                 why.layer.where, wrap(why.layer.why, kWidth, 4));
+  std::string text = wrap(fmt::format("{} ({})", why.layer.layer, why.layer.operators), kWidth, 2) +
+                     "\n  " +
+                     wrap(fmt::format("-> {}: {}", why.layer.where, why.layer.why), kWidth - 2, 4) + '\n';
   const std::string cycles = thousands(why.cycles) + (why.cycles == 1 ? " cycle" : " cycles");
   text += "  " + cycles;
   if (why.cycles_lost > 0)
     text += fmt::format(", {} of them lost by staying on the CPU", thousands(why.cycles_lost));
   text += '\n';
-  if (why.fix) text += "  nearest fix: " + wrap(why.fix->text, kWidth - 11, 4) + '\n';
-  if (why.margin) text += "  " + wrap(margin_text(why), kWidth, 4) + '\n';
+  if (why.fix) text += "  " + wrap("nearest fix: " + why.fix->text, kWidth - 2, 4) + '\n';
+  if (why.margin) text += "  " + wrap(margin_text(why), kWidth - 2, 4) + '\n';
   std::vector<Row> rows;
   for (const RuleVerdict& verdict : why.verdicts) {
     const bool applies = verdict.verdict != "does not apply";

@@ -44,6 +44,30 @@ struct RefusedForm {
   Match match;  // of its graph, with the reasons
 };
 
+// A memory that is too small for a plan (memory/plan.h).
+struct Excess {
+  std::string memory;
+  int64_t required_bytes = 0, available_bytes = 0;
+};
+
+// A schedule that does not fit, beside the one that does.
+struct Unfit {
+  std::vector<Excess> excesses;                 // not empty
+  int64_t arena_bytes = 0, constant_bytes = 0;  // more of them; negative: fewer
+  int64_t cycles = 0;                           // fewer, modelled
+};
+
+// A job that goes because a memory is too small (compile/fit_memory.h).
+struct GivenUp {
+  Candidate candidate;  // that was chosen; all that do the same on its unit went with it
+  Unfit with;           // the best schedule that has it, and nothing else of what is given up
+};
+
+struct ShortMemory {
+  std::vector<GivenUp> jobs;  // not empty; by the first node that they cover
+  Unfit with_all;             // the best schedule if no memory were short
+};
+
 struct Candidates {
   std::vector<Candidate> usable;
   // Accepted matches without a tile; `failed` holds the tiler's reason.
@@ -51,6 +75,7 @@ struct Candidates {
   std::vector<RefusedForm> refused_forms{};  // of the longest spine of each rule, place and kind
   // What the policy said and had no effect.
   Diagnostics notes{};
+  std::optional<ShortMemory> short_memory{};  // none: all fits
 };
 // The match, refused for these reasons of the tiler.
 Match untiled(Match match, const Diagnostics& errors);

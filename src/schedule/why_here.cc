@@ -80,6 +80,21 @@ std::string why_accelerated(const Policy& policy, const Step& step) {
   return "best in all: " + margin_text(policy, *step.margin);
 }
 
+// "; memory is short: `l2` lacks 5,712 B for diana_digital/conv2d, 43,210 cycles fewer" of a job that the
+// step's layer does without; "" if there is none.
+std::string given_up(const Soc& soc, const Candidates& candidates, const Step& step) {
+  if (!candidates.short_memory) return "";
+  const std::vector<NodeId>& covers = step.candidate.covers;
+  std::string text;
+  for (const GivenUp& gone : candidates.short_memory->jobs) {
+    if (std::find(covers.begin(), covers.end(), gone.candidate.covers.front()) == covers.end()) continue;
+    text += fmt::format("{}{} for {}", text.empty() ? "; memory is short: " : ", ", lack_of(gone.with),
+                        job_name(soc, gone.candidate));
+    if (gone.with.cycles > 0) text += fmt::format(" ({} cycles fewer)", thousands(gone.with.cycles));
+  }
+  return text;
+}
+
 // "; x, y stay in l1".
 std::string residency(const Schedule& schedule, const Match& match) {
   std::string operands, memory;
@@ -99,10 +114,13 @@ std::string why_here(const Soc& soc, const Policy& policy, const Matches& matche
   const Match& match = step.candidate.match;
   if (needs_no_code(schedule.graph, schedule.aliases, match)) return "read in place";
   if (step.candidate.covers.empty()) return "another layout for the layer that reads it";
+  const bool extra = step.candidate.legalised && match.target < 0;
+  const std::string gone = extra ? "" : given_up(soc, candidates, step);
   std::string why;
+  if (!gone.empty() && match.target < 0) return gone.substr(2) + residency(schedule, match);
   if (!step.candidate.pinned.empty()) {
     why = "pinned by " + step.candidate.pinned;
-  } else if (match.target < 0 && step.candidate.legalised) {
+  } else if (extra) {
     why = fmt::format("{} for the job", step.candidate.legalised->what);
   } else if (match.target < 0) {
     why = why_not_accelerated(soc, policy, matches, candidates, step);
@@ -110,7 +128,22 @@ std::string why_here(const Soc& soc, const Policy& policy, const Matches& matche
     why = why_accelerated(policy, step);
     if (step.candidate.legalised) why += fmt::format("; {}", step.candidate.legalised->what);
   }
-  return why + residency(schedule, match);
+  return why + gone + residency(schedule, match);
+}
+
+std::string job_name(const Soc& soc, const Candidate& candidate) {
+  std::string name = target_of(soc, candidate.match).name + "/" + rule_of(soc, candidate.match).name;
+  if (candidate.legalised) name += " with " + candidate.legalised->what;
+  return name;
+}
+
+std::string lack_of(const Unfit& unfit) {
+  std::string text;
+  for (const Excess& excess : unfit.excesses) {
+    text += fmt::format("{}`{}` {}{} B", text.empty() ? "" : ", ", excess.memory, text.empty() ? "lacks " : "",
+                        thousands(excess.required_bytes - excess.available_bytes));
+  }
+  return text;
 }
 
 }  // namespace heddle

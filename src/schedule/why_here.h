@@ -12,4 +12,10 @@ namespace heddle {
 std::string why_here(const Soc& soc, const Policy& policy, const Matches& matches,
                      const Candidates& candidates, const Schedule& schedule, const Step& step);
 
+// "diana_digital/conv2d with explicit pad [0, 0, 1, 1]".
+std::string job_name(const Soc& soc, const Candidate& candidate);
+
+// "`l2` lacks 5,712 B, `l1` 16 B".
+std::string lack_of(const Unfit& unfit);
+
 }  // namespace heddle
