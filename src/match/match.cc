@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "match/constant_facts.h"
 #include "match/spine.h"
+#include "ops/requant_division.h"
 #include "rules/names.h"
 
 namespace heddle {
@@ -127,13 +128,31 @@ bool holds_vacuously(const Graph& graph, const Rule& rule, const Match& match, c
   return false;
 }
 
+// " (it divides by 12, no power of two)" of "requant.rounding" where that is so: the import has made a
+// multiplier and a shift of the divisor.
+std::string division_text(const Graph& graph, const Rule& rule, const Match& match,
+                          const std::string& name) {
+  for (size_t n = 0; n < match.nodes.size() && n < match.items.size(); ++n) {
+    const Node& node = graph.node(match.nodes[n]);
+    if (node.op != "requant" ||
+        name != operator_name(rule.pattern, match.items[n], node.op) + ".rounding")
+      continue;
+    const std::optional<int64_t> divisor = division_of({graph, node});
+    if (divisor && (*divisor & (*divisor - 1)) != 0)
+      return fmt::format(" (it divides by {}, no power of two)", *divisor);
+  }
+  return "";
+}
+
 // "conv2d.stride_h is 3, conv2d.stride_w is 1": the value of every name in the expression.
-std::string values_of(const Expr& expr, const Environment& environment) {
+std::string values_of(const Graph& graph, const Rule& rule, const Match& match, const Expr& expr,
+                      const Environment& environment) {
   std::string text;
   for (const std::string& name : names_in(expr)) {
     const std::optional<ExprValue> value = environment(name);
     if (!text.empty()) text += ", ";
     text += name + (value ? " is " + to_string(*value) : " is not known here");
+    text += division_text(graph, rule, match, name);
   }
   return text;
 }
@@ -198,12 +217,12 @@ void check_conditions(const Graph& graph, const Soc& soc, const Rule& rule,
     if (holds_vacuously(graph, rule, match, condition.expr)) continue;
     const std::variant<int64_t, ExprError> holds = evaluate_int(condition.expr, environment);
     if (const ExprError* error = std::get_if<ExprError>(&holds)) {
-      const std::string values = values_of(condition.expr, environment);
+      const std::string values = values_of(graph, rule, match, condition.expr, environment);
       match.failed.push_back(
           {condition.text, condition.why, error->message + (values.empty() ? "" : "; " + values)});
     } else if (std::get<int64_t>(holds) == 0) {
       match.failed.push_back(
-          {condition.text, condition.why, values_of(condition.expr, environment)});
+          {condition.text, condition.why, values_of(graph, rule, match, condition.expr, environment)});
     }
   }
   check_activations(graph, rule, match);
