@@ -28,6 +28,9 @@ int degree(const Expr& expr, std::string_view name) {
 }  // namespace
 
 BoxBound::BoxBound(Problem& problem) : problem_(problem) {
+  for (const TileName& slot : problem.slots)
+    slot_axes_.push_back(search_axes(axes_in(problem.region, slot)));
+  slot_ranges_.resize(problem.slots.size());
   for (const Expr* expr : {&problem.launch, &problem.compute}) {
     for (Term& term : expand(*expr)) terms_.push_back(std::move(term));
   }
@@ -60,8 +63,8 @@ std::vector<int> BoxBound::search_axes(const std::vector<int>& loop_axes) const 
 }
 
 // Axes of an operand whose tiles have one size to try, less than the whole: all tiles are alike.
-std::vector<int> BoxBound::single_axes(size_t operand) const {
-  const std::vector<int> own = axes_of(problem_.region, problem_.region.operands[operand]);
+std::vector<int> BoxBound::single_axes(const RegionOperand& operand) const {
+  const std::vector<int> own = axes_of(problem_.region, operand);
   std::vector<int> axes;
   for (size_t a = 0; a < problem_.axes.size(); ++a) {
     const SearchAxis& axis = problem_.axes[a];
@@ -176,28 +179,38 @@ void BoxBound::tabulate(Term& term, bool first_tile_only) {
   }
 }
 
+// Values of a name that this axis alone moves, over its tiles.
+BoxBound::Range BoxBound::slot_range(int slot, size_t axis, int index) const {
+  std::vector<std::optional<Range>>& ranges = slot_ranges_[at(slot)];
+  ranges.resize(problem_.axes[axis].sizes.size());
+  std::optional<Range>& known = ranges[at(index)];
+  if (known) return *known;
+  known = Range{INT64_MAX, INT64_MIN};
+  TileBox one = problem_.whole;
+  for (const int cls : problem_.tiles(axis, index).distinct) {
+    one[at(problem_.axes[axis].axis)] = problem_.representative(axis, cls);
+    const int64_t value = value_of(problem_.region, problem_.slots[at(slot)], one);
+    known = {std::min(known->lo, value), std::max(known->hi, value)};
+  }
+  return *known;
+}
+
 // Values of a factor of several axes over all tiles of all points of the box. A name of one axis
 // ranges over the tiles of that axis; every other name grows with the tile, so that the whole
 // layer's value bounds it.
 BoxBound::Range BoxBound::mixed_range(const Expr& expr, const PointBox& box) const {
-  const Region& region = problem_.region;
-  const TileBox& whole = problem_.whole;
   const BoundsEnvironment environment = [&](std::string_view name) -> std::optional<Bounds> {
     const int slot = problem_.slot_of(name);
     if (slot < 0) return std::nullopt;
     const TileName& tile = problem_.slots[at(slot)];
-    const std::vector<int> axes = search_axes(axes_in(region, tile));
+    const std::vector<int>& axes = slot_axes_[at(slot)];
     if (axes.empty() && tile.kind == TileName::Kind::last) return Bounds{0, 1};
-    if (axes.size() != 1) return Bounds{0, value_of(region, tile, whole)};
+    if (axes.size() != 1) return Bounds{0, value_of(problem_.region, tile, problem_.whole)};
     Bounds bounds{INT64_MAX, INT64_MIN};
     const size_t a = at(axes[0]);
     for (int i = box.lo[a]; i <= box.hi[a]; ++i) {
-      for (const int cls : problem_.tiles(a, i).distinct) {
-        TileBox one = whole;
-        one[at(problem_.axes[a].axis)] = problem_.representative(a, cls);
-        const int64_t value = value_of(region, tile, one);
-        bounds = {std::min(bounds.lo, value), std::max(bounds.hi, value)};
-      }
+      const Range range = slot_range(slot, a, i);
+      bounds = {std::min(bounds.lo, range.lo), std::max(bounds.hi, range.hi)};
     }
     return bounds;
   };

@@ -72,6 +72,8 @@ class BoxBound {
     bool bounded = true;  // false: three axes that do not separate
     bool linear = true;   // false: cycles may not be linear along the split axis
     std::vector<std::optional<Cell>> cells;
+    std::vector<int> moved_by;  // search axes that move its box, those of single_axes() too
+    int64_t repeats = 1;        // of its tiles along single_axes()
   };
   struct DmaBound {
     int64_t sum = 0, first = 0, last = 0, bytes = 0;
@@ -79,9 +81,10 @@ class BoxBound {
 
   std::vector<Term> expand(const Expr& expr) const;
   std::vector<int> search_axes(const std::vector<int>& loop_axes) const;
-  std::vector<int> single_axes(size_t operand) const;
+  std::vector<int> single_axes(const RegionOperand& operand) const;
   std::vector<int> axes_of_expr(const Expr& expr) const;
   void tabulate(Term& term, bool first_tile_only);
+  Range slot_range(int slot, size_t axis, int index) const;
   Range mixed_range(const Expr& expr, const PointBox& box) const;
   Range term_range(const Term& term, const PointBox& box) const;
   int64_t sum_bound(const std::vector<Term>& terms, const PointBox& box) const;
@@ -102,6 +105,9 @@ class BoxBound {
   std::vector<Term> terms_;        // launch + compute
   std::vector<Term> preferences_;  // of the first tile
   std::vector<OperandTable> tables_;
+  std::vector<std::vector<int>> slot_axes_;  // search_axes() of each slot
+  // [slot][index], of slots that one search axis moves; filled as asked.
+  mutable std::vector<std::vector<std::optional<Range>>> slot_ranges_;
   bool linear_dma_ = false;
 };
 

@@ -20,6 +20,11 @@ BoxBound::OperandTable BoxBound::table_of(const RegionOperand& operand) {
     return table;
   }
   table.axes = search_axes(axes_of(problem_.region, operand));
+  table.moved_by = table.axes;
+  for (const int axis : single_axes(operand)) {
+    table.moved_by.push_back(axis);
+    table.repeats = times(table.repeats, tile_count(axis, 0));
+  }
   if (table.axes.size() == 3) {
     // The axis of the outermost dimension, if it is that dimension, and the transfers' inner shape
     // does not depend on it.
@@ -157,8 +162,6 @@ BoxBound::DmaBound BoxBound::operand_bound(size_t operand, const PointBox& box) 
   const OperandTable& table = tables_[operand];
   if (!table.bounded) return {};
   DmaBound least{INT64_MAX, INT64_MAX, INT64_MAX, INT64_MAX};
-  int64_t repeats = 1;
-  for (const int axis : single_axes(operand)) repeats = times(repeats, tile_count(axis, 0));
   const auto take = [&](int64_t sum, int64_t first, int64_t last, int64_t bytes) {
     least = {std::min(least.sum, sum), std::min(least.first, first), std::min(least.last, last),
              std::min(least.bytes, bytes)};
@@ -193,7 +196,7 @@ BoxBound::DmaBound BoxBound::operand_bound(size_t operand, const PointBox& box) 
       --i;
     }
     if (i > 0) continue;
-    least.sum = times(least.sum, repeats);
+    least.sum = times(least.sum, table.repeats);
     return least;
   }
 }
@@ -201,11 +204,7 @@ BoxBound::DmaBound BoxBound::operand_bound(size_t operand, const PointBox& box) 
 // Whether in every point of the box each tile of the operand's own axes is another box, so that
 // none is skipped.
 bool BoxBound::loads_every_tile(size_t operand, const PointBox& box) {
-  std::vector<int> axes =
-      search_axes(axes_of(problem_.region, problem_.region.operands[operand]));
-  const std::vector<int> single = single_axes(operand);
-  axes.insert(axes.end(), single.begin(), single.end());
-  for (const int axis : axes) {
+  for (const int axis : tables_[operand].moved_by) {
     for (int i = box.lo[at(axis)]; i <= box.hi[at(axis)]; ++i) {
       if (tile_count(axis, i) > 1 && !problem_.tiles(at(axis), i).always_changes[operand])
         return false;

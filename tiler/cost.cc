@@ -6,6 +6,7 @@
 #include "base/checked.h"
 #include "base/text.h"
 #include "tiler/problem.h"
+#include "tiler/traffic.h"
 
 namespace heddle {
 namespace {
@@ -71,19 +72,16 @@ TileTraffic Problem::measure(const RegionOperand& operand, const TileBox& tile_b
   TileTraffic traffic;
   traffic.empty = std::any_of(sizes_.begin(), sizes_.end(), [](int64_t size) { return size <= 0; });
   if (traffic.empty || operand.in_place) return traffic;
-  const std::vector<Transfer> transfers = transfers_of(region, operand, tile_box);
-  // They differ in their offsets only.
-  const Transfer& each = transfers.front();
-  const int64_t count = static_cast<int64_t>(transfers.size());
+  const Transfers all = transfers_together(region, operand, tile_box);
+  const Transfer& each = all.first;
   const std::optional<int64_t> cycles = transfer_.evaluate(transfer_slots(each, !operand.output));
-  traffic.good = sensible(cycles) && *cycles >= issue && *cycles < kMaxCycles / count;
-  traffic.cycles = traffic.good ? *cycles * count : 0;
-  traffic.transfers = count;
+  traffic.good = sensible(cycles) && *cycles >= issue && *cycles < kMaxCycles / all.count;
+  traffic.cycles = traffic.good ? *cycles * all.count : 0;
+  traffic.transfers = all.count;
   traffic.row_bytes = each.row_bytes;
-  traffic.moved_bytes = count * each.planes * each.rows * each.row_bytes;
-  const OperandTile tile = tile_of(region, operand, tile_box);
-  traffic.storage_bytes = tile.storage.bytes;
-  traffic.buffer_bytes = tile_extent_bytes(tile, transfers);
+  traffic.moved_bytes = all.count * each.planes * each.rows * each.row_bytes;
+  traffic.storage_bytes = all.storage_bytes;
+  traffic.buffer_bytes = all.tile_bytes;
   return traffic;
 }
 

@@ -5,6 +5,7 @@
 
 #include "base/checked.h"
 #include "tiler/order.h"
+#include "tiler/traffic.h"
 
 namespace heddle {
 namespace {
@@ -94,6 +95,27 @@ std::vector<Transfer> packed_transfers(const Region& region, const RegionOperand
   return {transfer};
 }
 
+// Without its offset in main memory.
+Transfer first_transfer(const Region& region, const RegionOperand& operand, const OperandTile& tile,
+                        const Run& run) {
+  const int64_t element_bytes = bytes_of(operand.type.dtype);
+  Transfer transfer;
+  transfer.row_bytes = round_up(run.bytes, unit_of(region));
+  if (run.first >= 1) {
+    const size_t d = run.order[run.first - 1];
+    transfer.rows = tile.dims[d].size();
+    transfer.main_row_stride = operand.storage.strides[d] * element_bytes;
+    transfer.tile_row_stride = tile.storage.strides[d] * element_bytes;
+  }
+  if (run.first >= 2) {
+    const size_t d = run.order[run.first - 2];
+    transfer.planes = tile.dims[d].size();
+    transfer.main_plane_stride = operand.storage.strides[d] * element_bytes;
+    transfer.tile_plane_stride = tile.storage.strides[d] * element_bytes;
+  }
+  return transfer;
+}
+
 // A part of the value, with the value's strides.
 Storage storage_in_place(const RegionOperand& operand, const std::vector<ClippedInterval>& dims) {
   Storage storage{operand.storage.strides, 0};
@@ -175,6 +197,30 @@ bool lies_as_wanted(const Region& region, const RegionOperand& operand, const Ti
   return main_offset_of(region, operand, box) / element_bytes % layout.row == 0;
 }
 
+Transfers transfers_together(const Region& region, const RegionOperand& operand,
+                             const TileBox& box) {
+  const OperandTile tile = tile_of(region, operand, box);
+  Transfers all;
+  int64_t last_offset = 0;
+  if (operand.packed) {
+    all.first = packed_transfers(region, operand, box).front();
+  } else {
+    const Run run = run_of(region, operand, tile);
+    all.first = first_transfer(region, operand, tile, run);
+    for (size_t p = 0; p + 2 < run.first; ++p) {
+      const size_t d = run.order[p];
+      all.count *= tile.dims[d].size();
+      last_offset +=
+          (tile.dims[d].size() - 1) * tile.storage.strides[d] * bytes_of(operand.type.dtype);
+    }
+  }
+  all.storage_bytes = tile.storage.bytes;
+  Transfer last = all.first;
+  last.tile_offset = last_offset;
+  all.tile_bytes = tile_extent_bytes(tile, {last});
+  return all;
+}
+
 std::vector<Transfer> transfers_of(const Region& region, const RegionOperand& operand,
                                    const TileBox& box) {
   if (operand.in_place) return {};
@@ -182,21 +228,8 @@ std::vector<Transfer> transfers_of(const Region& region, const RegionOperand& op
   const OperandTile tile = tile_of(region, operand, box);
   const int64_t element_bytes = bytes_of(operand.type.dtype);
   const Run run = run_of(region, operand, tile);
-  Transfer transfer;
-  transfer.row_bytes = round_up(run.bytes, unit_of(region));
+  Transfer transfer = first_transfer(region, operand, tile, run);
   transfer.main_offset = main_offset_of(region, operand, box);
-  if (run.first >= 1) {
-    const size_t d = run.order[run.first - 1];
-    transfer.rows = tile.dims[d].size();
-    transfer.main_row_stride = operand.storage.strides[d] * element_bytes;
-    transfer.tile_row_stride = tile.storage.strides[d] * element_bytes;
-  }
-  if (run.first >= 2) {
-    const size_t d = run.order[run.first - 2];
-    transfer.planes = tile.dims[d].size();
-    transfer.main_plane_stride = operand.storage.strides[d] * element_bytes;
-    transfer.tile_plane_stride = tile.storage.strides[d] * element_bytes;
-  }
   // Dimensions outside the planes: one transfer for each of their positions.
   std::vector<Transfer> transfers{transfer};
   for (size_t p = run.first < 2 ? 0 : run.first - 2; p-- > 0;) {

@@ -36,6 +36,11 @@ bool shares_dimension(const Region& region, const std::vector<SearchAxis>& axes,
                      [&](const RegionOperand& operand) { return any(operand.access); });
 }
 
+bool moves(const DimAccess& dim, int axis) {
+  return std::any_of(dim.terms.begin(), dim.terms.end(),
+                     [&](const AffineTerm& term) { return term.axis == axis; });
+}
+
 int64_t block_of(const Rule& rule, std::string_view axis) {
   int64_t block = 1;
   for (const Packing& packing : rule.packings) {
@@ -222,13 +227,9 @@ int Problem::class_of(size_t axis, Interval interval) {
   if (entangled_[axis]) signature.push_back(interval.begin);
   TileBox box = whole;
   box[at(loop)] = interval;
-  const auto moves = [&](const DimAccess& dim) {
-    return std::any_of(dim.terms.begin(), dim.terms.end(),
-                       [&](const AffineTerm& t) { return t.axis == loop; });
-  };
   const auto add = [&](const Access& access, const Shape& shape) {
     for (size_t d = 0; d < access.size(); ++d) {
-      if (!moves(access[d])) continue;
+      if (!moves(access[d], loop)) continue;
       const ClippedInterval touches = touched(access[d], box, shape[d]);
       signature.insert(signature.end(), {touches.size(), touches.before, touches.after,
                                          touches.begin == 0, touches.end == shape[d]});
@@ -244,7 +245,7 @@ int Problem::class_of(size_t axis, Interval interval) {
     add(operand.access, operand.type.shape);
     // In place a tile must begin at a whole row of the device.
     for (size_t d = 0; operand.in_place && row > 1 && d < operand.access.size(); ++d) {
-      if (!moves(operand.access[d])) continue;
+      if (!moves(operand.access[d], loop)) continue;
       const int64_t begin = touched(operand.access[d], box, operand.type.shape[d]).begin;
       signature.push_back(begin * operand.storage.strides[d] % row);
     }
@@ -268,6 +269,9 @@ const AxisTiles& Problem::tiles(size_t axis, int index) {
   const int64_t count = ceil_div(search.extent, size);
   std::vector<std::vector<Interval>> boxes(
       region.operands.size());  // of each operand and tile, the dimensions that move
+  std::vector<std::vector<int>> moved_by;
+  for (const RegionOperand& operand : region.operands) moved_by.push_back(axes_of(region, operand));
+  TileBox box = whole;
   for (int64_t t = 0; t < count; ++t) {
     const Interval interval{t * size, std::min((t + 1) * size, search.extent)};
     const int cls = class_of(axis, interval);
@@ -279,25 +283,22 @@ const AxisTiles& Problem::tiles(size_t axis, int index) {
       tiles.count.push_back(0);
     }
     ++tiles.count[at(tiles.local.back())];
-    TileBox box = whole;
     box[at(search.axis)] = interval;
     for (size_t o = 0; o < region.operands.size(); ++o) {
       const RegionOperand& operand = region.operands[o];
-      if (operand.packed) {
-        for (const int moved : packed_axes(region, packing_of(region, operand)))
-          boxes[o].push_back(box[at(moved)]);
-        continue;
-      }
+      if (!std::binary_search(moved_by[o].begin(), moved_by[o].end(), search.axis)) continue;
+      if (operand.packed) boxes[o].push_back(interval);
       for (size_t d = 0; d < operand.access.size(); ++d) {
-        boxes[o].push_back(touched(operand.access[d], box, operand.type.shape[d]));
+        if (moves(operand.access[d], search.axis))
+          boxes[o].push_back(touched(operand.access[d], box, operand.type.shape[d]));
       }
     }
   }
   // With entangled axes a box can only be told by both: the axis alone then counts as moving it.
   for (size_t o = 0; o < region.operands.size(); ++o) {
     const size_t dims = boxes[o].size() / static_cast<size_t>(count);
-    const std::vector<int> moved_by = axes_of(region, region.operands[o]);
-    const bool mentions = std::binary_search(moved_by.begin(), moved_by.end(), search.axis);
+    const bool mentions =
+        std::binary_search(moved_by[o].begin(), moved_by[o].end(), search.axis);
     std::vector<bool> changes(static_cast<size_t>(count), false);
     bool any = false, all = true;
     for (size_t t = 0; t < changes.size(); ++t) {

@@ -18,7 +18,7 @@ constexpr int64_t kLittleWork = 64;  // of the bound with the DMA
 struct Open {
   int64_t cycles = 0;  // no point takes fewer
   int64_t number = 0;  // in the order of their making
-  bool exact = false;  // the DMA is in `cycles`
+  bool exact = false;  // the DMA is in `cycles`, or would say no more
   PointBox box;
 
   bool operator<(const Open& other) const {  // the first of a priority_queue is the greatest
@@ -95,7 +95,10 @@ bool search_boxes(Problem& problem, BoxBound& bound, int64_t max_boxes, Key& bes
       if (++made > max_boxes) return false;
       const int64_t cycles = std::max(now.cycles, bound.compute(half));
       if (cycles > best.cycles) continue;
-      open.push({cycles, made, false, std::move(half)});
+      // Without a tile to beat a bound only tells what memories cannot hold, which one of a small
+      // box has said.
+      const bool exact = now.exact && best.cycles == INT64_MAX;
+      open.push({cycles, made, exact, std::move(half)});
     }
   }
   return true;

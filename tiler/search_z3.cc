@@ -10,6 +10,7 @@
 
 #include <algorithm>
 
+#include "tiler/best_tiling.h"
 #include "tiler/bound.h"
 #include "tiler/problem.h"
 #include "tiler/search.h"
@@ -172,7 +173,8 @@ TilingProof prove_by_z3(Problem& problem, BoxBound& bound, Key& best) {
 }
 
 Result<Tiling> solve(const Graph& graph, const Soc& soc, const Match& match,
-                     const StorageOf& storage, const Taken& taken, int64_t max_boxes) {
+                     const StorageOf& storage, const Taken& taken, int64_t max_boxes,
+                     bool reasons) {
   if (Status sound = check_region(graph, soc, match, storage); !sound.ok()) return sound.errors();
   Problem problem(graph, soc, match, storage, taken);
   BoxBound bound(problem);
@@ -185,7 +187,7 @@ Result<Tiling> solve(const Graph& graph, const Soc& soc, const Match& match,
     if (exhaustive.ok()) exhaustive->proof.checks = proof.checks;
     return exhaustive;
   }
-  if (best.cycles == INT64_MAX) return no_tile(problem);
+  if (best.cycles == INT64_MAX) return reasons ? Diagnostics{no_tile(problem)} : Diagnostics{};
   proof.lower_bound = best.cycles;
   if (!proof.optimal) {
     PointBox all{{}, {}, problem.orders};
@@ -204,12 +206,18 @@ Result<Tiling> solve(const Graph& graph, const Soc& soc, const Match& match,
 
 Result<Tiling> solve_tiling(const Graph& graph, const Soc& soc, const Match& match,
                             const StorageOf& storage, const Taken& taken) {
-  return solve(graph, soc, match, storage, taken, kMaxBoxes);
+  return solve(graph, soc, match, storage, taken, kMaxBoxes, true);
 }
 
 Result<Tiling> solve_tiling_by_z3(const Graph& graph, const Soc& soc, const Match& match,
                                   const StorageOf& storage, const Taken& taken) {
-  return solve(graph, soc, match, storage, taken, 0);
+  return solve(graph, soc, match, storage, taken, 0, true);
+}
+
+std::optional<Tiling> best_tiling(const Graph& graph, const Soc& soc, const Match& match,
+                                  const StorageOf& storage, const Taken& taken) {
+  Result<Tiling> tiling = solve(graph, soc, match, storage, taken, kMaxBoxes, false);
+  return tiling.ok() ? std::optional<Tiling>(std::move(*tiling)) : std::nullopt;
 }
 
 }  // namespace heddle

@@ -4,6 +4,8 @@
 #include <re2/re2.h>
 
 #include <algorithm>
+#include <map>
+#include <mutex>
 
 #include "base/text.h"
 
@@ -74,18 +76,27 @@ bool accepts(const PatternItem& item, std::string_view op) {
       });
 }
 
-// The expression is made when it is first asked: most patterns are turned away by the first operator.
+// It is made when it is first asked, since most patterns are turned away by the first operator, and kept
+// for all patterns of this text, since every form of a layer is matched anew.
+std::shared_ptr<const re2::RE2> expression_of(const std::vector<PatternItem>& items) {
+  static std::mutex mutex;
+  static std::map<std::string, std::shared_ptr<const re2::RE2>> made;
+  std::string text;
+  for (const PatternItem& item : items) text += regex_of(item);
+  const std::lock_guard<std::mutex> lock(mutex);
+  std::shared_ptr<const re2::RE2>& known = made[text];
+  if (known == nullptr) known = std::make_shared<const re2::RE2>(text);
+  HEDDLE_CHECK(known->ok(),
+               "a parsed pattern gives a regular expression that RE2 refuses: " + text);
+  return known;
+}
+
 struct SpinePattern::Compiled {
   std::vector<PatternItem> items;
-  std::unique_ptr<const re2::RE2> made;
+  std::shared_ptr<const re2::RE2> made;
 
   const re2::RE2& whole() {
-    if (made) return *made;
-    std::string text;
-    for (const PatternItem& item : items) text += regex_of(item);
-    made = std::make_unique<const re2::RE2>(text);
-    HEDDLE_CHECK(made->ok(),
-                 "a parsed pattern gives a regular expression that RE2 refuses: " + text);
+    if (made == nullptr) made = expression_of(items);
     return *made;
   }
 };

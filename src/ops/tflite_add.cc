@@ -35,14 +35,22 @@ int64_t rescaled(int64_t x, const Rescale& rescale) {
   return high < 0 ? -magnitude : magnitude;
 }
 
-// An operand in the common scale.
-int64_t common(const OpView& op, const std::string& prefix, int64_t x) {
-  const int64_t centred = x - op.attribute(prefix + "zero_point");
-  return rescaled(centred * (int64_t{1} << op.attribute("left_shift")), rescale_of(op, prefix));
-}
+// An operand's way into the common scale: its attributes, looked up once for many numbers.
+struct Common {
+  int64_t zero_point = 0;
+  int64_t scale = 1;
+  Rescale rescale;
+
+  Common(const OpView& op, const std::string& prefix)
+      : zero_point(op.attribute(prefix + "zero_point")),
+        scale(int64_t{1} << op.attribute("left_shift")),
+        rescale(rescale_of(op, prefix)) {}
+  int64_t operator()(int64_t x) const { return rescaled((x - zero_point) * scale, rescale); }
+};
 
 Range common_range(const OpView& op, const std::string& prefix, const Range& x) {
-  return {common(op, prefix, x.lo), common(op, prefix, x.hi)};
+  const Common common(op, prefix);
+  return {common(x.lo), common(x.hi)};
 }
 
 Range sum_range(const OpView& op) {
@@ -109,10 +117,12 @@ Tensor reference(const OpView& op, std::span<const Tensor* const> inputs) {
   const int64_t sign = op.attribute("subtract") != 0 ? -1 : 1;
   const int64_t zero_point = op.attribute("zero_point");
   const int64_t lo = op.attribute("lo"), hi = op.attribute("hi");
+  const Common common_x(op, "x_"), common_residual(op, "residual_");
+  const Rescale rescale = rescale_of(op, "");
   Tensor y(op.output().dtype, op.output().shape);
   for (size_t i = 0; i < x.size(); ++i) {
-    const int64_t sum = common(op, "x_", x[i]) + sign * common(op, "residual_", residual[i]);
-    const int64_t value = rescaled(sum, rescale_of(op, "")) + zero_point;
+    const int64_t sum = common_x(x[i]) + sign * common_residual(residual[i]);
+    const int64_t value = rescaled(sum, rescale) + zero_point;
     y.set(static_cast<int64_t>(i), std::clamp(value, lo, hi));
   }
   return y;
@@ -156,11 +166,10 @@ SmallSum small_sum(const OpView& op) {
           .bounds = {op.attribute("lo"), op.attribute("hi")},
           .x_slope = factor("x_") * whole,
           .residual_slope = factor("residual_") * whole * static_cast<double>(sign),
-          .y = [&op, sign, rescale = rescale_of(op, ""), zero_point = op.attribute("zero_point")](
-                   int64_t x, int64_t residual) {
-            return rescaled(common(op, "x_", x) + sign * common(op, "residual_", residual),
-                            rescale) +
-                   zero_point;
+          .y = [sign, common_x = Common(op, "x_"), common_residual = Common(op, "residual_"),
+                rescale = rescale_of(op, ""),
+                zero_point = op.attribute("zero_point")](int64_t x, int64_t residual) {
+            return rescaled(common_x(x) + sign * common_residual(residual), rescale) + zero_point;
           }};
 }
 

@@ -342,7 +342,10 @@ const Tiling* ScheduleModel::tiling(const AssignChoice& choice,
   };
   for (size_t r = 0; r < item.reads.size(); ++r) say(item.reads[r], choice.reads[r]);
   say(item.result, choice.result);
-  return memo_.find(graph, soc_, candidate.match, storage, taken_in(taken));
+  signatures_.resize(problem.items.size());
+  std::string& signature = signatures_[at(choice.item)];
+  if (signature.empty()) signature = TileMemo::signature(graph, soc_, candidate.match);
+  return memo_.find(signature, graph, soc_, candidate.match, storage, taken_in(taken));
 }
 
 std::optional<int64_t> ScheduleModel::cost(const AssignChoice& choice,

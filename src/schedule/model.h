@@ -67,6 +67,7 @@ struct ScheduleModel {
   const Policy& policy_;
   const Candidates& candidates_;
   TileMemo& memo_;
+  mutable std::vector<std::string> signatures_;  // TileMemo::signature() of each item, once asked
   std::vector<bool> by_unit_;  // by ValueId: a candidate's job may read or write it
   std::vector<std::vector<Storage>> wanted_in_place_;  // by ValueId: by units, in main memory
 };

@@ -17,6 +17,11 @@ class TileMemo {
   // best here too if it still fits. The pointer stays good.
   const Tiling* find(const Graph& graph, const Soc& soc, const Match& match,
                      const StorageOf& storage, const Taken& taken = {});
+  // The same with signature() of graph, SoC and match, for those who ask about many storages.
+  const Tiling* find(const std::string& signed_as, const Graph& graph, const Soc& soc,
+                     const Match& match, const StorageOf& storage, const Taken& taken);
+  // Everything of the network that the tiler looks at, but how values are stored.
+  static std::string signature(const Graph& graph, const Soc& soc, const Match& match);
   // That this tiling is known already, nothing else taken.
   void add(const Graph& graph, const Soc& soc, const Match& match, const StorageOf& storage,
            const Tiling& tiling);
