@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "check/cases.h"
 #include "check/machine.h"
 #include "check/prove.h"
 #include "compile/resources.h"
@@ -56,9 +57,17 @@ void check_folder(const fs::path& folder, const CheckOptions& options, PathCheck
   check.made = machine->made;
   if (options.conform.progress) options.conform.progress(target->name + ": what can be proven");
   append(check.findings, prove(machine->soc, machine->unit));
+  const Result<std::vector<LayerCase>> cases = load_cases(folder);
+  if (!cases.ok()) return append(check.findings, findings_of(cases.errors()));
+  JudgedCases judged = judge_cases(machine->soc, machine->unit, *cases);
+  check.cases = judged.cases;
+  check.cases_as_said = judged.as_said;
+  append(check.findings, std::move(judged.findings));
   if (options.statically) return;
-  Conformance conformance = conform(machine->soc, machine->unit, options.conform);
+  Conformance conformance =
+      conform(machine->soc, machine->unit, options.conform, std::move(judged.accepted));
   check.rules = std::move(conformance.rules);
+  check.cases_as_said -= conformance.wrong_cases;
   append(check.findings, std::move(conformance.findings));
 }
 

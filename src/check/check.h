@@ -24,6 +24,7 @@ struct PathCheck {
   std::string machine;  // name of the SoC that it was checked on; empty: none
   bool made = false;    // the SoC was made for the check
   std::vector<RuleConformance> rules;
+  int64_t cases = 0, cases_as_said = 0;  // of the folder's cases/
   std::vector<Finding> findings;
 
   size_t failures() const;  // errors and warnings among the findings

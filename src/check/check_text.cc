@@ -72,6 +72,7 @@ std::string check_text(const CheckReport& report) {
                           check.made ? ", made for this check" : "");
     text += "\n";
     if (!check.rules.empty()) text += table_of(check.rules);
+    if (check.cases > 0) text += fmt::format("cases: {} of {} as said\n", check.cases_as_said, check.cases);
     size_t proven = 0;
     for (const Finding& finding : check.findings) {
       if (finding.kind == Finding::Kind::proven) {
@@ -99,6 +100,8 @@ std::string check_json(const CheckReport& report) {
     }
     path["rules"] = Json::array();
     for (const RuleConformance& rule : check.rules) path["rules"].push_back(json_of(rule));
+    path["cases"] = check.cases;
+    path["cases_as_said"] = check.cases_as_said;
     path["findings"] = Json::array();
     for (const Finding& finding : check.findings) path["findings"].push_back(json_of(finding));
     json["checked"].push_back(std::move(path));

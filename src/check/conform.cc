@@ -15,13 +15,14 @@ namespace {
 
 class Conformer {
  public:
-  Conformer(const Soc& soc, int unit, const ConformOptions& options)
+  Conformer(const Soc& soc, int unit, const ConformOptions& options, std::vector<Trial> cases)
       : soc_(soc),
         unit_(unit),
         options_(options),
         target_(soc.accelerators[static_cast<size_t>(unit)].target),
         has_model_(!target_.models.empty()),
-        folder_(soc, unit, options.keep) {}
+        folder_(soc, unit, options.keep),
+        cases_(std::move(cases)) {}
 
   Conformance run();
 
@@ -31,6 +32,7 @@ class Conformer {
   }
   void draw(int rule);
   void judge(size_t rule);
+  void judge_case(const Trial& trial);
   void add(Finding finding) { result_.findings.push_back(std::move(finding)); }
   void report_trouble(size_t rule, Trouble trouble);
 
@@ -42,7 +44,8 @@ class Conformer {
   ProgramFolder folder_;
   std::vector<std::unique_ptr<LayerSource>> sources_;  // one for each of result_.rules
   std::vector<int> indices_;                           // of them, in the target
-  std::vector<Trial> trials_;
+  std::vector<Trial> cases_;
+  std::vector<Trial> trials_;  // drawn ones, then cases
   Conformance result_;
 };
 
@@ -114,7 +117,7 @@ void Conformer::report_trouble(size_t at, Trouble trouble) {
   const Trial* small = nullptr;
   int64_t count = 0;
   for (const Trial& trial : trials_) {
-    if (trial.rule != indices_[at] || trial.trouble != trouble) continue;
+    if (trial.said != nullptr || trial.rule != indices_[at] || trial.trouble != trouble) continue;
     ++count;
     if (small == nullptr || trial.size() < small->size()) small = &trial;
   }
@@ -143,7 +146,7 @@ void Conformer::report_trouble(size_t at, Trouble trouble) {
 void Conformer::judge(size_t at) {
   RuleConformance& row = result_.rules[at];
   for (const Trial& trial : trials_) {
-    if (trial.rule != indices_[at]) continue;
+    if (trial.said != nullptr || trial.rule != indices_[at]) continue;
     if (trial.trouble == Trouble::none || trial.trouble == Trouble::cost) ++row.exact;
     if (!has_model_ || trial.trouble == Trouble::refused) continue;
     const int64_t error = std::abs(trial.charged - trial.modelled);
@@ -154,6 +157,16 @@ void Conformer::judge(size_t at) {
     report_trouble(at, trouble);
 }
 
+void Conformer::judge_case(const Trial& trial) {
+  if (trial.said == nullptr || trial.trouble == Trouble::none) return;
+  ++result_.wrong_cases;
+  const char* const what = trial.trouble == Trouble::differs   ? "differs from the reference"
+                           : trial.trouble == Trouble::refused ? "does not run"
+                                                               : "costs other cycles than the model charges";
+  add({Finding::Kind::error, trial.said->place, fmt::format("case `{}`: the layer {}", trial.said->name, what),
+       "correct driver, model or rule", explain_trial(trial)});
+}
+
 Conformance Conformer::run() {
   std::vector<std::string> names;
   for (const Rule& rule : target_.rules) names.push_back(rule.name);
@@ -161,6 +174,8 @@ Conformance Conformer::run() {
   const Result<std::vector<bool>> chosen = full_match(wanted, names, in_file("--rule"));
   for (size_t r = 0; chosen.ok() && r < names.size(); ++r)
     if ((*chosen)[r]) draw(static_cast<int>(r));
+  for (Trial& trial : cases_)
+    if (chosen.ok() && (*chosen)[static_cast<size_t>(trial.rule)]) trials_.push_back(std::move(trial));
   if (trials_.empty()) return std::move(result_);
   say(fmt::format("{}: building and running {} layers", target_.name, trials_.size()));
   if (Status ran = run_trials(folder_, trials_, has_model_); !ran.ok()) {
@@ -169,13 +184,14 @@ Conformance Conformer::run() {
     return std::move(result_);
   }
   for (size_t at = 0; at < result_.rules.size(); ++at) judge(at);
+  for (const Trial& trial : trials_) judge_case(trial);
   return std::move(result_);
 }
 
 }  // namespace
 
-Conformance conform(const Soc& soc, int unit, const ConformOptions& options) {
-  return Conformer(soc, unit, options).run();
+Conformance conform(const Soc& soc, int unit, const ConformOptions& options, std::vector<Trial> cases) {
+  return Conformer(soc, unit, options, std::move(cases)).run();
 }
 
 }  // namespace heddle

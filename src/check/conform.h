@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "check/finding.h"
+#include "check/trial.h"
 #include "rules/rules.h"
 
 namespace heddle {
@@ -39,10 +40,12 @@ struct RuleConformance {
 
 struct Conformance {
   std::vector<RuleConformance> rules;
+  int64_t wrong_cases = 0;
   std::vector<Finding> findings;
 };
 
-// Of the accelerator or library at this index of the SoC. Deterministic in the seed.
-Conformance conform(const Soc& soc, int unit, const ConformOptions& options);
+// Of the accelerator or library at this index of the SoC, with the layers of its cases beside those that
+// are drawn. Deterministic in the seed.
+Conformance conform(const Soc& soc, int unit, const ConformOptions& options, std::vector<Trial> cases = {});
 
 }  // namespace heddle

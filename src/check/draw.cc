@@ -16,15 +16,6 @@ constexpr int64_t kUsualMacs = 200'000, kMostMacs = 4'000'000;
 constexpr int64_t kUsualElements = 30'000;
 constexpr int kAttempts = 100, kRepairs = 60, kMostWork = 4000;
 
-Soc with_one_rule(const Soc& soc, int target, int rule) {
-  Soc one = soc;
-  one.cpu.rules.clear();
-  SocUnit unit = one.accelerators[static_cast<size_t>(target)];
-  unit.target.rules = {unit.target.rules[static_cast<size_t>(rule)]};
-  one.accelerators = {std::move(unit)};
-  return one;
-}
-
 void texts_in(const Expr& expr, std::set<std::string>& texts) {
   if (expr.op == ExprOp::text) texts.insert(expr.text);
   for (const Expr& child : expr.children) texts_in(child, texts);
@@ -71,6 +62,15 @@ bool has_image(const std::string& op) {
 }
 
 }  // namespace
+
+Soc with_one_rule(const Soc& soc, int target, int rule) {
+  Soc one = soc;
+  one.cpu.rules.clear();
+  SocUnit unit = one.accelerators[static_cast<size_t>(target)];
+  unit.target.rules = {unit.target.rules[static_cast<size_t>(rule)]};
+  one.accelerators = {std::move(unit)};
+  return one;
+}
 
 LayerSource::LayerSource(const Soc& soc, int target, int rule, uint64_t seed)
     : soc_(with_one_rule(soc, target, rule)),
@@ -139,7 +139,7 @@ std::vector<LayerSource::Change> LayerSource::changes_for(const Condition& condi
     return std::any_of(names.begin(), names.end(), [&](const std::string& name) {
       const std::string owner = name.substr(0, name.find('.') + 1);
       if (name == "y.bits" || name == "y.signed" || name == "y.dtype" || name == "y.lo" || name == "y.hi")
-        return choice.starts_with(choices.ops.back() + ".") || choice == "y.dtype";
+        return choice.starts_with(occurrence_name(choices.ops, choices.ops.size() - 1) + ".") || choice == "y.dtype";
       return choice == name || (find_op(owner.substr(0, owner.size() - 1)) == nullptr &&
                                 owner.size() > 1 && choice.starts_with(owner));
     });

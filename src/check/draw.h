@@ -21,6 +21,9 @@ struct DrawnLayer {
   Graph graph;
 };
 
+// The SoC with nothing but this rule: at 0 of unit 0. For quick matching, not for compiling.
+Soc with_one_rule(const Soc& soc, int target, int rule);
+
 class LayerSource {
  public:
   // Of the rule at these indices; both SoC and rule outlive this.

@@ -23,7 +23,8 @@ std::string type_of(const Value& value) {
   return text;
 }
 
-// All names of a condition with their values: "fy 3, fx 1".
+}  // namespace
+
 std::string values_in(const Expr& expr, const Environment& environment) {
   std::string text;
   for (const std::string& name : names_in(expr)) {
@@ -32,8 +33,6 @@ std::string values_in(const Expr& expr, const Environment& environment) {
   }
   return text;
 }
-
-}  // namespace
 
 std::string describe_layer(const Graph& graph) {
   std::string text;
@@ -44,8 +43,7 @@ std::string describe_layer(const Graph& graph) {
   return text;
 }
 
-std::vector<std::string> explain_trial(const Trial& trial) {
-  const Graph& graph = trial.layer.graph;
+std::vector<std::string> explain_layer(const Graph& graph) {
   std::vector<std::string> lines;
   for (const Value& value : graph.values)
     if (!value.producer.valid()) lines.push_back(fmt::format("{:<10}{}", value.name, type_of(value)));
@@ -56,6 +54,11 @@ std::vector<std::string> explain_trial(const Trial& trial) {
     lines.push_back(fmt::format("{:<10}{}", node.op + " ", attributes));
   }
   lines.push_back(fmt::format("{:<10}{}", "y", type_of(graph.value(graph.outputs[0]))));
+  return lines;
+}
+
+std::vector<std::string> explain_trial(const Trial& trial) {
+  std::vector<std::string> lines = explain_layer(trial.layer.graph);
   const Match& match = trial.step().candidate.match;
   const Soc& soc = trial.network.compilation.soc;
   if (const std::optional<Tiling>& tiling = trial.step().candidate.tiling) {

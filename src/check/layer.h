@@ -5,6 +5,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,20 @@ struct LayerChoices {
 // The graph: one spine, its activations from outside, one output. Choices that contradict each other
 // give an error that says how; what was drawn stays in `choices`.
 Result<Graph> build_layer(const Hints& hints, LayerChoices& choices, Random& random);
+
+// A layer that somebody wrote down (rules/cases.h): what is not said is plain, not drawn.
+struct SaidLayer {
+  LayerChoices choices;                                  // what was said
+  std::map<std::string, std::vector<int64_t>> palettes;  // "weights": its elements are all of these
+  std::map<std::string, Place> places;                   // of what was said
+  Place place;                                           // of the whole
+  std::set<std::string> asked{};  // names that it was built of, said or not; written by build_layer
+};
+// Errors, at their places: what has to be said and is not, and what is of the wrong kind.
+Result<Graph> build_layer(SaidLayer& layer);
+
+// "requant_2" of the second of that name, as conditions call it.
+std::string occurrence_name(const std::vector<std::string>& ops, size_t at);
 
 // Whether layers with this operator in them can be drawn.
 bool can_draw(std::string_view op);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -11,11 +12,20 @@ namespace heddle {
 
 class LayerBuilder {
  public:
-  LayerBuilder(const Hints& hints, LayerChoices& choices, Random& random)
-      : hints_(hints), choices_(choices), random_(random) {}
+  LayerBuilder(const Hints& hints, LayerChoices& choices, Random& random, SaidLayer* said = nullptr)
+      : hints_(hints), choices_(choices), random_(random), said_(said) {}
 
-  // A choice by its name: as it was made, else drawn, and moved to where the hints want it.
-  int64_t number(const std::string& name, const std::function<int64_t()>& draw);
+  // What the next recipe asks for belongs to this operator: "_2" of the second `requant`.
+  void begin(std::string suffix) { suffix_ = std::move(suffix); }
+  // The name by which conditions call it: "mul.max" is "mul_2.max" in the second `requant`.
+  std::string named(const std::string& name) const;
+  // A choice by its name: as it was made, else drawn, and moved to where the hints want it. Of a layer
+  // that is said it is `plain`, else what plain_value() knows, else an error.
+  int64_t number(const std::string& name, const std::function<int64_t()>& draw,
+                 std::optional<int64_t> plain = std::nullopt);
+  bool is_chosen(const std::string& name) const { return choices_.values.contains(named(name)); }
+  // An operand that an operator may lack; of a layer that is said it is there if a name speaks of it.
+  bool some(const std::string& operand, int64_t percent);
   std::string text(const std::string& name, const std::vector<std::string>& usual);
   // Of a dimension: mostly up to `most`.
   int64_t size(const std::string& name, int64_t most, int64_t least = 1);
@@ -40,11 +50,18 @@ class LayerBuilder {
 
  private:
   Range range(const std::string& operand, DType type, int64_t usual);
+  void complain(const std::string& name, const std::string& what);
+  void fill(Tensor& tensor, const std::string& operand, const std::vector<int64_t>& palette, Random& elements);
 
   const Hints& hints_;
   LayerChoices& choices_;
   Random& random_;
+  SaidLayer* said_;  // null: the layer is drawn
+  std::string suffix_{};
 };
+
+// What a choice is where nobody says anything: strides of 1, no pads. nullopt: it has to be said.
+std::optional<int64_t> plain_value(const std::string& name);
 
 // Adds the operator to the spine, with the operands and attributes that it needs.
 using Recipe = bool (*)(LayerBuilder& builder, const std::string& op);

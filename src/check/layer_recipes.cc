@@ -111,7 +111,7 @@ bool dense(LayerBuilder& b, const std::string& op) {
 }
 
 Shape rows_of(LayerBuilder& b, const std::string& op, int64_t least_rank) {
-  const int64_t rank = b.number("x.rank", [&] { return b.pick(least_rank, 4); });
+  const int64_t rank = b.number("x.rank", [&] { return b.pick(least_rank, 4); }, 4);
   const int64_t n = b.number("n", [&] { return b.chance(80) ? int64_t{1} : b.pick(2, 4); });
   (void)op;
   switch (std::clamp<int64_t>(rank, least_rank, 4)) {
@@ -129,7 +129,7 @@ Shape rows_of(LayerBuilder& b, const std::string& op, int64_t least_rank) {
 bool matmul(LayerBuilder& b, const std::string& op) {
   ValueId x = b.spine;
   if (!b.started()) {
-    const int64_t rank = b.number("x.rank", [&] { return b.pick(2, 4); });
+    const int64_t rank = b.number("x.rank", [&] { return b.pick(2, 4); }, 2);
     Shape shape{b.size("n", 40), b.size("c", 40)};
     for (int64_t d = std::clamp<int64_t>(rank, 2, 4); d > 2; --d)
       shape.insert(shape.begin(), b.number("b" + std::to_string(d - 3), [&] { return b.pick(1, 3); }));
@@ -216,18 +216,18 @@ void draw_bounds(LayerBuilder& b, const std::string& op, Attributes& a) {
   a["lo"] = b.number(op + ".lo", [&] {
     return whole.lo == 0 || b.chance(40) ? int64_t{0} : b.chance(25) ? int64_t{-17}
            : wide ? -(int64_t{1} << 24) : whole.lo;
-  });
+  }, wide ? -(int64_t{1} << 24) : whole.lo);
   a["hi"] = b.number(op + ".hi", [&] {
     if (wide) return int64_t{1} << 24;
     return b.chance(80) ? whole.hi : whole.hi - 34;
-  });
+  }, wide ? int64_t{1} << 24 : whole.hi);
 }
 
 // A shift that spreads a sum of products over 8 bits, or an extreme one.
 // `fixed`: bits of a multiplier in a fixed point, which are shifted out too.
 int64_t draw_shift(LayerBuilder& b, const std::string& op, int64_t multiplier_bits, int64_t fixed) {
   const Range range = b.graph.value(b.spine).type.range;
-  const AllowedValues& wanted = b.hints().of(op + ".shift");
+  const AllowedValues& wanted = b.hints().of(b.named(op + ".shift"));
   return b.number(op + ".shift", [&] {
     const int64_t kind = b.pick(0, 19);
     if (kind == 0) return std::max<int64_t>(fixed, wanted.least.value_or(0));
@@ -256,10 +256,9 @@ bool requant(LayerBuilder& b, const std::string& op) {
   draw_bounds(b, op, a);
   a["zero_point"] = b.number(op + ".zero_point", [&] { return b.chance(60) ? int64_t{0} : b.pick(-128, 127); });
   std::vector<ValueId> inputs{x};
-  const auto some = [&](const char* operand, int64_t percent) {
-    return b.number(operand + std::string(".used"), [&] { return int64_t{b.chance(percent)}; }) != 0;
-  };
   const auto shape_of = [&](const char* operand) {
+    const std::string elements = operand + std::string(".elements");
+    if (b.is_chosen(elements)) return Shape{b.number(elements, [] { return int64_t{1}; })};
     const bool each = b.number(operand + std::string(".each"), [&] { return int64_t{b.chance(50)}; }) != 0;
     return each ? channels : Shape{1};
   };
@@ -273,20 +272,20 @@ bool requant(LayerBuilder& b, const std::string& op) {
     inputs.push_back(b.constant_of("mul", std::move(scales)));
   } else if (rounding == "tflite_double") {
     inputs.push_back(b.constant("mul", shape_of("mul"), kInt32, int64_t{1} << 30, INT32_MAX));
-  } else if (scaled && some("mul", 80)) {
+  } else if (scaled && b.some("mul", 80)) {
     inputs.push_back(b.constant("mul", shape_of("mul"), kInt32, 1, 255));
   }
-  if (scaled && some("add", 40)) {
+  if (scaled && b.some("add", 40)) {
     inputs.resize(2);  // an absent `mul` is an invalid operand
     inputs.push_back(b.constant("add", shape_of("add"), kInt32, -100000, 100000));
   }
   const bool shifted = rounding == "shift" || scaled;
-  if (shifted && some("shifts", 10)) {
+  if (shifted && b.some("shifts", 10)) {
     inputs.resize(3);
     inputs.push_back(b.constant("shifts", shape_of("shifts"), kInt8, 0, 3));
   }
   const bool multiplied = scaled && inputs.size() > 1 && inputs[1].valid();
-  a["shift"] = rounding == "float" ? b.number(op + ".shift", [] { return int64_t{0}; })
+  a["shift"] = rounding == "float" ? b.number(op + ".shift", [] { return int64_t{0}; }, 0)
                                    : draw_shift(b, op, multiplied ? 7 : 0, rounding == "tflite_double" ? 31 : 0);
   return b.node(op, std::move(inputs), std::move(a));
 }
@@ -324,7 +323,7 @@ bool lookup(LayerBuilder& b, const std::string& op) {
   const ValueId x = first(b, op, {DType::int8, DType::uint8});
   const Range range = b.graph.value(x).type.range;
   if (range.hi - range.lo > 65535) return false;
-  const int64_t to = b.number(op + ".first", [&] { return range.lo; });
+  const int64_t to = b.number(op + ".first", [&] { return range.lo; }, range.lo);
   const ValueId table = b.constant("table", {std::max<int64_t>(1, range.hi - to + 1)}, kInt8, -128, 127);
   return b.node(op, {x, table}, {{"first", to}});
 }
@@ -370,15 +369,16 @@ bool any(LayerBuilder& b, const std::string& op) {
     } else if (attribute.real) {
       a[name] = attribute.otherwise ? std::get<double>(*attribute.otherwise) : 1.0;
     } else if (!attribute.vector && name == "lo") {
-      a[name] = b.number(full, [&] { return b.chance(50) ? int64_t{-128} : int64_t{0}; });
+      a[name] = b.number(full, [&] { return b.chance(50) ? int64_t{-128} : int64_t{0}; }, -128);
     } else if (!attribute.vector && name == "hi") {
-      a[name] = b.number(full, [] { return int64_t{127}; });
+      a[name] = b.number(full, [] { return int64_t{127}; }, 127);
     } else if (!attribute.vector && name == "levels") {
-      a[name] = b.number(full, [] { return int64_t{256}; });
+      a[name] = b.number(full, [] { return int64_t{256}; }, 256);
     } else if (!attribute.vector) {
       const int64_t usual = attribute.otherwise && std::holds_alternative<int64_t>(*attribute.otherwise)
                                 ? std::get<int64_t>(*attribute.otherwise) : b.pick(0, 9);
-      a[name] = b.number(full, [&] { return usual; });
+      a[name] = b.number(full, [&] { return usual; },
+                         attribute.otherwise ? std::optional(usual) : std::nullopt);
     }
   }
   return b.node(op, std::move(inputs), std::move(a));

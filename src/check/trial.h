@@ -7,12 +7,14 @@
 
 #include "check/draw.h"
 #include "check/program.h"
+#include "rules/cases.h"
 
 namespace heddle {
 
 enum class Trouble : uint8_t { none, differs, refused, cost };
 
 struct Trial {
+  const LayerCase* said = nullptr;  // the case that it is of; null: it was drawn
   DrawnLayer layer;
   int rule = 0;
   ProgramNetwork network;
@@ -48,5 +50,9 @@ Trial smallest(LayerSource& source, ProgramFolder& folder, int unit, Trial trial
 std::string describe_layer(const Graph& graph);
 // Lines for a finding: shapes, attributes, tiles, the trouble, and the conditions that accepted it.
 std::vector<std::string> explain_trial(const Trial& trial);
+// Its first lines: operands, operators, the result.
+std::vector<std::string> explain_layer(const Graph& graph);
+// All names of a condition with their values: "fy 3, fx 1".
+std::string values_in(const Expr& expr, const Environment& environment);
 
 }  // namespace heddle

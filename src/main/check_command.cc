@@ -9,6 +9,8 @@ namespace heddle {
 const char* const kCheckFooter = R"(What is checked, in this order:
   schema       every key of every file, all errors at once
   proofs       conditions that exclude each other or say nothing
+  cases        layers in cases/*.toml of the folder, of which it says what a rule must make of them; those that are
+               accepted run with the conformance
   conformance  for each rule, layers drawn from its own pattern and conditions are compiled as any network is, many of
                them in tiles; emitted C, driver and model must equal the reference interpreter bit for bit, and the
                rule's launch + compute the cycles that the model charges. A divergence is shown with a small layer.

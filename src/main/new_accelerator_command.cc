@@ -39,15 +39,16 @@ Result<FileSet> fill(const fs::path& from, const std::string& name, const std::s
                  [](char c) { return static_cast<char>(std::toupper(static_cast<unsigned char>(c))); });
   FileSet files;
   std::error_code error;
-  for (const fs::directory_entry& entry : fs::directory_iterator(from, error)) {
+  for (const fs::directory_entry& entry : fs::recursive_directory_iterator(from, error)) {
+    if (!entry.is_regular_file()) continue;
     Result<std::string> text = read_file(entry.path());
     if (!text.ok()) return text.errors();
-    files[entry.path().filename().string()] =
+    files[entry.path().lexically_relative(from).generic_string()] =
         filled(filled(std::move(*text), "$NAME", name), "$UPPER", capitals);
   }
   for (const Schema& schema : all_schemas()) {
     const std::string of = schema_name(schema);
-    if (of == kind || of == "soc") files["schema/" + of + ".json"] = json_schema(schema);
+    if (of == kind || of == "soc" || of == "cases") files["schema/" + of + ".json"] = json_schema(schema);
   }
   return files;
 }

@@ -419,6 +419,10 @@ std::vector<Schema> make_schemas() {
                {{"constants", KeyType::integer_map, kOptional,
                  "`cpu.<key>` where a SoC does not say otherwise in its `[cpu.constants]`"}},
                rule_keys(false)})},
+      {FileKind::cases, "accelerators/*/cases/*.toml",
+       "Layers of which their author says what a rule must make of them; `heddle check` holds the folder "
+       "against them, and runs those that are accepted.",
+       case_keys()},
   };
 }
 

@@ -13,7 +13,7 @@
 
 namespace heddle {
 
-enum class FileKind : uint8_t { soc, policy, accelerator, dma, library, cpu };
+enum class FileKind : uint8_t { soc, policy, accelerator, dma, library, cpu, cases };
 
 enum class KeyType : uint8_t {
   integer,
@@ -27,6 +27,7 @@ enum class KeyType : uint8_t {
   text_map,        // a table with keys of the user's choice
   expression_map,  //
   integer_map,     //
+  names,           // a table of names as conditions write them: `c`, `conv2d.stride_h`
 };
 
 struct KeyDef {
@@ -49,6 +50,9 @@ struct Schema {
 };
 
 inline constexpr int64_t kSchemaVersion = 1;
+
+// The keys of cases/*.toml (cases.h).
+std::vector<KeyDef> case_keys();
 
 const std::vector<Schema>& all_schemas();
 const Schema& schema_of(FileKind kind);

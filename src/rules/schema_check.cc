@@ -42,6 +42,7 @@ std::string_view wanted(KeyType type) {
     case KeyType::text_map:
     case KeyType::expression_map:
     case KeyType::integer_map:
+    case KeyType::names:
       break;
   }
   return "a table";
@@ -64,6 +65,7 @@ TomlKind kind_of(KeyType type) {
     case KeyType::text_map:
     case KeyType::expression_map:
     case KeyType::integer_map:
+    case KeyType::names:
       break;
   }
   return TomlKind::table;
@@ -206,6 +208,9 @@ class Checker {
           if (member.value.kind == TomlKind::integer) check_range(def, member.key, member.value);
         }
         break;
+      case KeyType::names:
+        check_names(value);
+        break;
       case KeyType::table:
         check_table(value, path);
         break;
@@ -222,6 +227,23 @@ class Checker {
           }
         }
         break;
+    }
+  }
+
+  // TOML reads `conv2d.stride_h = 2` as a table of its own.
+  void check_names(const TomlValue& table) {
+    for (const TomlMember& member : table.members) {
+      const TomlValue& value = member.value;
+      if (value.kind == TomlKind::table) {
+        check_names(value);
+      } else if (value.kind == TomlKind::list) {
+        for (const TomlValue& item : value.items) check_entry(TomlKind::integer, member.key, item.place, item);
+      } else if (value.kind == TomlKind::text) {
+        check_entry(TomlKind::text, member.key, value.place, value);
+      } else if (value.kind != TomlKind::integer) {
+        error(value.place, fmt::format("`{}` must be an integer, a text or a list of integers, but it is {}",
+                                       terminal_text(member.key), describe(value.kind)));
+      }
     }
   }
 

@@ -113,6 +113,8 @@ std::string_view type_text(KeyType type) {
       return "table of expressions";
     case KeyType::integer_map:
       return "table of integers";
+    case KeyType::names:
+      return "table of names";
   }
   return "";
 }

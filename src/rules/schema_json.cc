@@ -71,6 +71,15 @@ class Writer {
     return members;
   }
 
+  // A number, a text or all values of a constant; before the dot: a table of them.
+  static Members name_of_layer(bool tables, size_t indent) {
+    Members members = {{"type", fmt::format(R"(["integer", "string", "array"{}])", tables ? R"(, "object")" : "")},
+                       {"items", object({{"type", json_text("integer")}}, indent)}};
+    if (tables)
+      members.emplace_back("additionalProperties", object(name_of_layer(false, indent + 2), indent));
+    return members;
+  }
+
   static Members texts(const KeyDef& def) {
     Members members = {{"type", json_text("string")}, {"minLength", "1"}};
     std::string choices;
@@ -118,6 +127,9 @@ class Writer {
         return object(members, indent);
       case KeyType::integer_map:
         map_of(integers(def));
+        return object(members, indent);
+      case KeyType::names:
+        add({{"type", json_text("object")}, {"additionalProperties", object(name_of_layer(true, indent + 4), indent + 2)}});
         return object(members, indent);
     }
     const bool bare = def.type == KeyType::integer || def.type == KeyType::boolean;

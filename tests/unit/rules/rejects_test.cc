@@ -7,6 +7,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "rules/cases.h"
 #include "rules/rules.h"
 
 namespace heddle {
@@ -27,6 +28,7 @@ std::optional<std::string> load(const fs::path& folder) {
   for (const char* file : {"accelerator.toml", "dma.toml", "library.toml", "cpu.toml"}) {
     if (fs::exists(folder / file)) return said(load_target(folder));
   }
+  if (fs::exists(folder / "cases")) return said(load_cases(folder));
   return std::nullopt;
 }
 

@@ -32,6 +32,19 @@ class Validator {
           "maximum",  "minLength"};
       EXPECT_NE(std::find(known.begin(), known.end(), keyword), known.end()) << keyword;
     }
+    if (schema.at("type").is_array()) {  // one of several
+      Validator least;
+      for (const Json& each : schema["type"]) {
+        Json one = schema;
+        one["type"] = each;
+        Validator alone;
+        alone.check(one, value, path);
+        if (alone.errors.empty()) return;
+        least = alone;
+      }
+      errors.insert(errors.end(), least.errors.begin(), least.errors.end());
+      return;
+    }
     const std::string type = schema.at("type");
     if (type == "object" && value.kind == TomlKind::table) return check_object(schema, value, path);
     if (type == "array" && value.kind == TomlKind::list) {
@@ -130,6 +143,7 @@ TEST(SchemaJson, RefusesWhatTheLoaderRefuses) {
     for (const Schema& schema : all_schemas()) {
       const std::string own = schema.kind == FileKind::soc      ? "soc.toml"
                               : schema.kind == FileKind::policy ? "policy.toml"
+                              : schema.kind == FileKind::cases  ? "cases/layers.toml"
                                                                 : std::string(schema.file);
       if (!fs::exists(entry.path() / own)) continue;
       const Result<TomlValue> root = read_toml(entry.path() / own);
