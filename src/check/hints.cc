@@ -34,6 +34,14 @@ ExprOp mirrored(ExprOp op) {
   }
 }
 
+// `mul.present == 0`, `not mul.present`
+bool is_absence(const Expr& expr) {
+  const bool equals_0 = expr.op == ExprOp::eq && expr.children[1].op == ExprOp::integer && expr.children[1].integer == 0;
+  if (!equals_0 && expr.op != ExprOp::logical_not) return false;
+  const Expr& name = expr.children[0];
+  return name.op == ExprOp::name && name.text.ends_with(".present");
+}
+
 class Collector {
  public:
   Collector(const Environment& machine, Hints& hints) : machine_(machine), hints_(hints) {}
@@ -45,6 +53,12 @@ class Collector {
     if (part.children.size() != 2) return;
     const Expr& a = part.children[0];
     const Expr& b = part.children[1];
+    if (part.op == ExprOp::logical_or && is_absence(a)) {  // where there is one, it is like this
+      std::vector<const Expr*> parts;
+      conjuncts(b, parts);
+      for (const Expr* const each : parts) add(*each);
+      return;
+    }
     if (part.op == ExprOp::in && a.op == ExprOp::name) {
       if (const std::optional<std::vector<ExprValue>> items = constants(b)) only(a.text, *items);
       return;
