@@ -56,6 +56,24 @@ TEST(Folder, OfADmaIsRead) {
   EXPECT_EQ(checked.what, "DMA");
 }
 
+// Of the published model: the case that is there for it runs, and shows it, without any drawn layer.
+TEST(Cases, AreRunAndFound) {
+  const TemporaryFolder temporary;
+  const fs::path copy = temporary.path() / "qvanilla";
+  fs::copy(shipped("qvanilla"), copy, fs::copy_options::recursive);
+  EXPECT_EQ(text_of(check(copy, "", 0)).find("differs"), std::string::npos);
+  std::string text = read_file(copy / "model.c").value();
+  const std::string right = "for (uint32_t fx = 0; fx < j->kw; ++fx)";
+  const size_t at = text.find(right);
+  ASSERT_NE(at, std::string::npos);
+  text.replace(at, right.size(), "for (uint32_t fx = 0; fx < j->kh; ++fx)");
+  ASSERT_TRUE(write_file(copy / "model.c", text).ok());
+  const PathCheck checked = check(copy, "", 0);
+  EXPECT_EQ(checked.failures(), 1u);
+  EXPECT_EQ(checked.cases_as_said, checked.cases - 1);
+  EXPECT_THAT(text_of(checked), HasSubstr("case `more_columns_than_rows`: the layer differs from the reference"));
+}
+
 struct Planted {
   std::string name;  // of the test
   std::string unit, soc, rule;
