@@ -33,6 +33,9 @@ std::string text_of(const PathCheck& checked) { return check_text(CheckReport{{c
 struct Shipped {
   std::string unit, soc;
 };
+void PrintTo(const Shipped& shipped, std::ostream* out) {
+  *out << shipped.unit << (shipped.soc.empty() ? "" : " on ") << shipped.soc;
+}
 
 class ShippedFolder : public testing::TestWithParam<Shipped> {};
 
@@ -80,6 +83,7 @@ struct Planted {
   std::string file, right, wrong;
   std::string finding;
 };
+void PrintTo(const Planted& bug, std::ostream* out) { *out << bug.name; }
 
 class PlantedBug : public testing::TestWithParam<Planted> {};
 

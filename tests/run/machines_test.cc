@@ -25,6 +25,7 @@ struct First {
   bool is_library;  // the CPU's own cycles
   int samples;
 };
+void PrintTo(const First& first, std::ostream* out) { *out << first.model << " on " << first.soc; }
 
 const First kFirst[] = {
     {"mlperf_tiny/kws_int8.tflite", "cpu_library", "kernel_library", 9, true, 5},

@@ -25,6 +25,7 @@ struct Own {
   const char* tolerance{};  // where the outputs are float32 sums: how near all of them are
   const char* only{};       // on this SoC alone (and on cpu_only, which verify adds)
 };
+void PrintTo(const Own& own, std::ostream* out) { *out << own.file; }
 
 // Float32 sums depend on their order.
 constexpr const char* kFloat = "1e-5";

@@ -49,6 +49,7 @@ struct Case {
   std::string model;
   Machine machine;
 };
+void PrintTo(const Case& c, std::ostream* out) { *out << c.model << " on " << c.machine.soc; }
 
 // The larger ones of DIANA's variants: to a CPU they are the smallest one once more.
 bool is_variant(const std::string& stem) {

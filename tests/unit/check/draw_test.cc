@@ -37,6 +37,7 @@ struct DrawCase {
   std::string pattern;
   std::vector<std::string> conditions;
 };
+void PrintTo(const DrawCase& c, std::ostream* out) { *out << c.pattern; }
 
 class NarrowRules : public testing::TestWithParam<DrawCase> {};
 

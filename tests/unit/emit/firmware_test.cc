@@ -208,6 +208,7 @@ struct Arm {
   const char* soc;
   const char* machine;
 };
+void PrintTo(const Arm& arm, std::ostream* out) { *out << arm.soc; }
 
 class OnQemuArm : public testing::TestWithParam<Arm> {
  protected:

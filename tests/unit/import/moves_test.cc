@@ -27,6 +27,7 @@ struct Case {
   TestModel model;
   const char* expected;
 };
+void PrintTo(const Case& c, std::ostream* out) { *out << c.name; }
 
 class Moves : public testing::TestWithParam<Case> {};
 

@@ -11,6 +11,7 @@ struct Case {
   TestModel model;
   const char* expected;  // sketch()
 };
+void PrintTo(const Case& c, std::ostream* out) { *out << c.name; }
 
 // x [1, 2, 4, 4] through these nodes to y.
 TestModel image(std::vector<TestNode> nodes, std::vector<TestTensor> constants,
@@ -385,6 +386,7 @@ struct InputCase {
   TensorType expected;
   const char* note;  // "" none
 };
+void PrintTo(const InputCase& c, std::ostream* out) { *out << c.name; }
 
 class Input : public testing::TestWithParam<InputCase> {};
 

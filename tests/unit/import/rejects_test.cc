@@ -12,6 +12,7 @@ struct Reject {
   TestModel model;
   std::vector<std::string> messages;  // all must occur
 };
+void PrintTo(const Reject& reject, std::ostream* out) { *out << reject.name; }
 
 const TestTensor kKernel{.name = "w", .dims = {2, 2, 1, 1}, .values = {1, 2, 3, 4}};
 const TestTensor kMatrix{.name = "w", .dims = {2, 2}, .values = {1, 2, 3, 4}};

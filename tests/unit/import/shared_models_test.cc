@@ -107,7 +107,7 @@ std::map<std::string, std::string> read_map(const std::filesystem::path& file) {
   return map;
 }
 
-class SharedNetwork : public testing::TestWithParam<const char*> {};
+class SharedNetwork : public testing::TestWithParam<std::string> {};
 
 TEST_P(SharedNetwork, OutputsAndActivationsAreExact) {
   SKIP_WITHOUT_SHARED();
@@ -152,6 +152,7 @@ struct Layered {
   const char* name;
   size_t requants;
 };
+void PrintTo(const Layered& layered, std::ostream* out) { *out << layered.name; }
 
 class SharedLayers : public testing::TestWithParam<Layered> {};
 
@@ -178,7 +179,7 @@ INSTANTIATE_TEST_SUITE_P(IntegerOnnx, SharedLayers,
                                          Layered{"AnomalyDetection", 10}),
                          [](const auto& test) { return test.param.name; });
 
-class SharedKernel : public testing::TestWithParam<const char*> {};
+class SharedKernel : public testing::TestWithParam<std::string> {};
 
 TEST_P(SharedKernel, OutputsAreExact) {
   SKIP_WITHOUT_SHARED();
@@ -192,7 +193,7 @@ INSTANTIATE_TEST_SUITE_P(IntegerOnnx, SharedKernel,
                                          "Conv_StriddedPadded_2D_RQ", "GEMM_Regular_RQPerColumn",
                                          "Hardswish_Regular_RQ", "MatMul_Regular_RQ", "RMSNorm",
                                          "Softmax_Regular"),
-                         [](const testing::TestParamInfo<const char*>& test) {
+                         [](const testing::TestParamInfo<std::string>& test) {
                            return test.param;
                          });
 

@@ -41,7 +41,7 @@ std::vector<int64_t> input_of(const std::string& bytes, const Value& input) {
   return pixels;
 }
 
-class TfliteVectors : public testing::TestWithParam<const char*> {};
+class TfliteVectors : public testing::TestWithParam<std::string> {};
 
 TEST_P(TfliteVectors, AreExact) {
   if (!std::filesystem::exists(kShared)) GTEST_SKIP() << "skipped: ../shared is absent";
@@ -52,7 +52,7 @@ TEST_P(TfliteVectors, AreExact) {
   ASSERT_EQ(graph.inputs.size(), 1u);
   ASSERT_EQ(graph.outputs.size(), 1u);
   EXPECT_EQ(graph.dialect, std::string("TFLite int8, per ") +
-                               (GetParam() == std::string("ad") ? "tensor" : "channel") +
+                               (GetParam() == "ad" ? "tensor" : "channel") +
                                ", single rounding");
   const Value& input = graph.value(graph.inputs[0]);
   const Value& output = graph.value(graph.outputs[0]);
@@ -71,7 +71,7 @@ TEST_P(TfliteVectors, AreExact) {
 }
 
 INSTANTIATE_TEST_SUITE_P(MlperfTiny, TfliteVectors, testing::Values("kws", "ic", "vww", "ad"),
-                         [](const auto& parameter) { return std::string(parameter.param); });
+                         [](const auto& parameter) { return parameter.param; });
 
 }  // namespace
 }  // namespace heddle

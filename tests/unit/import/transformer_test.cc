@@ -14,6 +14,7 @@ struct Case {
   TestModel model;
   const char* expected;
 };
+void PrintTo(const Case& c, std::ostream* out) { *out << c.name; }
 
 // Inputs x [1, 2, 4] and z [1, 4, 2] of int8; output y.
 TestModel rows(std::vector<TestNode> nodes, std::vector<TestTensor> constants = {}) {
