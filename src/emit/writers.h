@@ -10,8 +10,9 @@
 
 namespace heddle {
 
+// network_header.cc
+std::string emit_header(const Network& network);  // include/NAME.h
 // network_source.cc
-std::string emit_header(const Network& network);          // include/NAME.h
 Result<std::string> emit_source(const Network& network);  // src/NAME.c
 // weights.cc
 std::string emit_weights_header(const Network& network);  // src/NAME_weights.h

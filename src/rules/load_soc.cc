@@ -15,11 +15,6 @@ namespace {
 
 constexpr int64_t kMaxDriverCycles = 1'000'000;
 
-std::string shown(const Stretch& stretch) {
-  return fmt::format("{} (0x{:08X} to 0x{:08X})", stretch.what, stretch.base,
-                     stretch.base + stretch.bytes - 1);
-}
-
 class SocReader {
  public:
   SocReader(const fs::path& file, const std::vector<fs::path>& search, std::string replaced = "",
@@ -43,7 +38,7 @@ class SocReader {
     check_unit_count(root);
     read_libraries(root);
     read_bench(root, soc_, stretches_, reading_);
-    check_overlaps();
+    check_overlaps(stretches_, reading_);
     if (!reading_.errors.empty()) return reading_.errors;
     return soc_;
   }
@@ -381,28 +376,6 @@ class SocReader {
                       soc_.accelerators.size(), kMaxUnits));
   }
 
-  // Any two stretches must lie apart. The one that comes later in the file is to blame.
-  void check_overlaps() {
-    std::vector<Stretch> earlier;
-    for (const Stretch& stretch : stretches_) {
-      if (stretch.bytes <= 0 || stretch.base < 0) continue;  // reported by the schema
-      if (stretch.base + stretch.bytes > (int64_t{1} << 32)) {
-        error(stretch.place, fmt::format("{} ends beyond the 32-bit addresses: 0x{:X} + {} bytes",
-                                         stretch.what, stretch.base, thousands(stretch.bytes)));
-        continue;
-      }
-      for (const Stretch& other : earlier) {
-        const bool apart =
-            stretch.base + stretch.bytes <= other.base || other.base + other.bytes <= stretch.base;
-        if (!apart) {
-          error(stretch.place, fmt::format("{} and {} overlap", shown(stretch), shown(other)));
-          break;
-        }
-      }
-      earlier.push_back(stretch);
-    }
-  }
-
   const fs::path& file_;
   const std::vector<fs::path>& search_;
   const std::string replaced_;  // a unit's folder, and what is read instead
@@ -414,27 +387,6 @@ class SocReader {
 };
 
 }  // namespace
-
-bool Rule::packs(std::string_view operand) const {
-  return std::any_of(packings.begin(), packings.end(),
-                     [&](const Packing& packing) { return packing.name == operand; });
-}
-
-const Memory* Soc::find_memory(std::string_view memory_name) const {
-  const auto found = std::find_if(memories.begin(), memories.end(),
-                                  [&](const Memory& memory) { return memory.name == memory_name; });
-  return found == memories.end() ? nullptr : &*found;
-}
-
-int64_t Soc::driver_cycles(const Job& job) const {
-  int64_t cycles = 0;
-  if (job.wait.empty()) return cycles;  // a plain call: the rule's launch
-  for (const auto& [key, value] : cpu_constants) {
-    if (key == "driver_call") cycles += value;
-    if (key == "driver_field") cycles += value * static_cast<int64_t>(job.fields.size());
-  }
-  return cycles;
-}
 
 Result<Soc> load_soc(const fs::path& file, const std::vector<fs::path>& search) {
   return SocReader(file, search).read();

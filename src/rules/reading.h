@@ -46,4 +46,7 @@ std::string_view name_of(TargetKind kind);  // "an accelerator"
 // `[energy]`. `stretches` holds all of the SoC's; those of the test bench are added.
 void read_bench(const TomlValue& root, Soc& soc, std::vector<Stretch>& stretches, Reading& reading);
 
+// Any two stretches must lie apart, within 32-bit addresses. The one that comes later is to blame.
+void check_overlaps(const std::vector<Stretch>& stretches, Reading& reading);
+
 }  // namespace heddle
