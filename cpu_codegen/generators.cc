@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/text.h"
+#include "cpu_codegen/rv32/clip.h"
 #include "cpu_codegen/rv32/conv2d.h"
 #include "cpu_codegen/rv32/dense.h"
 #include "cpu_codegen/rv32/depthwise.h"
@@ -134,7 +135,7 @@ Kernel make_step_kernel(const Graph& graph, const Soc& soc, const Schedule& sche
   HEDDLE_CHECK(match.target < 0, "a kernel for a step that is not on the CPU");
   if (needs_no_code(graph, aliases, match)) return {};
   if (const KernelGenerator* const generator = generator_of(soc, match))
-    return generator->make(graph, match, schedule.storage, function);
+    return rv32::with_clips(generator->make(graph, match, schedule.storage, function), soc.isa);
   std::set<ValueId> in_place;  // parts of a concat that lie where they belong
   for (const ValueId part : graph.node(match.nodes.front()).inputs) {
     const auto alias = aliases.find(part);

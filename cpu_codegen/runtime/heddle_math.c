@@ -300,3 +300,40 @@ float heddle_pow(float x, float y) {
   if (x < 0.0f && !is_integer(y)) return float_of(nan_bits);
   return with_sign(power_of_positive(magnitude, y), sign);
 }
+
+/* By the definition. */
+static int32_t divided(float x, float scale, int32_t lo, int32_t hi) {
+  float real = x / scale;
+  if (!(real >= (float)lo)) real = (float)lo;
+  if (real > (float)hi) real = (float)hi;
+  return (int32_t)heddle_round_even(real);
+}
+
+/* |x| / scale is `high` / 2^shift, off by less than `error` of its units: 2 for what the product drops
+ * and for the rounding of `inverse`, 2^30 / 2^24 for that of the division. */
+int32_t heddle_quantize(float x, float scale, uint32_t inverse, int32_t exponent, int32_t lo,
+                        int32_t hi) {
+  const uint32_t error = 80;
+  const uint32_t u = bits_of(x);
+  const int32_t shift = 124 + exponent - (int32_t)((u >> 23) & 255u);
+  const uint32_t mantissa = (u << 8) | sign_bit;
+  if (shift < 9) return divided(x, scale, lo, hi); /* large, infinite or no number */
+  if (shift > 31) return lo > 0 ? lo : hi < 0 ? hi : 0; /* below a quarter */
+  const uint32_t high = (uint32_t)(((uint64_t)mantissa * inverse) >> 34);
+  const uint32_t rounded = high + ((uint32_t)1 << (shift - 1));
+  if (((rounded + error) & (((uint32_t)1 << shift) - 1u)) < 2u * error)
+    return divided(x, scale, lo, hi);
+  int32_t y = (int32_t)(rounded >> shift);
+  if ((u & sign_bit) != 0) y = -y;
+  if (y < lo) return lo;
+  return y > hi ? hi : y;
+}
+
+int32_t heddle_fixed(float x, int32_t bits) {
+  const uint32_t u = bits_of(x);
+  const int32_t shift = 150 - bits - (int32_t)((u >> 23) & 255u);
+  const int32_t mantissa = (int32_t)((u & 0x7fffffu) | 0x800000u);
+  if (shift > 23) return 0;
+  const int32_t y = shift >= 0 ? mantissa >> shift : mantissa * (1 << -shift);
+  return (u & sign_bit) != 0 ? -y : y;
+}

@@ -7,6 +7,8 @@
 #ifndef HEDDLE_MATH_H
 #define HEDDLE_MATH_H
 
+#include <stdint.h>
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -23,6 +25,19 @@ float heddle_cos(float x);
 float heddle_round_even(float x);
 float heddle_floor(float x);
 float heddle_ceil(float x);
+
+/* The integer nearest to x / scale (which is rounded to float32 first), halves to even, within
+ * [lo, hi], both of magnitude 2^22 at most; lo for NaN. 2^-100 <= scale <= 2^100; `inverse` is
+ * 2^exponent / scale, rounded, and at least 2^31. In integers but next to halves: a division takes
+ * hundreds of cycles where floating point is emulated. */
+int32_t heddle_quantize(float x, float scale, uint32_t inverse, int32_t exponent, int32_t lo,
+                        int32_t hi);
+
+/* (int32_t)(x * 2^bits), towards zero, where int32 holds it; 0 for x of less than 2^-126. */
+#if defined(__GNUC__)
+__attribute__((const))
+#endif
+int32_t heddle_fixed(float x, int32_t bits);
 
 #ifdef __cplusplus
 }

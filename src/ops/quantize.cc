@@ -1,6 +1,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
+#include <optional>
 
 #include "base/text.h"
 #include "ops/rounding.h"
@@ -43,10 +45,30 @@ Tensor reference(const OpView& op, std::span<const Tensor* const> inputs) {
   return y;
 }
 
+// heddle_quantize(), for one scale that is no extreme number.
+std::optional<std::string> c_quantize(const OpView& op) {
+  const Tensor& scales = *op.constant(1);
+  if (op.text("rounding") != "half_even" || scales.elements() != 1) return std::nullopt;
+  const double scale = scales.float_at(0);
+  if (scale < std::ldexp(1.0, -100) || scale > std::ldexp(1.0, 100)) return std::nullopt;
+  int exponent = 31 + std::ilogb(scale);  // 2^exponent / scale lies in (2^30, 2^31]
+  double inverse = std::nearbyint(std::ldexp(1.0 / scale, exponent));
+  while (inverse < 2147483648.0) inverse = std::nearbyint(std::ldexp(1.0 / scale, ++exponent));
+  const Range bounds = centred_bounds(op);
+  return fmt::format("$result = heddle_quantize($value, {}, {}u, {}, {}, {}){};", c_scale(op),
+                     static_cast<int64_t>(inverse), exponent, bounds.lo, bounds.hi,
+                     c_plus(op.attribute("zero_point")));
+}
+
 CBody c_body(const OpView& op) {
   const int64_t zero_point = op.attribute("zero_point");
   CBody body;
   body.result_type = "int32_t";
+  if (const std::optional<std::string> text = c_quantize(op)) {
+    body.map = *text;
+    body.uses_math = true;
+    return body;
+  }
   body.map = fmt::format("$value = $value / {};\n", c_scale(op));
   body.map += c_clamp_real("$value", centred_bounds(op), "");
   body.map += fmt::format("$result = {}{};", c_rounded("$value", *find_rounding(op.text("rounding"))),

@@ -148,6 +148,7 @@ CBody c_body(const OpView& op) {
   body.map = family_of(op)->c_body(op);
   while (!body.map.empty() && body.map.back() == '\n') body.map.pop_back();
   body.map = or_comment(std::move(body.map), bounds_of(op));
+  body.uses_math = body.map.find("heddle_") != std::string::npos;
   return body;
 }
 

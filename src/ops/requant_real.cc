@@ -142,7 +142,7 @@ std::string c_body(const OpView& op) {
   std::string body = "{\n", mul;
   if (per_channel(op, MUL)) {
     body +=
-        fmt::format("  const int32_t row_mul = (int32_t)($mul * {});\n", c_literal(form->power));
+        fmt::format("  const int32_t row_mul = heddle_fixed($mul, {});\n", std::ilogb(form->power));
     mul = "row_mul";
   } else {
     mul = c_literal(static_cast<int64_t>(scale_of(op, 0) * form->power));

@@ -83,7 +83,7 @@ Graph quantize(Random& r) {
                    {"lo", bound.lo},
                    {"hi", bound.hi}},
                   {real_activation(shape),
-                   r.coin() ? real_constant({}, {0.0625f})
+                   r.coin() ? real_constant({}, {r.coin() ? 0.0625f : 0.0371f})
                             : r.scale_of({shape[static_cast<size_t>(axis)]})});
 }
 

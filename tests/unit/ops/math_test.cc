@@ -94,6 +94,51 @@ TEST(Math, SignsOfZeroAndSpecialValues) {
 }
 
 // Correctly rounded: the square root's neighbours are farther away, decided in exact integers.
+// By the definition, as `quantize` has it.
+int32_t quantized(float x, float scale, int32_t lo, int32_t hi) {
+  const float real = x / scale;
+  if (!(real >= static_cast<float>(lo))) return lo;
+  if (real > static_cast<float>(hi)) return hi;
+  return static_cast<int32_t>(std::nearbyint(real));
+}
+
+TEST(Math, QuantizationsOfAllMagnitudesAndNextToHalves) {
+  const float scales[] = {1.0f, 0.0625f, 0.0371f, 3.9215688e-3f, 7.25f, 1.2e30f, 7.9e-31f};
+  const std::pair<int32_t, int32_t> bounds[] = {
+      {-128, 127}, {0, 255}, {-4194304, 4194304}, {3, 9}, {-9, -3}};
+  for (const float scale : scales) {
+    int32_t exponent = 31 + std::ilogb(scale);
+    while (std::ldexp(1.0 / static_cast<double>(scale), exponent) < 2147483648.0) ++exponent;
+    const uint32_t inverse = static_cast<uint32_t>(
+        std::nearbyint(std::ldexp(1.0 / static_cast<double>(scale), exponent)));
+    for (const auto& [lo, hi] : bounds) {
+      const auto check = [&](float x) {
+        ASSERT_EQ(heddle_quantize(x, scale, inverse, exponent, lo, hi),
+                  quantized(x, scale, lo, hi))
+            << x << " by " << scale << " in [" << lo << ", " << hi << "]";
+      };
+      for (uint64_t bits = 0; bits < (uint64_t{1} << 32); bits += 99991)
+        check(std::bit_cast<float>(static_cast<uint32_t>(bits)));
+      for (int32_t n = -700; n <= 700; ++n) {  // halves, and the floats on either side of them
+        float x = static_cast<float>(n) * 0.5f * scale;
+        for (int i = 0; i < 3; ++i) x = std::nextafter(x, -INFINITY);
+        for (int i = 0; i < 7; ++i, x = std::nextafter(x, INFINITY)) check(x);
+      }
+    }
+  }
+}
+
+TEST(Math, FixedPointOfScales) {
+  for (const int32_t bits : {10, 31, 47, 61}) {
+    for (uint64_t u = 0; u < (uint64_t{1} << 32); u += 99991) {
+      const float x = std::bit_cast<float>(static_cast<uint32_t>(u));
+      const double product = std::ldexp(static_cast<double>(x), bits);
+      if (!(std::abs(product) < 2147483648.0)) continue;
+      ASSERT_EQ(heddle_fixed(x, bits), static_cast<int32_t>(product)) << x << " by 2^" << bits;
+    }
+  }
+}
+
 TEST(Math, SquareRootsAreCorrectlyRounded) {
   for (uint64_t bits = 1; bits < 0x7f800000; bits += 4099) {
     const float x = std::bit_cast<float>(static_cast<uint32_t>(bits));
