@@ -34,17 +34,13 @@ HEDDLE_RV32_INLINE int32_t heddle_rv32_clip(int32_t value, int32_t hi) {
 
 #else
 
-/* value = hi, hardly ever: GCC would take a plain assignment for a minimum, and forget how rare. */
-#if defined(__riscv) && defined(__GNUC__)
-#define HEDDLE_RV32_RARE(condition) __builtin_expect((condition), 0)
-#define HEDDLE_RV32_SET(value, hi) __asm__("mv %0, %1" : "=r"(value) : "r"(hi))
-#else
-#define HEDDLE_RV32_RARE(condition) (condition)
-#define HEDDLE_RV32_SET(value, hi) ((value) = (hi))
-#endif
-
 HEDDLE_RV32_INLINE int32_t heddle_rv32_at_most(int32_t value, int32_t hi) {
-  if (HEDDLE_RV32_RARE(value > hi)) HEDDLE_RV32_SET(value, hi);
+#if defined(__riscv) && defined(__GNUC__)
+  /* GCC would take an assignment for a minimum, and forget how rare it is. */
+  if (__builtin_expect(value > hi, 0)) __asm__("mv %0, %1" : "=r"(value) : "r"(hi));
+#else
+  if (value > hi) value = hi;
+#endif
   return value;
 }
 
