@@ -155,7 +155,7 @@ void check_extra(const Graph& graph, const Arrays& arrays, size_t count, const s
   }
 }
 
-Result<std::vector<Sample>> bind(const Graph& graph, const Arrays& arrays,
+Result<std::vector<Sample>> bind_arrays(const Graph& graph, const Arrays& arrays,
                                  const std::vector<ValueId>& ids, const std::string& kind,
                                  const std::string& file) {
   Diagnostics errors;
@@ -221,12 +221,12 @@ Result<std::vector<Sample>> bind(const Graph& graph, const Arrays& arrays,
 
 Result<std::vector<Sample>> match_inputs(const Graph& graph, const Arrays& arrays,
                                          const std::string& file) {
-  return bind(graph, arrays, graph.given_inputs(), "input", file);
+  return bind_arrays(graph, arrays, graph.given_inputs(), "input", file);
 }
 
 Result<std::vector<Sample>> match_outputs(const Graph& graph, const Arrays& arrays,
                                           const std::string& file) {
-  return bind(graph, arrays, graph.returned_outputs(), "output", file);
+  return bind_arrays(graph, arrays, graph.returned_outputs(), "output", file);
 }
 
 }  // namespace heddle

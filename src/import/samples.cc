@@ -132,7 +132,7 @@ Result<Tensor> read_single(const Side& side, const Value& value, const fs::path&
   return integers_of(bytes, reading->dtype, reading->add, shape, samples);
 }
 
-Result<std::vector<Sample>> bind(const Side& side, const Arrays& arrays, const std::string& file) {
+Result<std::vector<Sample>> bind_side(const Side& side, const Arrays& arrays, const std::string& file) {
   return side.is_input ? match_inputs(side.graph, arrays, file)
                          : match_outputs(side.graph, arrays, file);
 }
@@ -175,7 +175,7 @@ Result<std::vector<Sample>> read(const Side& side, const std::vector<fs::path>& 
         arrays.emplace_back(side.graph.value(side.ids[i]).name, std::move(*tensor));
       }
     }
-    const Status added = append(bind(side, arrays, first));
+    const Status added = append(bind_side(side, arrays, first));
     if (!added.ok()) return added.errors();
   }
   return samples;
