@@ -93,7 +93,6 @@ TEST(Math, SignsOfZeroAndSpecialValues) {
   }
 }
 
-// Correctly rounded: the square root's neighbours are farther away, decided in exact integers.
 // By the definition, as `quantize` has it.
 int32_t quantized(float x, float scale, int32_t lo, int32_t hi) {
   const float real = x / scale;
@@ -111,7 +110,8 @@ TEST(Math, QuantizationsOfAllMagnitudesAndNextToHalves) {
     while (std::ldexp(1.0 / static_cast<double>(scale), exponent) < 2147483648.0) ++exponent;
     const uint32_t inverse = static_cast<uint32_t>(
         std::nearbyint(std::ldexp(1.0 / static_cast<double>(scale), exponent)));
-    for (const auto& [lo, hi] : bounds) {
+    for (const std::pair<int32_t, int32_t>& bound : bounds) {
+      const int32_t lo = bound.first, hi = bound.second;
       const auto check = [&](float x) {
         ASSERT_EQ(heddle_quantize(x, scale, inverse, exponent, lo, hi),
                   quantized(x, scale, lo, hi))
