@@ -139,6 +139,7 @@ TEST(Math, FixedPointOfScales) {
   }
 }
 
+// Correctly rounded: the square root's neighbours are farther away, decided in exact integers.
 TEST(Math, SquareRootsAreCorrectlyRounded) {
   for (uint64_t bits = 1; bits < 0x7f800000; bits += 4099) {
     const float x = std::bit_cast<float>(static_cast<uint32_t>(bits));
