@@ -9,7 +9,9 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <limits>
 #include <stdexcept>
+#include <type_traits>
 
 #include "ops/op.h"
 
@@ -18,7 +20,9 @@ namespace {
 
 template <class T>
 void append_raw(std::string& raw, double value) {
-  T element = static_cast<T>(value);
+  // INT64_MAX is no double: its neighbour is 2^63.
+  const bool beyond = std::is_same_v<T, int64_t> && value >= 0x1p63;
+  const T element = beyond ? std::numeric_limits<T>::max() : static_cast<T>(value);
   char bytes[sizeof(T)];
   std::memcpy(bytes, &element, sizeof(T));
   raw.append(bytes, sizeof(T));
