@@ -50,8 +50,10 @@ Graph random_pool(Random& r) {
     const auto pad = [&] { return r.between(0, 2) == 0 ? r.between(0, 3) : r.between(0, 1); };
     const int64_t kernel_h = r.between(1, r.between(0, 2) == 0 ? 9 : 3);
     const int64_t kernel_w = r.between(1, r.between(0, 2) == 0 ? 9 : 3);
-    attributes =
-        windows(kernel_h, kernel_w, r.between(1, 3), r.between(1, 3), pad(), pad(), pad(), pad());
+    // Arguments would be drawn in the compiler's order.
+    const int64_t right = pad(), bottom = pad(), left = pad(), top = pad();
+    const int64_t stride_w = r.between(1, 3), stride_h = r.between(1, 3);
+    attributes = windows(kernel_h, kernel_w, stride_h, stride_w, top, left, bottom, right);
     if (r.between(0, 5) == 0)  // one window for all
       attributes = windows(shape[2], shape[3], 1, 1);
   }
