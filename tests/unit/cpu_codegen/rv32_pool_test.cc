@@ -70,7 +70,7 @@ TEST(Rv32, PoolsEqualTheReference) {
   int loops = 0, globals = 0, bands = 0, refused = 0, cases = 0;
   for (int part = 0; part < 3; ++part) {  // of a size that a compiler likes
     test::Program program;
-    for (int i = 0; i < 150; ++i) {
+    for (int i = 0; i < 180; ++i) {
       Graph graph = random_pool(random);
       if (!test::infer(graph).ok()) continue;
       graph = test::inferred(std::move(graph));
