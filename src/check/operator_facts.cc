@@ -278,7 +278,6 @@ std::optional<NameFacts> operand_facts(const BoundOperand& operand, std::string_
     facts = text({"int8", "uint8", "int16", "uint16", "int32", "int64", "float32"}, false);
   // Only constants of integers have them.
   if (property == "min" || property == "max") facts = integer(range.lo, range.hi, false, true);
-  if (property == "magnitude") facts = integer(0, INT64_MAX, false, true);
   if (property == "values") facts = NameFacts{{"", Variable::Kind::set, {}, {}}, false, true};
   if (property.size() == 2 && property[0] == 'd' && property[1] >= '0' && property[1] <= '7')
     facts = integer(1, kMostElements, true, true);
@@ -333,7 +332,6 @@ std::optional<NameFacts> name_facts(const Names& spine, const std::vector<BoundO
   // Each rule has its own.
   if (name == "layout.order") return text({"channels_first", "channels_last"}, false, true);
   if (head == "layout") return integer(1, kMostElements, false, true);
-  if (head == "maps") return integer(0, kMostElements);
   if (head == "inside") {
     const bool window = slides(anchor) && (tail == "fy" || tail == "fx");
     return window ? integer(0, kMostElements) : integer(0, kMostElements, false, true);

@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "ops/check.h"
-
 namespace heddle {
 
 IntSet distinct_values(const Tensor& tensor) {
@@ -36,17 +34,6 @@ const Range& ConstantFacts::range(const Graph& graph, ValueId id) {
 const IntSet& ConstantFacts::values(const Graph& graph, ValueId id) {
   const auto [entry, added] = values_.try_emplace(id.index);
   if (added) entry->second = distinct_values(*graph.value(id).constant);
-  return entry->second;
-}
-
-int64_t ConstantFacts::magnitude(const Graph& graph, ValueId id) {
-  const auto [entry, added] = magnitudes_.try_emplace(id.index, 0);
-  if (added) {
-    Wide sum = 0;
-    for (const int64_t value : graph.value(id).constant->to_ints())
-      sum += value < 0 ? -Wide{value} : Wide{value};
-    entry->second = static_cast<int64_t>(std::min<Wide>(sum, INT64_MAX));
-  }
   return entry->second;
 }
 

@@ -14,12 +14,10 @@ class ConstantFacts {
   // Of an integer constant.
   const Range& range(const Graph& graph, ValueId id);
   const IntSet& values(const Graph& graph, ValueId id);
-  int64_t magnitude(const Graph& graph, ValueId id);  // the sum of all magnitudes
 
  private:
   std::map<int32_t, Range> ranges_;
   std::map<int32_t, IntSet> values_;
-  std::map<int32_t, int64_t> magnitudes_;
 };
 
 // The distinct values; time linear in the elements where they lie within 2^20 of each other.

@@ -6,7 +6,6 @@
 #include <memory>
 
 #include "match/constant_facts.h"
-#include "match/map_work.h"
 #include "match/match.h"
 #include "match/spine.h"
 #include "rules/names.h"
@@ -152,7 +151,6 @@ std::optional<ExprValue> late_value(const Graph& graph,
     if (property == "values") return facts.values(graph, id);
     if (property == "min") return facts.range(graph, id).lo;
     if (property == "max") return facts.range(graph, id).hi;
-    if (property == "magnitude") return facts.magnitude(graph, id);
   }
   return std::nullopt;
 }
@@ -181,15 +179,9 @@ Environment layer_environment(const Graph& graph, const Soc& soc, const Match& m
   if (facts == nullptr) facts = make_constant_facts();
   const Graph* const source = &graph;
   const std::vector<std::pair<std::string, ValueId>> bound = match.bound;
-  const std::shared_ptr<std::optional<MapWork>> work = std::make_shared<std::optional<MapWork>>();
-  return [names, source, bound, facts, match, work](
-             std::string_view name) -> std::optional<ExprValue> {
+  return [names, source, bound, facts](std::string_view name) -> std::optional<ExprValue> {
     if (const auto found = names->find(std::string(name)); found != names->end())
       return found->second;
-    if (name.starts_with("maps.")) {
-      if (!*work) *work = map_work(*source, match);
-      return map_work_named(**work, name);
-    }
     return late_value(*source, bound, *facts, name);
   };
 }

@@ -14,10 +14,8 @@ namespace {
 
 constexpr std::array kLayerProperties = {"bits", "signed", "lo",     "hi",  "bytes", "elements",
                                          "rank", "dtype",  "values", "min", "max",   "constant",
-                                         "present", "magnitude"};
+                                         "present"};
 constexpr std::array kSocNames = {"soc.clock_hz", "soc.name"};
-constexpr std::array kMapNames = {"maps.calls", "maps.channel", "maps.clamps", "maps.operands",
-                                  "maps.real",  "maps.steps",   "maps.wide"};
 constexpr std::array kLayoutNames = {"layout.order", "layout.plane", "layout.row"};
 constexpr std::array kTileProperties = {"pitch", "plane"};
 constexpr std::array kPads = {"pad.top", "pad.left", "pad.bottom", "pad.right"};
@@ -226,7 +224,6 @@ std::vector<std::string> known_names(const RuleNames& names, Scope scope) {
     for (int d = 0; d < kMaxRank; ++d) known.insert(fmt::format("{}.d{}", operand, d));
   }
   for (const std::string& size : names.sizes) known.insert("inside." + size);
-  if (scope == Scope::layer) known.insert(kMapNames.begin(), kMapNames.end());
   if (scope != Scope::layer) {
     known.insert(kPads.begin(), kPads.end());
     for (const std::string& size : names.sizes)

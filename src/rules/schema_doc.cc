@@ -54,8 +54,7 @@ The *anchor* is the first operator that a pattern matched; docs/canonical_operat
 | `x.bytes` | x | x | x | its size: dense of a layer, with the device's padding of a tile (one copy) |
 | `bias.present`, ... | x | x | x | 1 if the match has the operand |
 | `x.constant` | x | x | x | 1 if the operand is a constant |
-| `weights.values`, `.min`, `.max`, `.magnitude` | x | x | x | all values of a constant of integers; the sum of their magnitudes |
-| `maps.steps`, `.wide`, `.clamps`, `.real`, `.calls`, `.operands`, `.channel` | x | | | what the elementwise operators of the match do to an element, for costs: arithmetic steps, products of 64 bits, clamps to a bound, steps in float32, calls of functions, elements of other values, numbers of a channel |
+| `weights.values`, `.min`, `.max` | x | x | x | all values of a constant of integers |
 | `x.pitch`, `x.plane` | | x | x | bytes from a row, or a plane, of the tile to the next |
 | `x.address` | | | x | bus address of the tile; in a library's job a C pointer |
 | `memory.l1.bytes`, ... | x | x | x | size of a memory of the SoC, or of a private one |

@@ -177,11 +177,6 @@ TEST(Environment, KnowsSizesOperandsAttributesAndMemories) {
       {"x.bits", int64_t{8}},
       {"x.lo", int64_t{-128}},
       {"weights.max", int64_t{3}},
-      {"weights.magnitude", int64_t{3 * 16 * 3 * 9}},
-      {"maps.steps", int64_t{1}},  // requant: a shift, then clamps
-      {"maps.clamps", int64_t{2}},
-      {"maps.wide", int64_t{0}},
-      {"maps.operands", int64_t{0}},
       {"weights.values", IntSet{3}},
       {"x.dtype", std::string("int8")},
       {"x.present", int64_t{1}},
