@@ -123,7 +123,8 @@ class Random {
  public:
   explicit Random(uint32_t seed) : engine_(seed) {}
   int64_t between(int64_t lo, int64_t hi) {
-    const uint64_t wide = (uint64_t{engine_()} << 32) | engine_();
+    const uint64_t high = engine_();  // first: operands are evaluated in the compiler's order
+    const uint64_t wide = (high << 32) | engine_();
     return lo + static_cast<int64_t>(wide % static_cast<uint64_t>(hi - lo + 1));
   }
   bool coin() { return between(0, 1) == 1; }
@@ -160,8 +161,10 @@ class Random {
   // Positive numbers, as scales are.
   Value scale_of(const Shape& shape) {
     std::vector<float> scales;
-    for (int64_t i = 0; i < elements_of(shape); ++i)
-      scales.push_back(static_cast<float>(between(1, 2000)) / (coin() ? 1024 : 30000));
+    for (int64_t i = 0; i < elements_of(shape); ++i) {
+      const float steps = static_cast<float>(between(1, 2000));
+      scales.push_back(steps / (coin() ? 1024 : 30000));
+    }
     return real_constant(shape, scales);
   }
   // Of integers or, by chance, of float32.
